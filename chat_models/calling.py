@@ -1,0 +1,186 @@
+"""Calling a model until it answers or has plainly failed: retries with backoff, for any LangChain chat model.
+
+What comes back is a `Completion` in plain data. What goes wrong is a ProviderFailure; it never becomes a reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from chat_models.failures import ConfigurationError, ProviderFailure
+from chat_models.messages import Message, to_langchain, to_plain
+from chat_models.provider_errors import failure_of
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.runnables import Runnable
+
+NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError, NameError, NotImplementedError)
+"""What no answer of a server can cause: mistakes in code or configuration, and this machine's own end. Raised as is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How patiently a call is repeated: waits of base_s, 2 base_s, 4 base_s, … up to cap_s, each shortened at random.
+
+    The randomness is a function of the call's seed and the attempt, so that a run can be repeated exactly.
+    """
+
+    attempts: int = 5
+    base_s: float = 0.5
+    cap_s: float = 30.0
+    """Longest single wait, also of one that the provider asks for."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.base_s < 0 or self.cap_s < 0:
+            raise ConfigurationError(f"{self} makes no sense: attempts is at least 1 and waits are not negative.")
+
+    def wait_s(self, attempt: int, seed: int | None = None, asked_s: float | None = None) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1); `asked_s` is what the provider asked for."""
+        full = min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 30))
+        # Between half and whole: episodes that failed together do not come back together.
+        wait = full * (0.5 + 0.5 * random.Random(f"{seed}:{attempt}").random())
+        return min(self.cap_s, max(wait, asked_s or 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered, in plain data."""
+
+    message: Message
+    """{"role": "assistant", "content": str, "tool_calls"?: [{"id", "type", "function": {"name", "arguments": raw}}]}"""
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    """Prompt tokens that the server had in its prefix cache. All three counts are None where it does not say."""
+    latency_s: float
+    """Seconds of the attempt that succeeded, without the ones before it and the waits between."""
+    attempts: int
+    finish_reason: str | None
+    """As the server said; `length` when the limit of new tokens cut the reply, whatever the provider calls that."""
+
+
+def call(
+    model: BaseChatModel,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    tools: list[Message] | None = None,
+    seed: int | None = None,
+    retry: Retry | None = None,
+) -> Completion:
+    """Ask the model, waiting in this thread. ProviderFailure when it stays failed."""
+    retry = retry or Retry()
+    asked, options, prompt = _prepared(model, messages, tools, seed)
+    for attempt in range(1, retry.attempts + 1):
+        started = time.perf_counter()
+        try:
+            return _completion(asked.invoke(prompt, **options), time.perf_counter() - started, attempt)
+        except NOT_THE_PROVIDER:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+            wait = _wait(error, model, attempt, seed, retry)
+        time.sleep(wait)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def acall(
+    model: BaseChatModel,
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    tools: list[Message] | None = None,
+    seed: int | None = None,
+    retry: Retry | None = None,
+) -> Completion:
+    """Ask the model, awaiting the answer; the same as `call` otherwise. Cancellation passes through."""
+    retry = retry or Retry()
+    asked, options, prompt = _prepared(model, messages, tools, seed)
+    for attempt in range(1, retry.attempts + 1):
+        started = time.perf_counter()
+        try:
+            return _completion(await asked.ainvoke(prompt, **options), time.perf_counter() - started, attempt)
+        except NOT_THE_PROVIDER:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+            wait = _wait(error, model, attempt, seed, retry)
+        await asyncio.sleep(wait)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _wait(error: Exception, model: BaseChatModel, attempt: int, seed: int | None, retry: Retry) -> float:
+    """Seconds until the next attempt. Raises the failure when there is to be none."""
+    failed = error if isinstance(error, ProviderFailure) else failure_of(error, model)
+    if failed.retried and attempt < retry.attempts:
+        return retry.wait_s(attempt, seed, failed.retry_after_s)
+    failed.attempts = attempt
+    if failed is error:
+        raise failed
+    raise failed from error
+
+
+def _prepared(
+    model: BaseChatModel, messages: Sequence[Mapping[str, Any]], tools: list[Message] | None, seed: int | None
+) -> tuple[Runnable[Any, AIMessage], dict[str, Any], list[BaseMessage]]:
+    """What to invoke, with which options, on which messages."""
+    options: dict[str, Any] = {} if seed is None or not _takes_seed(model) else {"seed": seed}
+    return (_bound(model, tools) if tools else model), options, to_langchain(messages)
+
+
+def _takes_seed(model: BaseChatModel) -> bool:
+    """Whether a seed may be passed per call: OpenAI's Chat Completions has one, other providers refuse the keyword."""
+    if getattr(model, "use_responses_api", None):
+        return False
+    return bool(getattr(model, "takes_seed", False)) or model._llm_type in ("openai-chat", "azure-openai-chat")
+
+
+_BINDINGS_KEPT = 64
+"""A process plays few scaffolds at once, each with two vocabularies and at most two models."""
+_bindings: OrderedDict[tuple[int, bytes], tuple[BaseChatModel, Runnable[Any, AIMessage]]] = OrderedDict()
+_bindings_lock = threading.Lock()
+
+
+def _bound(model: BaseChatModel, tools: list[Message]) -> Runnable[Any, AIMessage]:
+    """The model with the tools bound; binding costs a third of a call, so it is done once per model and tools."""
+    key = (id(model), orjson.dumps(tools))
+    with _bindings_lock:
+        if found := _bindings.get(key):
+            _bindings.move_to_end(key)
+            return found[1]
+    bound = model.bind_tools(tools)
+    with _bindings_lock:
+        _bindings[key] = (model, bound)  # the model is kept with it: its id stays its own
+        while len(_bindings) > _BINDINGS_KEPT:
+            _bindings.popitem(last=False)
+    return bound
+
+
+def _completion(answer: AIMessage, latency_s: float, attempts: int) -> Completion:
+    usage: Mapping[str, Any] = answer.usage_metadata or {}
+    return Completion(
+        message=to_plain(answer),
+        prompt_tokens=usage.get("input_tokens"),
+        completion_tokens=usage.get("output_tokens"),
+        cached_tokens=(usage.get("input_token_details") or {}).get("cache_read"),
+        latency_s=latency_s,
+        attempts=attempts,
+        finish_reason=_finish_reason(answer.response_metadata),
+    )
+
+
+def _finish_reason(metadata: Mapping[str, Any]) -> str | None:
+    """Why the reply ended, from the field each provider uses for it."""
+    reason = metadata.get("finish_reason") or metadata.get("stop_reason") or metadata.get("done_reason")
+    if reason is None and isinstance(incomplete := metadata.get("incomplete_details"), Mapping):
+        reason = incomplete.get("reason")
+    if reason is None:
+        return None
+    return "length" if str(reason).lower() in ("length", "max_tokens", "max_output_tokens") else str(reason)

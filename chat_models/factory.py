@@ -1,0 +1,165 @@
+"""From a model's specification, as written on the command line, to the model.
+
+| specification | model |
+|---|---|
+| `vllm:NAME` | NAME on the OpenAI-compatible server at the base URL |
+| `openai:NAME` | the same with an API key from the environment; OpenAI itself without a base URL |
+| `scripted` | the world's rule-based player, no language model |
+| `PROVIDER:NAME` | whatever LangChain's `init_chat_model` knows: anthropic, google_genai, ollama, … |
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from chat_models.failures import ConfigurationError, redacted
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+OPENAI_URL = "https://api.openai.com/v1"
+FORMS = "scripted, vllm:NAME, openai:NAME or PROVIDER:NAME"
+
+
+def chat_model(
+    spec: str,
+    *,
+    world: str,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    temperature: float = 1.0,
+    max_tokens: int = 4096,
+    timeout_s: float = 60.0,
+) -> BaseChatModel:
+    """The model a specification names, with the paper's sampling unless told otherwise; nothing is sent yet.
+
+    `world` is the registered world that `scripted` plays. `max_tokens` counts new tokens, `timeout_s` is for one
+    attempt. ConfigurationError, in one sentence, for whatever cannot work.
+    """
+    _check(temperature, max_tokens, timeout_s)
+    spec = spec.strip()
+    if spec == "scripted":
+        from chat_models.scripted_player import ScriptedPlayer
+
+        return ScriptedPlayer(world=world)
+    if spec == "embedded" or spec.startswith(("embedded:", "embedded+")):
+        raise ConfigurationError(
+            "The model 'embedded' comes with a later version: use scripted, or serve a model and use vllm:NAME."
+        )
+    provider, _, name = spec.partition(":")
+    if not provider or not name:
+        raise ConfigurationError(_unreadable(spec))
+    if api_key is not None:
+        api_key = _checked_key(api_key, "The API key")
+    settings: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout_s}
+    if provider == "vllm":
+        return _vllm(name, base_url, api_key, settings)
+    if provider == "openai":
+        return _openai(name, base_url, api_key, settings)
+    return _provided(spec, provider, name, {**settings, "base_url": base_url, "api_key": api_key})
+
+
+def _check(temperature: float, max_tokens: int, timeout_s: float) -> None:
+    if not 0 <= temperature <= 2:
+        raise ConfigurationError(f"The temperature is {temperature}: it must lie between 0 and 2.")
+    if max_tokens < 1:
+        raise ConfigurationError(f"max_tokens is {max_tokens}: a reply needs at least 1 token.")
+    if not timeout_s > 0:
+        raise ConfigurationError(f"The timeout is {timeout_s} s: it must be more than 0.")
+
+
+def _unreadable(spec: str) -> str:
+    if spec.rstrip(":") in ("vllm", "openai"):
+        return f"The model {spec!r} lacks a name: write {spec.rstrip(':')}:NAME, with the name the server gives it."
+    if spec and ":" not in spec:
+        return f"The model {spec!r} does not say who serves it: write vllm:{spec}, openai:{spec} or PROVIDER:{spec}."
+    return f"The model {spec!r} cannot be read: write {FORMS}."
+
+
+def _vllm(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+    if not base_url:
+        raise ConfigurationError(
+            f"The model vllm:{name} needs --base-url, the address of its server, such as http://localhost:8000/v1."
+        )
+    # A key for OpenAI is nobody else's business: only a key meant for this server is sent to it.
+    return _served(name, base_url, api_key or _key_from("VLLM_API_KEY"), settings)
+
+
+def _openai(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    key = api_key or _key_from("OPENAI_API_KEY")
+    if not base_url and not key:
+        raise ConfigurationError(
+            f"The model openai:{name} needs the environment variable OPENAI_API_KEY, or --base-url for a server that"
+            " asks for no key."
+        )
+    return _served(name, base_url or OPENAI_URL, key, settings)
+
+
+def _served(name: str, base_url: str, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+    host = _checked_url(base_url)
+    from pydantic import SecretStr
+
+    from chat_models.served import ServedChatModel
+
+    # OpenAI's newest models refuse max_tokens; no other server is known to.
+    openais_own = host == "openai.com" or host.endswith(".openai.com")
+    limit: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens" if openais_own else "max_tokens"
+    key = SecretStr(api_key or "none")  # the library insists on one; servers without keys ignore it
+    return ServedChatModel(model=name, base_url=base_url, api_key=key, token_limit_field=limit, **settings)
+
+
+def _key_from(variable: str) -> str | None:
+    key = os.environ.get(variable)
+    return _checked_key(key, f"The environment variable {variable}") if key else None
+
+
+def _checked_key(key: str, where: str) -> str:
+    key = key.strip()  # keys read from files end in a line break
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError(f"{where} holds characters that no API key has.")  # the key itself is not shown
+    return key
+
+
+def _checked_url(base_url: str) -> str:
+    """The host of a base URL. ConfigurationError if nothing can be reached under it."""
+    shown = redacted(base_url)
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"The base URL {shown!r} cannot be read: {error}.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ConfigurationError(f"The base URL {shown!r} is no web address: write it like http://HOST:8000/v1.")
+    if parts.username or parts.password:
+        raise ConfigurationError(f"The base URL {shown!r} holds a password, which would end up in traces: use a key.")
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"The base URL {shown!r} must end with its path, such as /v1.")
+    return parts.hostname
+
+
+_OTHER_NAMES = {"ollama": {"max_tokens": "num_predict"}, "huggingface": {"max_tokens": "max_new_tokens"}}
+"""Settings that a provider's class knows under another name, and under LangChain's would silently ignore."""
+
+
+def _provided(spec: str, provider: str, name: str, settings: dict[str, Any]) -> BaseChatModel:
+    """The model of one of LangChain's providers."""
+    try:
+        langchain = import_module("langchain.chat_models")
+    except ImportError:
+        package = f"langchain-{provider.replace('_', '-')}"
+        raise ConfigurationError(
+            f"The model {spec!r} needs LangChain's packages: pip install langchain {package}, or write {FORMS}."
+        ) from None
+    other = _OTHER_NAMES.get(provider, {})
+    given = {other.get(field, field): value for field, value in settings.items() if value is not None}
+    try:
+        # Retries are ours (chat_models.call): a library that retries too would multiply them.
+        model: BaseChatModel = langchain.init_chat_model(name, model_provider=provider, max_retries=0, **given)
+    except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+        words = " ".join(redacted(str(error), [settings["api_key"] or ""]).split())[:400]
+        raise ConfigurationError(f"The model {spec!r} cannot be built: {words.rstrip('.')}.") from None
+    return model

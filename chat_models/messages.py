@@ -1,0 +1,185 @@
+"""Messages as everyone here writes them (OpenAI's plain dicts) and as LangChain holds them, there and back.
+
+What matters on the way: tool calls stay in the order the model wrote them, with their arguments as the raw string it
+wrote, readable or not. LangChain itself sorts unreadable calls behind readable ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    InvalidToolCall,
+    SystemMessage,
+    ToolCall,
+    ToolMessage,
+)
+
+Message = dict[str, Any]
+"""{"role": system | user | assistant | tool, "content": str, "tool_calls"?: [...], "tool_call_id"?: str}"""
+
+WRITTEN = "tool_calls"
+"""Where an AIMessage keeps its tool calls as written (in additional_kwargs, as LangChain's own models once did)."""
+
+
+UNREADABLE = "unreadable"
+"""The argument under which a tool call whose arguments are no JSON object is shown to models."""
+
+
+def to_langchain(messages: Sequence[Mapping[str, Any]]) -> list[BaseMessage]:
+    """LangChain's form of plain messages. ValueError for a role that is none of the four."""
+    return [_to_langchain(message) for message in messages]
+
+
+def _to_langchain(message: Mapping[str, Any]) -> BaseMessage:
+    role, content = message.get("role"), message.get("content") or ""
+    if role == "user":
+        return HumanMessage(content)
+    if role == "system":
+        return SystemMessage(content)
+    if role == "tool":
+        return ToolMessage(content, tool_call_id=message["tool_call_id"])
+    if role == "assistant":
+        return assistant_message(content, message.get("tool_calls") or [], show_unreadable=True)
+    raise ValueError(f"A message's role is system, user, assistant or tool, not {role!r}.")
+
+
+def assistant_message(
+    content: str, calls: Sequence[Message], *, show_unreadable: bool = False, **fields: Any
+) -> AIMessage:
+    """What a model said, with its tool calls as written and as LangChain reads them.
+
+    With `show_unreadable`, a call that cannot be read becomes one with the single argument `unreadable`: LangChain's
+    models would leave it out of the conversation, and providers then refuse the answer to it.
+    """
+    if not calls:
+        return AIMessage(content, **fields)
+    readable: list[ToolCall] = []
+    unreadable: list[InvalidToolCall] = []
+    for call in calls:
+        name, text, call_id = call["function"]["name"], call["function"]["arguments"], call["id"]
+        arguments = _read(text)
+        if arguments is not None:
+            readable.append(ToolCall(name=name, args=arguments, id=call_id, type="tool_call"))
+        elif show_unreadable:
+            readable.append(ToolCall(name=name, args={UNREADABLE: text}, id=call_id, type="tool_call"))
+        else:
+            error = "The arguments are not a JSON object."
+            unreadable.append(InvalidToolCall(name=name, args=text, id=call_id, error=error, type="invalid_tool_call"))
+    kept = {WRITTEN: list(calls), **fields.pop("additional_kwargs", {})}
+    return AIMessage(content, tool_calls=readable, invalid_tool_calls=unreadable, additional_kwargs=kept, **fields)
+
+
+def _read(text: str) -> dict[str, Any] | None:
+    try:
+        value = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def to_plain(message: BaseMessage) -> Message:
+    """The plain form of a message; content in blocks becomes the text in them, tool calls come in the order written.
+
+    ValueError for a kind of message that has no plain form here.
+    """
+    content = text_of(message.content)
+    if isinstance(message, HumanMessage):
+        return {"role": "user", "content": content}
+    if isinstance(message, SystemMessage):
+        return {"role": "system", "content": content}
+    if isinstance(message, ToolMessage):
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": content}
+    if isinstance(message, AIMessage):
+        calls = calls_of(message)
+        plain: Message = {"role": "assistant", "content": content}
+        return {**plain, "tool_calls": calls} if calls else plain
+    raise ValueError(f"A {type(message).__name__} is no message of a system, a user, an assistant or a tool.")
+
+
+def to_wire(message: BaseMessage) -> Message:
+    """The plain form as it can be sent back to a server: every tool call's arguments are a JSON object.
+
+    vLLM reads the arguments of earlier calls for its chat template and refuses the whole request when one of them
+    cannot be read, so a call that the model garbled is shown to it as `{"unreadable": "what it wrote"}`.
+    """
+    plain = to_plain(message)
+    for call in plain.get("tool_calls", ()):
+        function = call["function"]
+        arguments = _read(function["arguments"])
+        if arguments is None or not function["arguments"]:
+            shown = {} if arguments is not None else {UNREADABLE: function["arguments"]}
+            call["function"] = {**function, "arguments": orjson.dumps(shown).decode()}
+    return plain
+
+
+def text_of(content: object) -> str:
+    """The text in a message's content: the string itself, or its text blocks one after another.
+
+    Reasoning, signatures and images are no text of the reply and are left out.
+    """
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = (block if isinstance(block, str) else block.get("text") for block in content if _is_text(block))
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, str) or (isinstance(block, dict) and block.get("type") in ("text", "output_text", None))
+
+
+def calls_of(message: AIMessage) -> list[Message]:
+    """The tool calls of a message in the order written: {"id", "type", "function": {"name", "arguments": str}}.
+
+    Every call has a non-empty id of its own, which the answer to it names.
+    """
+    if written := message.additional_kwargs.get(WRITTEN):
+        return plain_calls(written)
+    if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
+        pieces: list[Mapping[str, Any]] = list(message.tool_call_chunks)
+    elif message.tool_calls or message.invalid_tool_calls:
+        pieces = _in_order([*message.tool_calls, *message.invalid_tool_calls], message.content)
+    else:
+        return []
+    return plain_calls([{"id": piece.get("id"), "function": _function(piece)} for piece in pieces])
+
+
+def _function(piece: Mapping[str, Any]) -> Message:
+    return {"name": piece.get("name"), "arguments": piece.get("args")}
+
+
+def _in_order(calls: list[Mapping[str, Any]], content: object) -> list[Mapping[str, Any]]:
+    """Calls sorted by where the content mentions their id (Anthropic's blocks do); as they are where it does not."""
+    blocks = content if isinstance(content, list) else []
+    place = {block["id"]: n for n, block in enumerate(blocks) if isinstance(block, dict) and block.get("id")}
+    return sorted(calls, key=lambda call: place.get(call.get("id"), len(place))) if place else calls
+
+
+def plain_calls(entries: Sequence[Any]) -> list[Message]:
+    """Tool calls of any server in one form: missing and repeated ids replaced, odd arguments written out."""
+    calls: list[Message] = []
+    seen: set[str] = set()
+    for number, entry in enumerate(entries):
+        function = entry.get("function") if isinstance(entry, Mapping) else None
+        function = function if isinstance(function, Mapping) else {}
+        call_id = entry.get("id") if isinstance(entry, Mapping) else None
+        if not isinstance(call_id, str) or not call_id or call_id in seen:
+            call_id = f"call_{number}"
+            while call_id in seen:
+                call_id += "_"
+        seen.add(call_id)
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str):
+            arguments = "" if arguments is None else json.dumps(arguments, ensure_ascii=False)
+        called = {"name": str(function.get("name") or ""), "arguments": arguments}
+        calls.append({"id": call_id, "type": "function", "function": called})
+    return calls

@@ -1,0 +1,175 @@
+"""`scripted`: a stand-in that plays by rules, so that everything runs offline. It is no language model, and says so.
+
+It sees what a language model would see, the messages of one call, and keeps nothing between calls: what it knows of
+earlier steps it has read in the notebook. The rules are a world's own (`worlds.player.Policy`, named in the registry);
+here a conversation is read into a Prompt for them, and what they decide is written in the dialect in use: function
+calls when functions were bound, tags otherwise.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from importlib import import_module
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from chat_models.failures import ConfigurationError
+from chat_models.messages import assistant_message, to_plain
+from tools import dialect
+from worlds.player import Policy, Prompt
+from worlds.registry import world_entry
+
+NOTE = "scripted, no language model"
+
+_ROUTINE = re.compile(r"\A\s*(LOG|PLAN) step (\d{1,9})\b")
+_TAG = re.compile(r"<\|([A-Z][A-Z0-9_]*)\|>")
+_HEADING = re.compile(r"^### (.*)$", re.MULTILINE)
+_ENDS = {"LOG": "done", "PLAN": "act"}
+
+Message = Mapping[str, Any]
+
+
+class ScriptedPlayer(BaseChatModel):
+    """Plays `world` by rules: scripted, no language model. Counts no tokens, because there are none.
+
+    ConfigurationError if the world has no rule-based player or the messages are not those of a LOG or PLAN routine.
+    """
+
+    world: str
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    @property
+    def _identifying_params(self) -> Mapping[str, Any]:
+        return {"model_name": "scripted", "world": self.world, "note": NOTE}
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
+        *,
+        tool_choice: str | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The player speaking the functions dialect; it always calls one, so `tool_choice` changes nothing."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._answer(messages, kwargs.get("tools"))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return self._answer(messages, kwargs.get("tools"))
+
+    def _answer(self, messages: list[BaseMessage], tools: Sequence[Message] | None) -> ChatResult:
+        prompt = read_prompt([to_plain(message) for message in messages], tools)
+        decisions = policy_class(self.world)().decide(prompt)
+        written = dialect("tags" if tools is None else "functions").write(decisions)
+        message = assistant_message(
+            written.get("content") or "",
+            written.get("tool_calls") or [],
+            response_metadata={"model_name": "scripted", "finish_reason": "stop", "note": NOTE},
+        )
+        return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"note": NOTE})
+
+
+@cache
+def policy_class(world: str) -> Callable[[], Policy]:
+    """What makes the world's rule-based player. UnknownWorld, or ConfigurationError if the world has none."""
+    reference = world_entry(world).player
+    if reference is None:
+        raise ConfigurationError(
+            f"The world {world!r} has no rule-based player, so the model 'scripted' cannot play it: "
+            "name a model that is served, such as vllm:NAME."
+        )
+    module, _, name = reference.partition(":")
+    policy: Callable[[], Policy] = getattr(import_module(module), name)
+    return policy
+
+
+def read_prompt(messages: Sequence[Message], tools: Sequence[Message] | None = None) -> Prompt:
+    """The prompt in one call's messages; ConfigurationError when the call is no routine's.
+
+    The routine is the last one opened by a user message (`LOG step 12`, `PLAN step 12`); its operations are those of
+    the functions bound, or of the tags that the system message shows for it; its results come from the messages after.
+    """
+    for index in range(len(messages) - 1, -1, -1):
+        message = messages[index]
+        opening = _ROUTINE.match(message["content"]) if message["role"] == "user" else None
+        if opening:
+            routine = opening[1]
+            return Prompt(
+                routine=routine,
+                step=int(opening[2]),
+                text=message["content"],
+                results=tuple(_results(messages[index + 1 :])),
+                operations=_bound(tools) if tools is not None else _shown(messages[:index], routine),
+            )
+    raise ConfigurationError(
+        "The model 'scripted' (rules, no language model) can only answer the LOG and PLAN routines of the inner agent: "
+        "no user message of this call opens with 'LOG step N' or 'PLAN step N'."
+    )
+
+
+def _bound(tools: Sequence[Message]) -> frozenset[str]:
+    return frozenset(tool["function"]["name"] for tool in tools)
+
+
+def _shown(messages: Sequence[Message], routine: str) -> frozenset[str]:
+    """The operations in the list of tag forms that holds the routine's closing one: DONE for LOG, ACTION for PLAN."""
+    system = "\n".join(message["content"] for message in messages if message["role"] == "system")
+    shown: set[str] = set()
+    for names in _lists_of_tags(system):
+        if _ENDS[routine] in names:
+            shown |= names
+    if not shown:
+        raise ConfigurationError(
+            f"The model 'scripted' cannot find the operations of {routine}: no functions are bound and the system "
+            f"message shows no tag that ends {routine}."
+        )
+    return frozenset(shown)
+
+
+@lru_cache(maxsize=64)  # a few system messages per scaffold, the same in every call
+def _lists_of_tags(system: str) -> tuple[frozenset[str], ...]:
+    """Names of the operations in each run of lines with tags; lines without one part the runs."""
+    lists: list[set[str]] = [set()]
+    for line in system.split("\n"):
+        names = {"act" if tag == "ACTION" else tag.lower() for tag in _TAG.findall(line)} - {"end"}
+        if names:
+            lists[-1] |= names
+        elif lists[-1]:
+            lists.append(set())
+    return tuple(frozenset(names) for names in lists if names)
+
+
+def _results(messages: Iterable[Message]) -> Iterable[tuple[str, str]]:
+    """(title, text) of the operations answered: tool messages by the call they answer, or parts of a RESULTS page."""
+    titles: dict[str, str] = {}
+    for message in messages:
+        if message["role"] == "assistant":
+            for call in message.get("tool_calls", ()):
+                titles[call["id"]] = f"{call['function']['name'].upper()} {call['function']['arguments']}"
+        elif message["role"] == "tool":
+            yield titles.get(message["tool_call_id"], ""), message["content"]
+        elif message["role"] == "user":
+            parts = _HEADING.split(message["content"])
+            yield from zip(parts[1::2], (part.strip("\n") for part in parts[2::2]), strict=True)

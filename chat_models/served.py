@@ -1,0 +1,219 @@
+"""A model behind an OpenAI-compatible server (vLLM, OpenAI, SGLang, llama.cpp, …), at little cost per call.
+
+ChatOpenAI reads every answer through two layers of pydantic models, so that a call costs 1.4 times the CPU of the bare
+`openai` client. ServedChatModel keeps ChatOpenAI's settings, tool binding and tracing, but sends and reads plain
+completions itself. What a server answers is either a message or a typed ProviderFailure; retries are the caller's
+(`chat_models.call`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import httpx2
+import orjson
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import Field, SecretStr, model_validator
+
+from chat_models.completions import decoded, read_completion
+from chat_models.failures import FailureKind, ProviderFailure, failure, failure_of_status
+from chat_models.http_clients import client_for_threads, client_of_this_loop
+from chat_models.messages import to_wire
+
+CONNECT_S = 10.0
+"""A server that does not accept a connection for so long is down; it need not hold up a whole minute."""
+
+
+class ServedChatModel(ChatOpenAI):
+    """A chat model served over HTTP in OpenAI's form.
+
+    Raises ProviderFailure for whatever goes wrong on the way. Safe to share between threads and event loops.
+    `timeout` is in seconds for one attempt: in an event loop for the whole of it, in a thread for every wait in it.
+    """
+
+    takes_seed: ClassVar[bool] = True
+
+    token_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the limit of new tokens is called on the wire. Every server but OpenAI's own reads `max_tokens` (vLLM and
+    SGLang call it deprecated and read both), and old ones silently ignore `max_completion_tokens`."""
+
+    disable_streaming: bool | Literal["tool_calling"] = True
+    """Replies are whole or failed: an operation cannot run before its end is there, and a stream that breaks would
+    show text that is then asked for again."""
+
+    max_retries: int | None = 0
+    http_client: Any = Field(default_factory=client_for_threads, exclude=True)
+
+    @model_validator(mode="after")
+    def _use_a_client_per_loop(self) -> ServedChatModel:
+        # For what is left to ChatOpenAI (structured output, the Responses API, streaming).
+        if not isinstance(self.root_async_client, _ClientOfThisLoop):
+            root = self.root_async_client
+            self.root_async_client, self.async_client = _ClientOfThisLoop(root), _CompletionsOfThisLoop(root)
+        return self
+
+    @property
+    def where(self) -> str:
+        """The model and its address, as a sentence about it opens."""
+        return f"{self.model_name} at {self.openai_api_base}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not appear in any text about this model."""
+        key = self.openai_api_key
+        return (key.get_secret_value(),) if isinstance(key, SecretStr) else ()
+
+    @cached_property
+    def timeout_s(self) -> float:
+        """Seconds for one attempt."""
+        given = self.request_timeout
+        return float(given) if isinstance(given, int | float) else 60.0
+
+    def _get_request_payload(
+        self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        messages = self._convert_input(input_).to_messages()
+        payload: dict[str, Any] = {**self._default_params, **kwargs}
+        if self._use_responses_api(payload) or not all(map(_is_simple, messages)):
+            payload = super()._get_request_payload(messages, stop=stop, **kwargs)
+        else:
+            payload["messages"] = [to_wire(message) for message in messages]
+            if stop is not None:
+                payload["stop"] = stop
+        for name in ("max_tokens", "max_completion_tokens"):
+            if name in payload and name != self.token_limit_field:
+                payload[self.token_limit_field] = payload.pop(name)
+        return payload
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._is_for_parent(kwargs):
+            return await super()._agenerate(messages, stop, run_manager, **kwargs)
+        body = self._body(messages, stop, kwargs)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                response = await client_of_this_loop().post(
+                    self._address, content=body, headers=self._headers, timeout=self._timeouts
+                )
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._failure_of_transport(error) from error
+        return self._result(response)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        if self._is_for_parent(kwargs):
+            return super()._generate(messages, stop, run_manager, **kwargs)
+        body = self._body(messages, stop, kwargs)
+        try:
+            response = client_for_threads().post(
+                self._address, content=body, headers=self._headers, timeout=self._timeouts
+            )
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._failure_of_transport(error) from error
+        return self._result(response)
+
+    def _is_for_parent(self, kwargs: dict[str, Any]) -> bool:
+        """Structured output and the Responses API have forms of their own, which ChatOpenAI knows."""
+        return "response_format" in kwargs or self._use_responses_api({**self._default_params, **kwargs})
+
+    def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> bytes:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        payload.pop("stream", None)
+        payload.update(payload.pop("extra_body", None) or {})
+        return orjson.dumps(payload)
+
+    @cached_property
+    def _address(self) -> httpx2.URL:
+        return httpx2.URL(str(self.openai_api_base).rstrip("/") + "/chat/completions")
+
+    @cached_property
+    def _timeouts(self) -> httpx2.Timeout:
+        return httpx2.Timeout(self.timeout_s, connect=min(CONNECT_S, self.timeout_s))
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        key = "".join(self.secrets)
+        return {"Content-Type": "application/json", "Authorization": f"Bearer {key}", **(self.default_headers or {})}
+
+    def _failure_of_transport(self, error: Exception) -> ProviderFailure:
+        kind, detail = _transport(error, self.timeout_s)
+        return failure(kind, self.where, detail, secrets=self.secrets)
+
+    def _result(self, response: httpx2.Response) -> ChatResult:
+        """The message in the response. ProviderFailure if it holds none."""
+        if response.status_code >= 300:
+            status, headers = response.status_code, response.headers
+            raise failure_of_status(self.where, status, response.content, headers, self.secrets)
+        answer = decoded(response.content)
+        if isinstance(answer, dict) and (error := answer.get("error")):
+            # Some gateways wrap the error of the server behind them in a 200.
+            code = error.get("code") if isinstance(error, dict) else None
+            status = code if isinstance(code, int) and 400 <= code <= 599 else 500
+            raise failure_of_status(self.where, status, answer, secrets=self.secrets)
+        result = read_completion(answer, self.model_name)
+        if isinstance(result, str):
+            page = ", but an HTML page" if response.content.lstrip().startswith(b"<") else ""
+            raise failure(FailureKind.MALFORMED, self.where, f"{result}{page}", secrets=self.secrets)
+        if (reason := (result.generations[0].generation_info or {}).get("finish_reason")) in GAVE_UP:
+            detail = f"the server gave up in the middle of a reply (finish reason {reason})"
+            raise failure(FailureKind.INTERRUPTED, self.where, detail)
+        return result
+
+
+GAVE_UP = frozenset({"abort", "error"})
+"""Finish reasons by which vLLM, SGLang and OpenRouter say that something broke: the text is no reply."""
+
+
+def _transport(error: Exception, timeout_s: float) -> tuple[FailureKind, str]:
+    """Kind and detail of an error that kept the answer from arriving whole."""
+    if isinstance(error, httpx2.ConnectTimeout):
+        return FailureKind.REFUSED, f"no connection within {min(CONNECT_S, timeout_s):g} s"
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return FailureKind.TIMEOUT, f"no complete answer within {timeout_s:g} s"
+    if isinstance(error, httpx2.ConnectError):
+        return FailureKind.REFUSED, f"nobody answers ({error})"
+    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
+        return FailureKind.BAD_REQUEST, f"nothing was sent ({error})"
+    return FailureKind.INTERRUPTED, f"the connection broke ({error or type(error).__name__})"
+
+
+def _is_simple(message: BaseMessage) -> bool:
+    """Whether the plain form holds all there is to the message: text without a name, of one of the four roles."""
+    known = message.type in ("human", "system", "ai", "tool")
+    return known and isinstance(message.content, str) and message.name is None
+
+
+class _ClientOfThisLoop:
+    """Stands where ChatOpenAI keeps its asynchronous client, and is the running loop's whenever it is used."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._here(), name)
+
+    def _here(self) -> Any:
+        return self._root.with_options(http_client=client_of_this_loop())
+
+
+class _CompletionsOfThisLoop(_ClientOfThisLoop):
+    def _here(self) -> Any:
+        return super()._here().chat.completions

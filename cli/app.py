@@ -1,0 +1,55 @@
+"""automem: the command line. Each command lives in its own file and imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cli.demo import demo
+from cli.evaluate import evaluate
+
+app = typer.Typer(
+    name="automem",
+    help="Agents that learn to manage their own memory: play, evaluate, and improve a notebook-keeping agent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command(name="eval")(evaluate)
+app.command(name="demo")(demo)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"automem {version('automem-langgraph')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line. Our errors end in one line on stderr and status 2, the machine's failures in status 1."""
+    try:
+        app()
+    except Exception as error:
+        from graphs.errors import OUR_ERRORS
+        from graphs.inner_agent.failures import MACHINE_FAILURES
+
+        if isinstance(error, OUR_ERRORS):
+            _end(str(error), 2)
+        if isinstance(error, MACHINE_FAILURES):
+            _end(str(error), 1)
+        raise
+
+
+def _end(sentence: str, status: int) -> None:
+    typer.echo(f"automem: {' '.join(sentence.split())}", err=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""automem demo: a first look, offline: a scripted player (no language model) with its notebook, and without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.seeds import parse_seeds
+
+
+def demo(
+    seeds: Annotated[str, typer.Option(help="Seeds to play.")] = "42-44",
+    steps: Annotated[int, typer.Option(min=1, help="Steps per episode.")] = 300,
+    out: Annotated[Path | None, typer.Option(help="Folder for the two runs. [default: runs/demo-DATE-TIME]")] = None,
+) -> None:
+    """Play a few short episodes offline, with the notebook and without it, and compare."""
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from cli.results_table import print_results
+    from cli.running import run_evaluation
+    from graphs.evaluation.state import Input
+    from graphs.inner_agent.context import Context, NotebookMode
+    from worlds import world_names
+
+    world = world_names()[0]
+    folder = out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
+    console = Console()
+    console.print(
+        f"Playing {world}, seeds {seeds}, {steps} steps each. The player is scripted: rules, no language model.\n"
+        "It forgets everything between two calls: all it knows of the past is what it finds in its notebook.",
+        highlight=False,
+    )
+    rows = []
+    modes: tuple[NotebookMode, ...] = ("on", "off")
+    for mode in modes:
+        console.print(f"\nnotebook {mode}", style="bold", highlight=False)
+        run = str(folder / f"notebook-{mode}")
+        request = Input(world=world, seeds=parse_seeds(seeds), model="scripted", out=run)
+        summary = run_evaluation(request, Context(notebook=mode, max_steps=steps), console, steps)
+        rows.append((f"notebook {mode}", summary))
+    console.print()
+    print_results(
+        console, rows, f"{world}, {rows[0][1]['scaffold']}, scripted player (no language model), {steps} steps"
+    )
+    console.print(f"\nwritten to {folder}:", highlight=False)
+    first = next((folder / "notebook-on" / "episodes").glob("*/*/*"))
+    for path, what in (
+        (folder / "notebook-on" / "summary.json", "scores and metrics"),
+        (first / "memory", "one episode's notebook: plain text files, read them"),
+        (first / "journal.jsonl", "their history, operation by operation"),
+        (first / "steps.jsonl", "its trace: every prompt, reply, operation and action"),
+    ):
+        console.print(f"  {path}  {what}", markup=False, highlight=False, soft_wrap=True)
+    if any(summary["n_failed"] for _, summary in rows):
+        raise typer.Exit(1)

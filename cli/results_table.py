@@ -1,0 +1,69 @@
+"""Results as people read them: mean ± standard error, as in the paper, and who made the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str) -> None:
+    """One row per summary: label, episodes, failures, progression of every task and overall, a few metrics."""
+    several = any(len(summary["tasks"]) > 1 for _, summary in rows)
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("run")
+    table.add_column("episodes", justify="right")
+    if several:
+        for task in rows[0][1]["tasks"]:
+            table.add_column(f"{task}\n(%)", justify="right")
+    table.add_column("progression\n(%)", justify="right")
+    for heading in ("return", "unproductive\nactions", "writes per\nsearch", "model calls\nper step"):
+        table.add_column(heading, justify="right")
+    for label, summary in rows:
+        tasks = [mean_and_error(summary["tasks"].get(task, {})) for task in rows[0][1]["tasks"]] if several else []
+        table.add_row(label, _episodes(summary), *tasks, mean_and_error(summary["overall"]), *_metrics(summary))
+    console.print(table)
+    for label, summary in rows:
+        print_failures(console, label, summary)
+
+
+def mean_and_error(figures: Mapping[str, Any]) -> str:
+    """ "25.00 ± 5.50"; a dash where nothing was finished."""
+    if figures.get("mean") is None:
+        return "–"
+    text = f"{figures['mean']:.2f} ± {figures['se']:.2f}"
+    if figures.get("n_failed"):
+        text += f"\n({figures['mean_failures_zero']:.2f} ± {figures['se_failures_zero']:.2f} with failures as 0)"
+    return text
+
+
+def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> None:
+    """One line per failed episode: which, at which step, why."""
+    for episode in summary["failed_episodes"]:
+        cause = episode["cause"] or {"where": "?", "sentence": "no cause was recorded"}
+        line = (
+            f"{label}: {episode['task']} seed {episode['seed']} failed at step {episode['steps'] + 1} "
+            f"({cause['where']}): {cause['sentence']}"
+        )
+        console.print(" ".join(line.split()), style="red", markup=False, highlight=False)
+
+
+def _episodes(summary: Mapping[str, Any]) -> str:
+    failed = f" + {summary['n_failed']} failed" if summary["n_failed"] else ""
+    return f"{len(summary['episodes'])}{failed}"
+
+
+def _metrics(summary: Mapping[str, Any]) -> list[str]:
+    metrics = summary["metrics"]
+    shown = []
+    for name, form in (
+        ("return", "{:.1f}"),
+        ("unproductive_action_rate", "{:.0%}"),
+        ("writes_per_search", "{:.2f}"),
+        ("model_calls_per_step", "{:.2f}"),
+    ):
+        mean = metrics.get(name, {}).get("mean")
+        shown.append("–" if mean is None else form.format(mean))
+    return shown

@@ -1,0 +1,5 @@
+"""Evaluation: the episodes of a protocol, side by side in one process, and their scores."""
+
+from graphs.evaluation.graph import graph
+
+__all__ = ["graph"]

@@ -1,0 +1,129 @@
+"""One episode of an evaluation: step after step of the inner agent, until the world ends it or the machine fails."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import TypedDict
+
+from langchain_core.runnables import RunnableConfig
+
+from graphs.inner_agent.context import EpisodeSettings
+from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
+from graphs.inner_agent.graph import graph as inner_agent
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.sessions import SESSIONS
+from graphs.inner_agent.state import Input
+from traces import EpisodeFolder, EpisodeResult, read_result
+
+
+class Progress(TypedDict):
+    """How an episode stands: streamed after every step, and once more when it has ended."""
+
+    event: str
+    """"step" or "ended"."""
+    task: str
+    seed: int
+    step: int
+    """World steps played so far."""
+    progression: float
+    """In [0, 1]."""
+    tokens: dict[str, int]
+    status: str
+    """"playing", "finished" or "failed"."""
+    note: str
+    """End reason, or the failure in one sentence."""
+
+
+async def play_episode(
+    settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None]
+) -> EpisodeResult:
+    """Play an episode to its end and return its result; a finished one is read, a broken one taken up where it stood.
+
+    A machine's failure ends this episode as failed and is returned, not raised: the others go on.
+    """
+    if folder.is_finished() and (finished := read_result(folder)):
+        return finished
+    try:
+        session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
+    except MACHINE_FAILURES as error:
+        result = _unopened(settings, folder, error)
+    else:
+        result = await _play_on(session, folder, report)
+    report(_ended(result))
+    return result
+
+
+async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Progress], None]) -> EpisodeResult:
+    try:
+        while not session.moment.over:
+            step = inner_agent.ainvoke(Input(episode=str(folder.path), steps=1), step_config(session))
+            # A fresh context keeps each world step a root run of its own, whatever this one runs under.
+            await asyncio.create_task(step, context=contextvars.Context())
+            report(_playing(session))
+        return session.result()
+    except MACHINE_FAILURES as error:
+        return session.result(failure_record(error, session.moment.step))
+    finally:
+        await asyncio.to_thread(SESSIONS.close, folder)
+
+
+def step_config(session: Session) -> RunnableConfig:
+    """How a world step shows in LangSmith: one thread per episode, one root run per step, named by both."""
+    settings, step = session.settings, session.moment.step
+    name = f"{settings.world}/{settings.task} seed {settings.seed}"
+    metadata = {
+        "thread_id": str(session.folder.path),
+        "world": settings.world,
+        "task": settings.task,
+        "seed": settings.seed,
+        "step": step,
+        "scaffold": session.scaffold.name,
+        "model": settings.model,
+    }
+    return {"run_name": f"{name} step {step}", "metadata": metadata, "recursion_limit": 10_007}
+
+
+def _playing(session: Session) -> Progress:
+    return Progress(
+        event="step",
+        task=session.settings.task,
+        seed=session.settings.seed,
+        step=session.moment.step - 1,
+        progression=session.moment.info["progression"],
+        tokens=dict(session.tokens),
+        status="playing",
+        note="",
+    )
+
+
+def _ended(result: EpisodeResult) -> Progress:
+    return Progress(
+        event="ended",
+        task=result.task,
+        seed=result.seed,
+        step=result.steps,
+        progression=result.progression,
+        tokens=result.tokens,
+        status=result.status,
+        note=result.failure.sentence if result.failure else result.end_reason or "",
+    )
+
+
+def _unopened(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception) -> EpisodeResult:
+    """The result of an episode that failed before its first step could be asked for."""
+    return EpisodeResult(
+        world=settings.world,
+        task=settings.task,
+        seed=settings.seed,
+        status="failed",
+        steps=0,
+        progression=0.0,
+        episode_return=0.0,
+        failure=failure_record(error, 0),
+        scaffold=settings.scaffold,
+        model=settings.model,
+        gameplay_model=settings.gameplay_model,
+        attempt=folder.attempt,
+    )

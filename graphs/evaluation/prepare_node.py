@@ -1,0 +1,38 @@
+"""PREPARE: check every setting and lay out the run folder before the first token is paid for."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from langgraph.runtime import Runtime
+
+from graphs.evaluation.state import Episode, State
+from graphs.inner_agent.context import Context, SettingsError, episode_settings
+from graphs.inner_agent.opening import check
+from graphs.inner_agent.run_file import begin_run
+from traces import RunFolder
+from worlds import UnknownWorld, world_entry
+
+
+def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
+    """The plan: every task with every seed. Raises our errors: settings, scaffold, world, model, folder in use."""
+    entry = world_entry(state["world"])
+    tasks = list(state.get("tasks") or entry.tasks)
+    seeds = list(state.get("seeds") or entry.seeds)
+    plan = [Episode(task=task, seed=seed) for task in tasks for seed in seeds]
+    for name, values in (("task", tasks), ("seed", seeds)):
+        if len(set(values)) != len(values):
+            raise SettingsError(f"A {name} is listed twice: {', '.join(map(str, values))}.")
+    if unknown := [task for task in tasks if task not in entry.tasks]:
+        raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
+    settings = episode_settings({**state, **plan[0]}, runtime.context)
+    for seed in seeds:
+        episode_settings({**state, "task": tasks[0], "seed": seed}, runtime.context)
+    scaffold = check(settings)
+    run = RunFolder(Path(state["out"]))
+    if run.run.exists() and not state.get("resume"):
+        raise SettingsError(f"{run.path} holds a run already: give --resume to go on with it, or another --out.")
+    begin_run(run, settings, scaffold.digest, world=entry.name, tasks=tasks, seeds=seeds)
+    common = dataclasses.asdict(settings)
+    return {"plan": plan, "settings": common, "results": []}

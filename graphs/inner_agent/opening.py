@@ -1,0 +1,138 @@
+"""Open an episode: a new one, or one rebuilt from its folder by replaying the actions of its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from graphs.inner_agent.context import EpisodeSettings, SettingsError
+from graphs.inner_agent.deciding import decide
+from graphs.inner_agent.hook_calls import observe_notices
+from graphs.inner_agent.run_file import begin_run, run_of
+from graphs.inner_agent.session import Moment, Role, Session, plain
+from memory_fs import MemoryFS
+from scaffolds import Scaffold
+from tools import dialect
+from traces import EpisodeFolder, StepRecord, TraceReader
+from worlds import EngineFailure, World, make_world
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+
+def check(settings: EpisodeSettings) -> Scaffold:
+    """Load and build all that an episode needs but the episode itself; our errors rise here, before any cost."""
+    scaffold = Scaffold.load(settings.scaffold, trust_code=settings.trust_scaffold_code)
+    if scaffold.settings.world != settings.world:
+        raise SettingsError(
+            f"The scaffold {settings.scaffold} is for the world {scaffold.settings.world!r}, not {settings.world!r}."
+        )
+    models(settings)
+    dialect(settings.dialect or scaffold.settings.dialect)
+    make_world(settings.world, settings.task, max_steps=settings.max_steps).close()
+    return scaffold
+
+
+def open_session(
+    settings: EpisodeSettings, folder: EpisodeFolder, *, step: int | None = None, revision: int | None = None
+) -> Session:
+    """The live session of an episode, standing at its last complete step.
+
+    `step` is where the caller believes the episode stands; `revision`, for a caller in the middle of that step, the
+    notebook's revision there. Raises SettingsError where the folder does not agree, EngineFailure where the replay
+    parts from the recording, and every error of `check`.
+    """
+    from chat_models import Retry
+
+    scaffold = check(settings)
+    begin_run(run_of(folder), settings, scaffold.digest)
+    folder.create()
+    folder.set_failure_aside()
+    world = make_world(settings.world, settings.task, max_steps=settings.max_steps)
+    session = Session(
+        settings=settings,
+        folder=folder,
+        scaffold=scaffold,
+        world=world,
+        notebook=_notebook(settings, folder, scaffold),
+        dialect=dialect(settings.dialect or scaffold.settings.dialect),
+        models=models(settings),
+        retry=Retry(attempts=settings.attempts),
+    )
+    _replay(session, world)
+    if step is not None and step != session.moment.step:
+        session.close()
+        raise SettingsError(
+            f"This thread stands at step {step}, its episode in {folder.path} at step {session.moment.step}: "
+            "play on from the latest checkpoint, or start a new thread."
+        )
+    if revision is not None:
+        observe_notices(session)  # the hooks had already seen this step when it was interrupted
+    session.notebook.rewind(session.start_revision if revision is None else revision)
+    return session
+
+
+def models(settings: EpisodeSettings) -> dict[Role, BaseChatModel]:
+    """The chat model of each role: one object when both are the same."""
+    memory = _model(settings.model, settings.world, settings.base_url, *_sampling(settings))
+    if settings.gameplay_model is None:
+        return {"memory": memory, "gameplay": memory}
+    base_url = settings.gameplay_base_url or settings.base_url
+    return {
+        "memory": memory,
+        "gameplay": _model(settings.gameplay_model, settings.world, base_url, *_sampling(settings)),
+    }
+
+
+def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
+    return settings.temperature, settings.max_tokens, settings.timeout_s
+
+
+@lru_cache(maxsize=16)
+def _model(
+    spec: str, world: str, base_url: str | None, temperature: float, max_tokens: int, timeout_s: float
+) -> BaseChatModel:
+    from chat_models import chat_model
+
+    return chat_model(
+        spec, world=world, base_url=base_url, temperature=temperature, max_tokens=max_tokens, timeout_s=timeout_s
+    )
+
+
+def _notebook(settings: EpisodeSettings, folder: EpisodeFolder, scaffold: Scaffold) -> MemoryFS:
+    """The episode's notebook, holding at least the scaffold's starting files."""
+    notebook = MemoryFS(folder.memory, scaffold.memory_limits(), journal=folder.journal)
+    if notebook.revision == 0:
+        notebook.seed(_starting_files(settings, scaffold))
+    return notebook
+
+
+def _starting_files(settings: EpisodeSettings, scaffold: Scaffold) -> Mapping[str, str]:
+    return {} if settings.notebook == "off" else scaffold.memory
+
+
+def _replay(session: Session, world: World) -> None:
+    """Bring world, hooks and counts to where the trace ends; check every observation against the recorded one."""
+    # The starting files, if there are any, are one revision of the notebook.
+    session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
+    observation, info = world.reset(seed=session.settings.seed)
+    session.moment = Moment(step=1, observation=observation, info=info)
+    for played in TraceReader(session.folder):
+        if played.observation != plain(session.moment.observation):
+            raise EngineFailure(
+                f"Replaying {session.folder.path} parts from its recording at step {played.step}: the world showed "
+                "another observation. It was recorded with another version of the world's engine."
+            )
+        observe_notices(session)
+        for vetoed in _vetoed_choices(played):
+            decide(session, vetoed)
+        sent = decide(session, played.chosen)
+        observation, *_ = world.step(played.action)
+        session.stand_after(played, observation, sent.complaint)
+
+
+def _vetoed_choices(played: StepRecord) -> list[str]:
+    """The actions a hook turned down in a step: it is shown them again, so that its state becomes what it was."""
+    operations = [facts for talk in played.conversations for facts in talk.operations]
+    return [str(facts.arguments["action"]) for facts in operations if facts.outcome == "vetoed"]

@@ -1,0 +1,112 @@
+"""PLAN: what must be recalled to act now? Recall turns, then one action; with two models the second commits it.
+
+`plan` asks the memory model (or the only model), `recall` runs recalls, `handoff` gives the consultation to the
+gameplay model, `commit` asks that one. An action written in the same reply as a recall was written before the recall's
+result could be seen: it is held, and the model asked again, rather than sent blindly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Literal
+
+from langgraph.types import Command
+
+from chat_models import Completion
+from graphs.inner_agent.routine import Ask, answered, ask, heard, means_operation, only_actions, read, run, turns_left
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.state import Message, State, Talk
+from tools import Kind
+
+
+def plan(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "handoff", "act"]]]:
+    """One turn of the memory model: consult the notebook, or (when it plays alone) commit an action."""
+    talk = _open(state)
+    request = ask(session, talk, state["step"], _calls(state["talks"]))
+    completion = yield request
+    talk = heard(talk, request, completion)
+    reading = read(session, talk)
+    if not only_actions(reading):
+        return Command(goto="recall", update={"talk": talk})
+    came = run(session, talk, reading)
+    if session.settings.two_models:
+        return Command(goto="handoff", update={"talk": came.talk})
+    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+
+
+def recall(state: State, session: Session) -> Command[Literal["plan", "commit", "handoff", "act"]]:
+    """Run the recalls of the last reply and show their results to whoever asked."""
+    talk = _open(state)
+    reading = read(session, talk)
+    came = run(session, talk, reading)
+    update = {"talk": came.talk, "revision": session.notebook.revision}
+    last_turn = turns_left(session, came.talk) == 0
+    if session.settings.two_models and talk["role"] == "memory":
+        # Whoever writes an action, or nothing that means an operation, has finished consulting.
+        if last_turn or came.choice is not None or not means_operation(reading):
+            shown = answered(session, came.talk, came.replies) if came.recalled else came.talk
+            return Command(goto="handoff", update={**update, "talk": shown})
+    elif last_turn or (came.choice is not None and not came.recalled):
+        return Command(goto="act", update={**update, "choice": came.choice})
+    grown = answered(session, came.talk, [*came.replies, *came.held])
+    back: Literal["plan", "commit"] = "plan" if talk["role"] == "memory" else "commit"
+    return Command(goto=back, update={**update, "talk": grown})
+
+
+def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
+    """Give the consultation to the gameplay model, without any action the memory model blurted out."""
+    talk = _open(state)
+    note = session.scaffold.render("handoff", step=state["step"], note="")
+    messages = _without_action(session, talk)
+    handed = Talk(
+        routine="PLAN", role="gameplay", messages=_with_note(messages, note), calls=[], operations=[], mark=talk["mark"]
+    )
+    consulted: Talk = {**talk, "operations": [_removed(facts) for facts in talk["operations"]]}
+    return Command(goto="commit", update={"talks": [*state["talks"], consulted], "talk": handed})
+
+
+def commit(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "act"]]]:
+    """One turn of the gameplay model: it may recall further, then commits the action."""
+    talk = _open(state)
+    request = ask(session, talk, state["step"], _calls(state["talks"]))
+    completion = yield request
+    talk = heard(talk, request, completion)
+    reading = read(session, talk)
+    if not only_actions(reading):
+        return Command(goto="recall", update={"talk": talk})
+    came = run(session, talk, reading)
+    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+
+
+def _open(state: State) -> Talk:
+    talk = state["talk"]
+    assert talk is not None, "a conversation is open"
+    return talk
+
+
+def _calls(talks: list[Talk]) -> int:
+    return sum(len(talk["calls"]) for talk in talks)
+
+
+def _without_action(session: Session, talk: Talk) -> list[Message]:
+    """The conversation without the action its last reply holds; without that reply if nothing else was in it."""
+    messages = list(talk["messages"])
+    at = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
+    reading = session.dialect.read(messages[at], session.vocabulary("PLAN"))
+    actions = [call for call in reading.calls if call.operation.kind is Kind.WORLD]
+    if actions:
+        messages[at] = session.dialect.remove(messages[at], actions)
+    if at == len(messages) - 1 and not (messages[at]["content"] or messages[at].get("tool_calls")):
+        messages.pop()
+    return messages
+
+
+def _removed(facts: dict[str, Any]) -> dict[str, Any]:
+    return {**facts, "outcome": "removed"} if facts["outcome"] == "act" else facts
+
+
+def _with_note(messages: list[Message], note: str) -> list[Message]:
+    """The messages with a user's note at the end: chat templates want the roles to alternate."""
+    if messages[-1]["role"] == "user":
+        return [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{note}"}]
+    return [*messages, {"role": "user", "content": note}]

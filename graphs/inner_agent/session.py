@@ -1,0 +1,235 @@
+"""The live things of one episode: world, notebook, hooks, trace and models. Everything else travels in the state."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from graphs.inner_agent.context import EpisodeSettings
+from graphs.inner_agent.state import Message, Talk
+from memory_fs import MemoryFS
+from tools import Dialect, Vocabulary
+from traces import EpisodeFolder, EpisodeResult, Failure, MetricsAccumulator, OperationRecord, StepRecord, TraceWriter
+from worlds import Observation, World
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from chat_models import Retry
+    from graphs.inner_agent.routine import Ask
+    from scaffolds import HooksRunner, Scaffold
+
+Routine = Literal["LOG", "PLAN"]
+Role = Literal["memory", "gameplay"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where the episode stands: what the world shows now and what led here."""
+
+    step: int
+    """The step about to be played, from 1."""
+    observation: Observation
+    info: dict[str, Any]
+    previous: Observation | None = None
+    action: str | None = None
+    """The action that led here, as it was sent."""
+    complaint: str | None = None
+    """What to tell the model of its last output, if it held no valid action."""
+    reward: float = 0.0
+    episode_return: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.terminated or self.truncated
+
+
+class Session:
+    """One live episode. Built by `sessions.Sessions.open`, new or by replaying the recorded actions."""
+
+    def __init__(
+        self,
+        settings: EpisodeSettings,
+        folder: EpisodeFolder,
+        scaffold: Scaffold,
+        world: World,
+        notebook: MemoryFS,
+        dialect: Dialect,
+        models: dict[Role, BaseChatModel],
+        retry: Retry,
+    ) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.scaffold = scaffold
+        self.world = world
+        self.notebook = notebook
+        self.dialect = dialect
+        self.retry = retry
+        self._models = models
+        self.hooks: HooksRunner | None = scaffold.hooks()
+        self.trace = TraceWriter(folder)
+        self.metrics = MetricsAccumulator()
+        self.tokens: Counter[str] = Counter()
+        """Tokens of all calls so far: "prompt", "completion", "cached"."""
+        self.wall_s = 0.0
+        """Seconds that the recorded steps took, each once, whatever was interrupted in between."""
+        self.step_began = time.monotonic()
+        self._vocabularies = {
+            routine: scaffold.vocabulary(routine, world.actions, notebook=settings.notebook)
+            for routine in (("LOG", "PLAN") if settings.notebook == "on" else ("PLAN",))
+        }
+        self._tools = {routine: dialect.tools(words) for routine, words in self._vocabularies.items()}
+        self.system: Message = {"role": "system", "content": self._system_text()}
+        self.moment: Moment
+        self.hook_operations: list[OperationRecord] = []
+        """What hooks wrote in the current step."""
+        self.start_revision = 0
+        """The notebook's revision when the current step began: where an interrupted step is taken up again."""
+
+    # What the nodes ask
+
+    def vocabulary(self, routine: Routine) -> Vocabulary:
+        """The operations allowed in a routine."""
+        return self._vocabularies[routine]
+
+    def tool_schemas(self, routine: Routine) -> list[dict[str, Any]] | None:
+        """JSON schemas for native tool calling; None when the dialect needs none."""
+        return self._tools[routine]
+
+    def turns(self, routine: Routine) -> int:
+        """Model turns a routine may take."""
+        return self.scaffold.settings.turns.log if routine == "LOG" else self.scaffold.settings.turns.plan
+
+    def model(self, role: Role) -> BaseChatModel:
+        """The chat model that plays a role."""
+        return self._models[role]
+
+    def model_name(self, role: Role) -> str:
+        """The specification of the model that plays a role, for traces."""
+        gameplay = self.settings.gameplay_model or self.settings.model
+        return gameplay if role == "gameplay" else self.settings.model
+
+    def call_settings(self, request: Ask) -> dict[str, Any]:
+        """Keyword arguments of `chat_models.call` for a request."""
+        return {"tools": request.tools, "seed": request.seed, "retry": self.retry}
+
+    def files(self) -> list[tuple[str, int]]:
+        """The notebook's files with their line counts; empty when the notebook is off."""
+        return [] if self.settings.notebook == "off" else list(self.notebook.index().items())
+
+    def open_talk(self, routine: Routine, notices: list[str], role: Role = "memory") -> Talk:
+        """A conversation that opens with the routine's message about the current moment."""
+        moment = self.moment
+        variables: dict[str, Any] = {
+            "step": moment.step,
+            "action": moment.action,
+            "observation": moment.observation,
+            "notices": notices,
+            "files": self.files(),
+        }
+        if routine == "LOG":
+            variables["previous"] = moment.previous
+        self.notebook.mark(moment.step, routine)
+        template: Literal["log", "plan"] = "log" if routine == "LOG" else "plan"
+        opening: Message = {"role": "user", "content": self.scaffold.render(template, **variables)}
+        return Talk(
+            routine=routine, role=role, messages=[opening], calls=[], operations=[], mark=self.notebook.revision
+        )
+
+    def record(self, played: StepRecord, after: Observation, complaint: str | None) -> None:
+        """Append a played step to the trace, and stand at what the world showed after it."""
+        self.trace.write(played)
+        self.stand_after(played, after, complaint)
+        if self.moment.over:
+            self.trace.finish(self.result())
+
+    def stand_after(self, played: StepRecord, after: Observation, complaint: str | None) -> None:
+        """Move on to the moment after a step, just played or replayed."""
+        self.metrics.update(played)
+        self.tokens.update(played.tokens)
+        self.wall_s += played.latency_s
+        self.moment = Moment(
+            step=played.step + 1,
+            observation=after,
+            info=played.info,
+            previous=self.moment.observation,
+            action=played.action,
+            complaint=complaint,
+            reward=played.reward,
+            episode_return=self.moment.episode_return + played.reward,
+            terminated=played.terminated,
+            truncated=played.truncated,
+        )
+        self.start_revision = played.revision
+        self.hook_operations = []
+
+    def end_reason(self) -> str | None:
+        """The world's own word for why the episode ended, "max_steps" at its limit, None while it goes on."""
+        if self.moment.truncated:
+            return "max_steps"
+        reason: str | None = self.moment.info["end_reason"]
+        return reason
+
+    def fail(self, failure: Failure) -> None:
+        """Leave the machine's failure with the episode, apart from its trace; the episode can be resumed."""
+        self.trace.finish(self.result(failure))
+
+    def result(self, failure: Failure | None = None) -> EpisodeResult:
+        """How the episode stands or ended."""
+        settings, moment = self.settings, self.moment
+        measured = self.metrics.result(plain(moment.observation))
+        return EpisodeResult(
+            world=settings.world,
+            task=settings.task,
+            seed=settings.seed,
+            status="finished" if failure is None else "failed",
+            steps=moment.step - 1,
+            progression=moment.info["progression"],
+            episode_return=moment.episode_return,
+            end_reason=None if failure is not None else self.end_reason(),
+            failure=failure,
+            tokens=measured["tokens"],
+            model_calls=measured["model_calls"],
+            wall_s=round(self.wall_s, 3),
+            metrics=measured,
+            scaffold=self.scaffold.name,
+            scaffold_digest=self.scaffold.digest,
+            model=settings.model,
+            gameplay_model=settings.gameplay_model,
+            final_observation=plain(moment.observation),
+            attempt=self.folder.attempt,
+        )
+
+    def close(self) -> None:
+        """Let go of files and engine; what was played stays on disk."""
+        self.trace.close()
+        self.notebook.close()
+        self.world.close()
+        if self.hooks is not None:
+            self.hooks.close()
+
+    def _system_text(self) -> str:
+        settings, scaffold = self.settings, self.scaffold
+        forms = {routine: self.dialect.forms(words) for routine, words in self._vocabularies.items()}
+        return scaffold.render(
+            "system",
+            world=settings.world,
+            task=settings.task,
+            actions=[(name, self.world.actions.help(name)) for name in self.world.actions],
+            log_forms=forms.get("LOG", []),
+            plan_forms=forms["PLAN"],
+            files=[] if settings.notebook == "off" else [(n, f.purpose) for n, f in scaffold.settings.files.items()],
+            turns={"log": self.turns("LOG"), "plan": self.turns("PLAN")},
+            notebook=settings.notebook,
+            dialect=self.dialect.name,
+        )
+
+
+def plain(observation: Observation) -> dict[str, str]:
+    """The observation as the trace keeps it."""
+    return {"long": observation["long"], "short": observation["short"]}

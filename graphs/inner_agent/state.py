@@ -1,0 +1,84 @@
+"""What flows through the inner agent's graph: small, plain data that any checkpointer can store."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from worlds import Observation
+
+Message = dict[str, Any]
+"""An OpenAI-style message: role, content, and tool_calls or tool_call_id where the dialect uses them."""
+
+
+class Talk(TypedDict):
+    """One conversation with one model, as it grows turn by turn."""
+
+    routine: Literal["LOG", "PLAN"]
+    role: Literal["memory", "gameplay"]
+    """Whose model answers: the memory model, or the gameplay model after a handoff."""
+    messages: list[Message]
+    """From the routine's opening message on; the system message, the same all episode long, is left out."""
+    calls: list[dict[str, Any]]
+    """Facts of each model call (fields of `traces.ModelCall`), added by the asking node."""
+    operations: list[dict[str, Any]]
+    """Facts of each operation (fields of `traces.OperationRecord`), added by the node that ran it."""
+    mark: int
+    """The notebook's revision when the last operation of `operations` had run."""
+
+
+class Input(TypedDict):
+    """What a run needs: which episode, how far, and who plays. A thread keeps all but `steps` from its first run."""
+
+    world: NotRequired[str]
+    """Name of a registered world."""
+    task: NotRequired[str]
+    """Task of that world; its first one when left out."""
+    seed: NotRequired[int]
+    """Seed of the episode; the first of the published protocol when left out."""
+    steps: NotRequired[int]
+    """World steps to play in this run; 1 when left out."""
+    model: NotRequired[str]
+    """Model specification, such as "scripted" or "vllm:NAME" (see `chat_models.chat_model`)."""
+    episode: NotRequired[str]
+    """An episode's folder, to play that one on; everything else is known from it then."""
+
+
+class Output(TypedDict):
+    """What a run gives back."""
+
+    world: str
+    task: str
+    seed: int
+    episode: str
+    """The episode's folder: trace, notebook and its journal."""
+    step: int
+    """The next step to play: 1 + the world steps played so far."""
+    observation: Observation
+    action: str | None
+    """The last action sent to the world; None before the first."""
+    reward: float
+    episode_return: float
+    progression: float
+    """In [0, 1]."""
+    done: bool
+    end_reason: str | None
+
+
+class State(Output):
+    """Everything between two nodes."""
+
+    steps: int
+    """World steps still to play in this run."""
+    model: str
+    """Model specification of the memory model (of the only model, when one plays alone)."""
+
+    revision: int
+    """The notebook's revision; `observe` and every node that runs operations set it."""
+    notices: list[str]
+    """What the scaffold's hooks and the harness tell the model about this observation; set by `observe`."""
+    talk: Talk | None
+    """The conversation in progress; opened by `observe`, `remember` and `handoff`."""
+    talks: list[Talk]
+    """The finished conversations of this step, in order; `act` empties it."""
+    choice: str | None
+    """The action as the model wrote it; set by `plan`, `recall` and `commit`, taken by `act`."""

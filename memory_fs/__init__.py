@@ -1,0 +1,17 @@
+"""The notebook of an episode: the text files an agent keeps, and their whole history."""
+
+from memory_fs.journal import NotebookFailure
+from memory_fs.limits import Limits, NotebookMisuse
+from memory_fs.notebook import MemoryFS
+from memory_fs.results import MemoryResult, Outcome, RejectionCode, Source
+
+__all__ = [
+    "Limits",
+    "MemoryFS",
+    "MemoryResult",
+    "NotebookFailure",
+    "NotebookMisuse",
+    "Outcome",
+    "RejectionCode",
+    "Source",
+]

@@ -1,0 +1,171 @@
+"""The notebook's files on disk, reached without ever following a link out of their folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+
+from memory_fs.journal import NotebookFailure, write_all
+from memory_fs.page import Page, Patch
+from memory_fs.results import Refused, RejectionCode
+
+ODD = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.EEXIST, errno.EMLINK})
+"""What opening answers when a link, folder, pipe or socket stands where a file should."""
+
+FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Disk:
+    """One folder of plain files; what a person changed there is kept in another before it is overwritten."""
+
+    def __init__(self, root: Path, found: Path) -> None:
+        """Open or create the folder; NotebookFailure when that fails."""
+        self.root = root
+        self._found = found
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise NotebookFailure(f"the folder {root} cannot be opened: {error.strerror}") from error
+        self.close = weakref.finalize(self, os.close, self._fd)
+
+    def open(self, name: str) -> int:
+        """Open a plain file for writing, made when missing; `Refused` when something else stands there."""
+        try:
+            return self._open(name)
+        except OSError as error:
+            if error.errno in ODD:
+                raise Refused(
+                    RejectionCode.NOT_A_FILE, f"{name} is no plain file on disk; use another name."
+                ) from error
+            raise self._failure(name, error) from error
+
+    def patch(self, name: str, fd: int, size: int, patch: Patch, page: Page) -> None:
+        """Bring an open file of expected `size` to the page's text; of another size, it is kept in `found` first."""
+        try:
+            actual = os.fstat(fd).st_size
+            if actual != size:
+                self._kept(name).write_bytes(os.pread(fd, actual, 0))
+                patch = Patch(0, page.text().encode(), patch.size)
+            write_all(fd, patch.data, patch.offset)
+            if actual > patch.size:
+                os.ftruncate(fd, patch.size)
+        except OSError as error:
+            raise self._failure(name, error) from error
+
+    def settle(self, pages: Mapping[str, Page], before: Mapping[str, str]) -> None:
+        """Make the folder hold exactly these pages, keeping whatever a person left there.
+
+        `before` is what files held before the last change: when that was cut short, they may still hold it, in part.
+        """
+        try:
+            self._clear(self.root, "", pages, before)
+            for name, page in pages.items():
+                self._settle_file(name, page.text().encode(), before.get(name, "").encode())
+        except OSError as error:
+            raise self._failure(str(self.root), error) from error
+
+    def _open(self, name: str) -> int:
+        *folders, last = name.split("/")
+        folder = self._fd
+        try:
+            for part in folders:
+                parent, folder = folder, _folder(part, folder)
+                if parent != self._fd:
+                    os.close(parent)
+            fd = os.open(last, FILE, 0o644, dir_fd=folder)
+        finally:
+            if folder != self._fd:
+                os.close(folder)
+        if not _is_plain(os.fstat(fd)):
+            os.close(fd)
+            raise OSError(errno.EMLINK, "not a plain file")
+        return fd
+
+    def _settle_file(self, name: str, text: bytes, before: bytes) -> None:
+        fd = self._open(name)
+        try:
+            there = os.pread(fd, os.fstat(fd).st_size, 0)
+            if there == text:
+                return
+            if there and not _cut_short(there, text, before):
+                self._kept(name).write_bytes(there)
+            write_all(fd, text, 0)
+            os.ftruncate(fd, len(text))
+        finally:
+            os.close(fd)
+
+    def _clear(self, folder: Path, prefix: str, pages: Mapping[str, Page], before: Mapping[str, str]) -> None:
+        """Take away what is no file of the notebook; hidden files are a person's own and stay."""
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                name = prefix + entry.name
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False) and any(_is_in(other, name) for other in (*pages, *before)):
+                    self._clear(Path(entry), name + "/", pages, before)
+                    if not any(_is_in(other, name) for other in pages):
+                        self._take_away(entry, name, before)
+                elif name not in pages or not _is_plain(entry.stat(follow_symlinks=False)):
+                    self._take_away(entry, name, before)
+
+    def _take_away(self, entry: os.DirEntry[str], name: str, before: Mapping[str, str]) -> None:
+        """Delete what holds nothing of a person's, keep anything else in `found`."""
+        path = Path(entry)
+        if entry.is_dir(follow_symlinks=False):
+            if not any(path.iterdir()):
+                path.rmdir()
+                return
+        elif _is_plain(facts := entry.stat(follow_symlinks=False)) and (
+            not facts.st_size or (name in before and path.read_bytes() == before[name].encode())
+        ):
+            path.unlink()
+            return
+        shutil.move(path, self._kept(name))
+
+    def _kept(self, name: str) -> Path:
+        """Return a new path for a version of `name` that is no revision of the notebook."""
+        number = 1
+        while (self._found / f"{number:04}").exists():
+            number += 1
+        path = self._found / f"{number:04}" / name
+        path.parent.mkdir(parents=True)
+        return path
+
+    def _failure(self, name: str, error: OSError) -> NotebookFailure:
+        return NotebookFailure(f"{name} in {self.root} cannot be written: {error.strerror}. Reopen to go on.")
+
+
+def _is_plain(facts: os.stat_result) -> bool:
+    """Whether this is a file of its own: a hard link would share its bytes with a file elsewhere."""
+    return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
+
+
+def _is_in(name: str, folder: str) -> bool:
+    return name.startswith(folder + "/")
+
+
+def _folder(part: str, parent: int) -> int:
+    try:
+        return os.open(part, FOLDER, dir_fd=parent)
+    except FileNotFoundError:
+        os.mkdir(part, dir_fd=parent)
+        return os.open(part, FOLDER, dir_fd=parent)
+
+
+def _cut_short(there: bytes, after: bytes, before: bytes) -> bool:
+    """Whether `there` is `before` overwritten from the front by a part of `after`, as a killed write leaves it."""
+    low, high = 0, min(len(there), len(after))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if there[:middle] == after[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return there[low:] == before[low:]

@@ -1,0 +1,74 @@
+"""From a file name written by a model to a safe relative path, or a refusal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from memory_fs.limits import Limits
+from memory_fs.results import Refused, RejectionCode, quoted
+
+FORBIDDEN = frozenset('\\:*?"<>|')
+"""Not allowed in names on some systems a run folder may be copied to; `|` also separates arguments of tags."""
+
+DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"]
+    + [f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"]
+)
+"""Names that open a device on Windows, whatever follows the first dot."""
+
+
+def clean_name(raw: str, limits: Limits) -> str:
+    """Return the relative path, in NFC and without `./`, that `raw` names; raise `Refused` for anything unsafe."""
+    if len(raw) > 4 * limits.max_name_bytes + 100:  # no normal form brings it back under the limit
+        raise Refused(RejectionCode.NAME_TOO_LONG, f"A file name has at most {limits.max_name_bytes} bytes.")
+    name = unicodedata.normalize("NFC", raw.strip())
+    if not name:
+        raise Refused(RejectionCode.EMPTY_NAME, "A file name is needed, such as notes.md.")
+    if name.startswith(("/", "~")) or name[1:3] in (":/", ":\\"):
+        raise Refused(RejectionCode.ABSOLUTE_NAME, f"{quoted(raw)} is absolute; use a relative name such as notes.md.")
+    if not name.isprintable() or not FORBIDDEN.isdisjoint(name):
+        raise Refused(
+            RejectionCode.BAD_CHARACTER,
+            f"{quoted(raw)} has a character no file name may have; use letters, digits, '-', '_', '.' and '/'.",
+        )
+    parts = [part for part in name.split("/") if part != "."]
+    name = "/".join(parts)
+    for part in parts:
+        _check_part(part, raw)
+    if not parts:
+        raise Refused(RejectionCode.EMPTY_NAME, f"{quoted(raw)} names no file; use a name such as notes.md.")
+    if len(name.encode()) > limits.max_name_bytes:
+        raise Refused(RejectionCode.NAME_TOO_LONG, f"{quoted(raw)} is too long; at most {limits.max_name_bytes} bytes.")
+    if len(parts) > limits.max_depth:
+        raise Refused(
+            RejectionCode.NAME_TOO_DEEP, f"{quoted(raw)} is too deep; at most {limits.max_depth - 1} folders."
+        )
+    return name
+
+
+def _check_part(part: str, raw: str) -> None:
+    """Refuse a folder or file name that could leave the folder, hide in it or open something else."""
+    if part == "..":
+        raise Refused(RejectionCode.PARENT_FOLDER, f"{quoted(raw)} leaves the notebook; '..' is not allowed.")
+    if not part:
+        raise Refused(RejectionCode.BAD_FOLDER, f"{quoted(raw)} has an empty folder or file name.")
+    if part.startswith("."):
+        raise Refused(RejectionCode.HIDDEN_NAME, f"{quoted(raw)} is hidden; no name may start with '.'.")
+    if part != part.strip() or part.endswith("."):
+        raise Refused(
+            RejectionCode.BAD_FOLDER, f"{quoted(raw)}: no name may start or end with a space or end with '.'."
+        )
+    if part.split(".", 1)[0].rstrip().casefold() in DEVICES:
+        raise Refused(RejectionCode.DEVICE_NAME, f"{quoted(raw)} is a device name; choose another.")
+
+
+def check_vacant(name: str, taken: Iterable[str]) -> None:
+    """Refuse a new file that a case-blind file system could not tell from another, or whose folder is a file."""
+    folded = name.casefold()
+    for other in taken:
+        other_folded = other.casefold()
+        if other_folded == folded:
+            raise Refused(RejectionCode.NAME_TAKEN, f"{name} differs from {other} only by case; use {other}.")
+        if other_folded.startswith(folded + "/") or folded.startswith(other_folded + "/"):
+            raise Refused(RejectionCode.NAME_TAKEN, f"{name} cannot stand beside {other}: one would be a folder.")

@@ -1,0 +1,259 @@
+"""The notebook: memory operations over one folder of text files, with the whole history in a journal."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+from memory_fs import recall
+from memory_fs.change import Change, change_between, split
+from memory_fs.content import check_text, keyed_line
+from memory_fs.difference import unified_diff
+from memory_fs.limits import Limits, NotebookMisuse
+from memory_fs.names import clean_name
+from memory_fs.page import Page
+from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
+from memory_fs.shelf import Shelf, beside
+
+SEED_ROUTINE = "SEED"
+"""The routine under which an episode's starting files are journalled, at step 0."""
+
+NAMES_REMEMBERED = 1_000
+"""Spellings of file names whose check is remembered: a model repeats the same few."""
+
+Plan = Callable[[Page | None], Change | list[int]]
+"""What a record does to a page (None: no such file yet): a change, or the lines that make it needless."""
+
+
+class MemoryFS:
+    """One notebook. Operations answer any string with a result; only the machine's failures raise NotebookFailure."""
+
+    def __init__(self, root: Path | str, limits: Limits | None = None, *, journal: Path | str | None = None) -> None:
+        """Open or create the notebook in `root`, with its journal beside it (`<root>.journal.jsonl`) unless given.
+
+        Files become equal to the last journalled revision; versions found different are kept in `<root>.found`.
+        NotebookMisuse when the places cannot be used, NotebookFailure when the disk or the journal is at fault.
+        """
+        self.root = Path(root).resolve()
+        self.limits = limits or Limits()
+        path = beside(self.root, ".journal.jsonl") if journal is None else Path(journal).resolve()
+        self._shelf = Shelf(self.root, path, self.limits)
+        self._names: dict[str, str] = {}
+        self._step, self._routine = 0, ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files; what is on disk is complete at any time, closed or not."""
+        self._shelf.close()
+
+    @property
+    def revision(self) -> int:
+        """How many changes were made; 0 is the empty notebook."""
+        return self._shelf.revision
+
+    def mark(self, step: int, routine: str) -> None:
+        """Say which world step and routine the changes that follow belong to."""
+        self._step, self._routine = step, routine
+
+    def index(self) -> dict[str, int]:
+        """Return the number of lines of every file, by name in sorted order."""
+        pages = self._shelf.pages
+        return {name: len(pages[name].lines) for name in sorted(pages)}
+
+    # Recalls
+
+    def search(self, file: str, keyword: str) -> MemoryResult:
+        """Show the last `Limits.search_lines` lines that contain the keyword, whatever its case."""
+        return self._recall("search", file, lambda name, page: recall.search(name, page, keyword, self.limits))
+
+    def read(self, file: str) -> MemoryResult:
+        """Show a file; the middle of a long one is left out."""
+        return self._recall("read", file, lambda name, page: recall.read(name, page, self.limits))
+
+    def tail(self, file: str, lines: int) -> MemoryResult:
+        """Show the last lines of a file."""
+        return self._recall("tail", file, lambda name, page: recall.tail(name, page, lines, self.limits))
+
+    def count(self, file: str, keyword: str) -> MemoryResult:
+        """Say how many lines contain the keyword, whatever its case."""
+        return self._recall("count", file, lambda name, page: recall.count(name, page, keyword))
+
+    # Records
+
+    def append(self, file: str, text: str) -> MemoryResult:
+        """Add the text as lines at the end, making the file if needed; a duplicate if every line stands there."""
+
+        def plan(page: Page | None) -> Change | list[int]:
+            check_text(text, self.limits)
+            lines, _ = split(text)
+            if not lines:
+                raise Refused(RejectionCode.EMPTY_TEXT, "There is no text to append.")
+            if page is None:
+                return Change(0, 0, lines)
+            standing = [index for index in map(page.find, lines) if index is not None]
+            return standing if len(standing) == len(lines) else Change(len(page.lines), 0, lines)
+
+        return self._record("append", file, plan)
+
+    def write(self, file: str, text: str) -> MemoryResult:
+        """Make the text the whole file, making the file if needed; lines that stay keep their provenance."""
+
+        def plan(page: Page | None) -> Change | list[int]:
+            check_text(text, self.limits)
+            lines, unended = split(text)
+            if page is not None and lines == page.lines and unended == page.unended:
+                return list(range(len(lines)))
+            return change_between(page.lines if page else [], lines, unended)
+
+        return self._record("write", file, plan)
+
+    def create(self, file: str) -> MemoryResult:
+        """Make an empty file; `exists` when there is one, empty or not."""
+        return self._record("create", file, lambda page: Change(0, 0, []) if page is None else [])
+
+    def upsert(self, file: str, key: str, text: str) -> MemoryResult:
+        """Put the line `key: text` in place of the last line with that key, or at the end when there is none."""
+
+        def plan(page: Page | None) -> Change | list[int]:
+            name, line = keyed_line(key, text, self.limits)
+            index = page.find_key(name) if page else None
+            if page is None or index is None:
+                return Change(len(page.lines) if page else 0, 0, [line])
+            return [index] if page.lines[index] == line else Change(index, 1, [line], page.unended)
+
+        return self._record("upsert", file, plan)
+
+    # History
+
+    def at(self, revision: int) -> dict[str, str]:
+        """Return the text of every file at a revision, rebuilt from the journal; 0 is the empty notebook."""
+        texts = self._shelf.replay(revision).texts
+        return {name: texts[name].text() for name in sorted(texts)}
+
+    def diff(self, a: int, b: int) -> str:
+        """Return a unified diff from revision `a` to revision `b`, empty when nothing differs."""
+        return unified_diff(self._shelf.replay(a).texts, self._shelf.replay(b).texts)
+
+    def restore(self, revision: int) -> MemoryResult:
+        """Make every file as it was at a revision, as a new revision; lines brought back are written by it."""
+        changed = self._shelf.restore(revision, self._step, self._routine)
+        if not changed:
+            text = f"Nothing changed: the notebook is as at revision {revision}."
+            return MemoryResult("restore", Outcome.DUPLICATE, text, revision=self.revision)
+        text = f"The notebook is as at revision {revision} again ({plural(len(changed), 'file')} changed)."
+        return MemoryResult("restore", Outcome.WRITTEN, text, total=len(changed), revision=self.revision)
+
+    def rewind(self, revision: int) -> None:
+        """Forget everything after a revision, in the journal and in the files."""
+        self._shelf.rewind(revision)
+
+    def fork(self, revision: int, new_root: Path | str, *, journal: Path | str | None = None) -> MemoryFS:
+        """Open a new notebook with this one's history up to a revision, in a place where nothing is yet."""
+        root = Path(new_root).resolve()
+        path = beside(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
+        if path.exists() or (root.exists() and any(root.iterdir())):
+            raise NotebookMisuse(f"{root} or {path} holds something already; fork into a new place.")
+        self._shelf.journal.copy_to(path, self._shelf.replay(revision).end)
+        return MemoryFS(root, self.limits, journal=path)
+
+    def seed(self, files: Mapping[str, str]) -> None:
+        """Write an episode's starting files as revision 1 (step 0, routine SEED); NotebookMisuse when refused."""
+        if self.revision:
+            raise NotebookMisuse("Starting files belong into a new notebook; this one has a history.")
+        texts: dict[str, tuple[list[str], bool]] = {}
+        try:
+            for file, text in files.items():
+                name = clean_name(file, self.limits)
+                check_text(text, self.limits)
+                texts[name] = split(text)
+            if texts:
+                self._shelf.seed(texts, SEED_ROUTINE)
+        except Refused as refusal:
+            raise NotebookMisuse(f"The starting file {quoted(file)} is refused: {refusal.sentence}") from refusal
+
+    # How an operation is answered
+
+    def _name(self, file: str) -> str:
+        name = self._names.get(file)
+        if name is None:
+            name = clean_name(file, self.limits)
+            if len(self._names) >= NAMES_REMEMBERED:
+                self._names.clear()
+            self._names[file] = name
+        return name
+
+    def _recall(self, operation: str, file: str, find: Callable[[str, Page], recall.Recall]) -> MemoryResult:
+        try:
+            name = self._name(file)
+            page = self._shelf.pages.get(name)
+            if page is None:
+                return self._missing(operation, name)
+            found = find(name, page)
+        except Refused as refusal:
+            return self._refused(operation, refusal)
+        return MemoryResult(
+            operation,
+            found.outcome,
+            found.text,
+            file=name,
+            lines=tuple(index + 1 for index in found.shown),
+            provenance=tuple(map(page.source, found.shown)),
+            total=found.total,
+            revision=self.revision,
+        )
+
+    def _record(self, operation: str, file: str, plan: Plan) -> MemoryResult:
+        try:
+            name = self._name(file)
+            page = self._shelf.pages.get(name)
+            change = plan(page)
+            if not isinstance(change, Change):
+                return self._needless(operation, name, change)
+            self._shelf.commit(name, change, self._step, self._routine, operation)
+        except Refused as refusal:
+            return self._refused(operation, refusal)
+        lines = tuple(range(change.at + 1, change.at + len(change.put) + 1))
+        count = plural(len(self._shelf.pages[name].lines), "line")
+        if not lines:
+            text = f"Created {name}." if page is None else f"Wrote {name} ({count})."
+        else:
+            where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
+            text = f"Wrote {where} of {name} ({count})."
+        return self._answer(operation, Outcome.WRITTEN, text, name, lines)
+
+    def _needless(self, operation: str, name: str, standing: list[int]) -> MemoryResult:
+        """Answer a record that would change nothing, because these lines stand there already."""
+        lines = tuple(index + 1 for index in standing)
+        if operation == "create":
+            count = plural(len(self._shelf.pages[name].lines), "line")
+            return self._answer(operation, Outcome.EXISTS, f"{name} is there already ({count}).", name, lines)
+        if operation == "write":
+            text = f"Nothing changed: {name} holds exactly this already."
+        else:
+            shown = ", ".join(map(str, lines[:5])) + (", …" if len(lines) > 5 else "")
+            text = f"Nothing changed: {name} says so already ({'line' if len(lines) == 1 else 'lines'} {shown})."
+        return self._answer(operation, Outcome.DUPLICATE, text, name, lines)
+
+    def _missing(self, operation: str, name: str) -> MemoryResult:
+        names = {other.casefold(): other for other in sorted(self._shelf.pages)}
+        near = difflib.get_close_matches(name.casefold(), names, n=1)
+        if near:
+            hint = f"; the nearest name is {names[near[0]]}."
+        else:
+            some = ", ".join(list(names.values())[:5])
+            hint = f"; there are {plural(len(names), 'file')}: {some}." if names else "; the notebook is empty."
+        return self._answer(operation, Outcome.MISSING, f"There is no file {name}{hint}", name, ())
+
+    def _refused(self, operation: str, refusal: Refused) -> MemoryResult:
+        text = f"Refused: {refusal.sentence}"
+        return MemoryResult(operation, Outcome.REJECTED, text, revision=self.revision, code=refusal.code)
+
+    def _answer(self, operation: str, outcome: Outcome, text: str, name: str, lines: tuple[int, ...]) -> MemoryResult:
+        return MemoryResult(operation, outcome, text, file=name, lines=lines, total=len(lines), revision=self.revision)

@@ -1,0 +1,103 @@
+"""What a recall shows: numbered lines under a heading, never more than the limits allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from memory_fs.limits import Limits
+from memory_fs.page import Page
+from memory_fs.results import Outcome, Refused, RejectionCode, plural, quoted
+
+HEADING = 300
+"""Characters kept free for the heading, besides the file's name."""
+
+
+class Recall(NamedTuple):
+    """What a recall found: the text to read and the indices (from 0) of the lines in it."""
+
+    outcome: Outcome
+    text: str
+    shown: list[int]
+    total: int
+
+
+def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
+    """Show the last lines that contain the keyword, whatever its case, and say how many there are."""
+    total, last = page.search(keyword)
+    if not page.lines:
+        return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
+    if not total:
+        text = f"No line of {name} ({plural(len(page.lines), 'line')}) contains {quoted(keyword)}."
+        return Recall(Outcome.EMPTY, text, [], 0)
+    body, shown = _fitting(page, reversed(last[-limits.search_lines :]), _room(name, limits))
+    body.reverse()
+    shown.reverse()
+    verb = "contains" if total == 1 else "contain"
+    heading = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)}"
+    if len(shown) < total:
+        heading += f"; the last {len(shown)}"
+    return Recall(Outcome.HIT, "\n".join([heading + ":", *body]), shown, total)
+
+
+def count(name: str, page: Page, keyword: str) -> Recall:
+    """Say how many lines contain the keyword, whatever its case."""
+    total, _ = page.search(keyword)
+    verb = "contains" if total == 1 else "contain"
+    text = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)} ({plural(len(page.lines), 'line')} in all)."
+    return Recall(Outcome.HIT if total else Outcome.EMPTY, text, [], total)
+
+
+def tail(name: str, page: Page, lines: int, limits: Limits) -> Recall:
+    """Show the last lines of a file."""
+    if lines < 1:
+        raise Refused(RejectionCode.BAD_COUNT, "tail shows 1 line or more.")
+    total = len(page.lines)
+    if not total:
+        return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
+    first = max(total - min(lines, limits.read_lines), 0)
+    body, shown = _fitting(page, range(total - 1, first - 1, -1), _room(name, limits))
+    body.reverse()
+    shown.reverse()
+    heading = f"{name}, {plural(total, 'line')}"
+    if len(shown) < total:
+        heading += f"; the last {len(shown)}"
+    return Recall(Outcome.HIT, "\n".join([heading + ":", *body]), shown, total)
+
+
+def read(name: str, page: Page, limits: Limits) -> Recall:
+    """Show a file; of a long one the first quarter and the last three quarters of what may be shown."""
+    whole = tail(name, page, limits.read_lines, limits)
+    if len(whole.shown) == whole.total:
+        return whole
+    room, total = _room(name, limits), whole.total
+    head, first = _fitting(page, range(limits.read_lines // 4), room // 4)
+    rest = range(total - 1, total - 1 - (limits.read_lines - limits.read_lines // 4), -1)
+    end, last = _fitting(page, rest, room - room // 4)
+    end.reverse()
+    last.reverse()
+    heading = f"{name}, {plural(total, 'line')}; the first {len(first)} and the last {len(last)}:"
+    gap = f"… lines {len(first) + 1} to {last[0]} are left out; search {name} for a word to see them …"
+    return Recall(Outcome.HIT, "\n".join([heading, *head, gap, *end]), first + last, total)
+
+
+def _room(name: str, limits: Limits) -> int:
+    return limits.result_chars - HEADING - 2 * len(name)
+
+
+def _fitting(page: Page, indices: Iterable[int], room: int) -> tuple[list[str], list[int]]:
+    """Return the numbered lines that fit into `room` characters, in the order given, a very long one cut."""
+    body: list[str] = []
+    shown: list[int] = []
+    longest = room // 4
+    for index in indices:
+        line = page.lines[index]
+        if len(line) > longest:
+            line = f"{line[: longest - 40]}… ({len(line) - longest + 40} more characters)"
+        numbered = f"{index + 1}: {line}"
+        room -= len(numbered) + 1
+        if room < 0:
+            break
+        body.append(numbered)
+        shown.append(index)
+    return body, shown

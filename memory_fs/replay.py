@@ -1,0 +1,56 @@
+"""From the journal back to the text of every file at any revision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from memory_fs.journal import Journal, Record
+from memory_fs.limits import Limits
+from memory_fs.names import clean_name
+from memory_fs.results import Refused
+from memory_fs.text import Text
+
+ANY_NAME = Limits(max_name_bytes=255, max_depth=64)
+"""A journal may have been written under other limits; what makes a name unsafe does not depend on them."""
+
+
+@dataclass(slots=True)
+class Replay:
+    """The notebook at one revision."""
+
+    texts: dict[str, Text] = field(default_factory=dict)
+    revision: int = 0
+    end: int = 0
+    """Offset in the journal behind the record of that revision."""
+    before: dict[str, str] = field(default_factory=dict)
+    """What the files changed by that record held before it."""
+
+
+def replay(journal: Journal, upto: int | None = None) -> Replay:
+    """Rebuild the notebook as of revision `upto` (the last one if None); NotebookFailure names a damaged line."""
+    done = Replay()
+    last: Record | None = None
+    for record in journal.records(upto):
+        if last is not None:
+            _apply(done, last, journal)
+        last = record
+    if last is not None:
+        done.before = {name: done.texts[name].text() for name in last.changes if name in done.texts}
+        _apply(done, last, journal)
+    return done
+
+
+def _apply(done: Replay, record: Record, journal: Journal) -> None:
+    try:
+        for name, change in record.changes.items():
+            if change is None:
+                del done.texts[name]
+                continue
+            if name not in done.texts:
+                if clean_name(name, ANY_NAME) != name:
+                    raise ValueError("it names no file")
+                done.texts[name] = Text()
+            done.texts[name].splice(change, record.source)
+    except (AttributeError, KeyError, OverflowError, Refused, TypeError, ValueError) as error:
+        raise journal.damaged(record.revision, str(error)) from error
+    done.revision, done.end = record.revision, record.end

@@ -1,0 +1,197 @@
+"""Code of a scaffold that runs beside the model: what it is given, what it may answer, and who runs it.
+
+A scaffold's hooks.py defines `class Hooks`; one instance lives for one episode. It may have any of
+
+    def observe(self, view: View) -> list[str]                       # notices for this step's LOG and PLAN
+    def maintain(self, view: View, notebook: NotebookView) -> None   # writes the files declared maintained_by="hooks"
+    def act(self, action: str, view: View) -> Send | Repair | Veto   # lets the model's action pass, mends or vetoes it
+
+In every step `observe`, then `maintain`, run once before LOG; `act` runs for each action the model commits, with the
+action as the model wrote it. An episode taken up again shows the hooks every earlier step anew through `observe` and
+`act`, so keep state there; what `maintain` has written is in the notebook.
+
+Only plain data crosses this border (texts, numbers, lists and the dataclasses below), so that a runner in another
+process can carry every request and answer over a pipe as JSON: `dataclasses.asdict` one way, `View(**…)` and
+`decision(…)` the other, and a NotebookView whose methods are requests back.
+"""
+
+import inspect
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+from memory_fs import MemoryFS
+from scaffolds.faults import ScaffoldError, nearest
+from scaffolds.notebook_view import DirectNotebook, NotebookView
+from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
+
+__all__ = ["Decision", "DirectHooks", "HooksRunner", "NotebookView", "Repair", "Send", "Veto", "View", "decision"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a hook sees of a step: what the model sees, and nothing it does not (no seed, no reward)."""
+
+    step: int
+    """The step being played, from 1."""
+    observation: Mapping[str, str]
+    """`long` and `short`, as the world says them now."""
+    action: str | None
+    """The action that led here; None in the first step."""
+    actions: Sequence[str]
+    """The names of the world's actions."""
+    world: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The action passes as it is."""
+
+    action: str
+    kind: Literal["send"] = "send"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Another action is sent instead, a name of the world's; the model is told why."""
+
+    action: str
+    why: str
+    kind: Literal["repair"] = "repair"
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """Nothing is sent; the model is told why and chooses again."""
+
+    why: str
+    kind: Literal["veto"] = "veto"
+
+
+Decision: TypeAlias = Send | Repair | Veto
+
+
+def decision(data: Mapping[str, str]) -> Decision:
+    """The decision whose `dataclasses.asdict` is `data`. KeyError if it is none's."""
+    if data["kind"] == "send":
+        return Send(data["action"])
+    if data["kind"] == "repair":
+        return Repair(data["action"], data["why"])
+    return {"veto": Veto}[data["kind"]](data["why"])
+
+
+class HooksRunner(Protocol):
+    """Who runs a scaffold's hooks for one episode. Whatever breaks in them leaves as HookFailure."""
+
+    def observe(self, view: View) -> list[str]:
+        """The hooks' notices on a step; empty if they have none."""
+
+    def maintain(self, view: View, notebook: MemoryFS) -> None:
+        """Let the hooks bring their files up to date."""
+
+    def act(self, action: str, view: View) -> Decision:
+        """What becomes of an action the model committed."""
+
+    def close(self) -> None:
+        """The episode is over."""
+
+
+_ENTRY_POINTS = {"observe": 1, "maintain": 2, "act": 2}
+_RULE = 'maintain writes only files that scaffold.toml declares maintained_by = "hooks"'
+
+
+class DirectHooks:
+    """Runs trusted hooks in this process. `maintained`: the files `maintain` may write."""
+
+    def __init__(self, code: ScaffoldCode, maintained: Collection[str]) -> None:
+        self._code = code
+        self._maintained = frozenset(maintained)
+        with code.blamed("Hooks()"):
+            hooks = code.run().Hooks()
+        self._observe = getattr(hooks, "observe", None)
+        self._maintain = getattr(hooks, "maintain", None)
+        self._act = getattr(hooks, "act", None)
+
+    def observe(self, view: View) -> list[str]:
+        """The hooks' notices on a step; empty if they have none."""
+        if self._observe is None:
+            return []
+        with self._code.blamed(f"observe, step {view.step}"):
+            notices = self._observe(view)
+            if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
+                raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
+            return notices
+
+    def maintain(self, view: View, notebook: MemoryFS) -> None:
+        """Let the hooks bring their files up to date."""
+        if self._maintain is None:
+            return
+        with self._code.blamed(f"maintain, step {view.step}"):
+            returned = self._maintain(view, DirectNotebook(notebook, self._maintained, _RULE))
+            if returned is not None:
+                raise BrokenPromise(f"it must return None, not {returned!r:.200}")
+
+    def act(self, action: str, view: View) -> Decision:
+        """What becomes of an action the model committed."""
+        if self._act is None:
+            return Send(action)
+        with self._code.blamed(f"act({action!r:.80}), step {view.step}"):
+            decided = self._act(action, view)
+            _check_decision(decided, action, view)
+            answer: Decision = decided
+            return answer
+
+    def close(self) -> None:
+        """The episode is over: nothing is held."""
+
+
+def check_hooks(code: ScaffoldCode) -> frozenset[str]:
+    """Which entry points the hooks have. Runs the file once; ScaffoldError (file, line) if it breaks the protocol."""
+    hooks = getattr(code.run(), "Hooks", None)
+    if not isinstance(hooks, type):
+        raise ScaffoldError("hooks.py must define `class Hooks`", code.path)
+    found = {}
+    for name, method in inspect.getmembers(hooks, code.is_home_of):
+        line = method.__code__.co_firstlineno
+        if name in _ENTRY_POINTS:
+            found[name] = method
+            _check_signature(code, name, method, line)
+        elif not name.startswith("_"):
+            known = nearest(name, _ENTRY_POINTS)
+            advice = f"there is no hook {name!r}, {known} (what is your own begins with an underscore)"
+            raise ScaffoldError(advice, code.path, line)
+    if not found:
+        raise ScaffoldError(f"class Hooks has none of {', '.join(_ENTRY_POINTS)}", code.path)
+    try:
+        hooks()
+    except (Exception, SystemExit) as error:
+        problem = f"Hooks() raised {type(error).__name__}: {error}"
+        raise ScaffoldError(problem, code.path, code.line_in(error)) from error
+    return frozenset(found)
+
+
+def _check_signature(code: ScaffoldCode, name: str, method: object, line: int) -> None:
+    assert callable(method)
+    try:
+        inspect.signature(method).bind(*[None] * (1 + _ENTRY_POINTS[name]))
+    except TypeError:
+        forms = {
+            "observe": "observe(self, view) -> list[str]",
+            "maintain": "maintain(self, view, notebook) -> None",
+            "act": "act(self, action, view) -> Send | Repair | Veto",
+        }
+        raise ScaffoldError(f"this hook is written {forms[name]}", code.path, line) from None
+    if inspect.iscoroutinefunction(method):
+        raise ScaffoldError(f"{name} must be a plain function, not async", code.path, line)
+
+
+def _check_decision(decided: object, action: str, view: View) -> None:
+    if not isinstance(decided, Send | Repair | Veto):
+        raise BrokenPromise(f"it must return Send, Repair or Veto, not {decided!r:.200}")
+    if isinstance(decided, Send) and decided.action != action:
+        raise BrokenPromise(f"Send passes the model's action as it is, not {decided.action!r}: use Repair(action, why)")
+    if isinstance(decided, Repair) and decided.action not in view.actions:
+        raise BrokenPromise(f"Repair({decided.action!r}) is no action of the world")
+    if not isinstance(decided, Send) and not (isinstance(decided.why, str) and decided.why.strip()):
+        raise BrokenPromise(f"{type(decided).__name__} needs a reason for the model, in words")

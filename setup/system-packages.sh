@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Install the system packages of system-packages.txt that are missing: as root on a Debian-like system, silently when
+# nothing is missing. Without that right, say what is missing and what will be refused or skipped.
+#   setup/system-packages.sh [--required-only]
+set -euo pipefail
+list=$(dirname "$0")/system-packages.txt
+missing=()
+while IFS='|' read -r package check without; do
+    package=$(xargs <<<"$package")
+    [[ -z $package || $package == \#* ]] && continue
+    [[ ${1:-} == --required-only && $without != *required* ]] && continue
+    bash -c "$check" >/dev/null 2>&1 && continue
+    missing+=("$package")
+    reasons+="  $package:$without"$'\n'
+done <"$list"
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+    echo "setup: installing system packages: ${missing[*]}"
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null && exit 0
+    echo "setup: apt-get could not install them." >&2
+fi
+{
+    echo "setup: these system packages are missing (ask an administrator: apt-get install ${missing[*]}):"
+    printf '%s' "$reasons"
+} >&2
+[[ $reasons == *required* ]] && exit 1
+exit 0

@@ -1,0 +1,89 @@
+"""The final prompts of crafter/v0, as files: what a model is sent, kept under version control so that a change shows.
+
+Update them after an intended change, from the repository's root:
+
+    PYTHONPATH=. .venv/bin/python tests/kit/prompt_snapshots.py
+"""
+
+from pathlib import Path
+
+from scaffolds import Scaffold
+from tools import Reply, dialect
+from worlds import make_world
+
+FOLDER = Path(__file__).resolve().parents[1] / "scaffolds" / "snapshots"
+BEFORE = {
+    "long": "You see:\n- grass 1 step to your west\n- tree 1 step to your north\n\nYou face tree at your front.",
+    "short": "Your status:\n- health: 9/9\n- food: 7/9\n- drink: 6/9\n- energy: 8/9\n\nYour inventory:\n- wood: 1",
+}
+NOW = {**BEFORE, "short": BEFORE["short"].replace("wood: 1", "wood: 2")}
+NOTICES = ["map_notes.md has 61 lines, more than 60: write it anew, keeping what still matters."]
+
+
+def prompts() -> dict[str, str]:
+    """Every prompt by the name of its snapshot."""
+    scaffold = Scaffold.load("crafter/v0")
+    files = [(name, 3 * index) for index, name in enumerate(scaffold.settings.files)]
+    found = {}
+    for spoken in ("tags", "functions"):
+        for notebook in ("on", "off", "frozen"):
+            found[f"system-{spoken}-{notebook}.md"] = system(scaffold, spoken, notebook)
+    found["log.md"] = scaffold.render(
+        "log", step=12, action="Do", previous=BEFORE, observation=NOW, notices=[], files=files
+    )
+    found["log-notices.md"] = scaffold.render(
+        "log", step=12, action="Do", previous=BEFORE, observation=NOW, notices=NOTICES, files=files
+    )
+    found["plan.md"] = scaffold.render("plan", step=12, action="Do", observation=NOW, notices=[], files=files)
+    found["plan-first-notebook-off.md"] = scaffold.render(
+        "plan", step=1, action=None, observation=NOW, notices=[], files=[]
+    )
+    replies = [
+        Reply(title="SEARCH map_notes.md|water", text="step 7: lake 6 steps east", ok=True, call_id=None),
+        Reply(title="<|RAED|>strategy.md<|END|>", text="There is no operation RAED.", ok=False, call_id=None),
+    ]
+    found["results-log.md"] = scaffold.render("results", replies=replies, routine="LOG", turns_left=9, note="")
+    found["results-plan-last.md"] = scaffold.render(
+        "results", replies=replies, routine="PLAN", turns_left=1, note="The action was held back."
+    )
+    found["handoff.md"] = scaffold.render("handoff", step=12, note="")
+    return found
+
+
+def system(scaffold: Scaffold, spoken: str, notebook: str) -> str:
+    """The system message as the inner agent fills it in: LOG is left out unless the notebook is on."""
+    world = make_world(scaffold.settings.world)
+    speech = dialect(spoken)
+    forms = {
+        routine: speech.forms(scaffold.vocabulary(routine, world.actions, notebook=notebook))
+        for routine in ("LOG", "PLAN")
+    }
+    text = scaffold.render(
+        "system",
+        world=world.name,
+        task=world.task,
+        actions=[(name, world.actions.help(name)) for name in world.actions],
+        log_forms=forms["LOG"] if notebook == "on" else [],
+        plan_forms=forms["PLAN"],
+        files=[(name, spec.purpose) for name, spec in scaffold.settings.files.items()],
+        turns=scaffold.settings.turns.model_dump(),
+        notebook=notebook,
+        dialect=spoken,
+    )
+    world.close()
+    return text
+
+
+def main() -> None:
+    """Write every snapshot and delete those of prompts that are gone."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    found = prompts()
+    for path in FOLDER.glob("*.md"):
+        if path.name not in found:
+            path.unlink()
+    for name, text in found.items():
+        (FOLDER / name).write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What stands between the marks of a tag: dividing a body into arguments, and writing arguments as a body."""
+
+from tools.operation import Operation
+
+_TORN_CLOSERS = ("<|EN", "<|E", "<|", "```")
+
+
+def divide(body: str, operation: Operation, *, closed: bool) -> dict[str, str] | None:
+    """The arguments in a tag's body, or None when there are too few of them.
+
+    The first `|`s divide, the last argument takes the rest. Text is kept as written but for one line break at either
+    end; of any other argument the first line counts, stripped.
+    """
+    if not closed:
+        body = _unclosed(body, operation)
+    parts = body.split("|", max(len(operation.fields) - 1, 0))
+    if len(parts) < operation.required:
+        return None
+    values = dict(zip(operation.fields, parts, strict=False))
+    text = operation.fields[-1] if operation.carries_text and len(parts) == len(operation.fields) else None
+    return {name: _unpadded(value) if name == text else _first_line(value) for name, value in values.items()}
+
+
+def pad(text: str) -> str:
+    """The text with the line breaks at its ends doubled, since reading takes one away."""
+    before = "\n" if text.startswith("\n") else ""
+    return f"{before}{text}\n" if text.endswith("\n") else f"{before}{text}"
+
+
+def line_value(line: str) -> str:
+    """What a line `ACTION: Do` names, without the Markdown around it."""
+    value = line.partition(":")[2].strip()
+    return value.strip("*_`\"' \t") or value
+
+
+def is_torn_closer(text: str) -> bool:
+    """Whether this is the beginning of a closer, as a stop string or a hurried model leaves it."""
+    return text.strip().upper() in _TORN_CLOSERS
+
+
+def _unpadded(text: str) -> str:
+    """Models set line breaks next to the tags for looks; one is taken away, and `pad` doubles those that are meant."""
+    text = text[1:] if text.startswith("\n") else text
+    return text[:-1] if text.endswith("\n") else text
+
+
+def _first_line(value: str) -> str:
+    return value.strip().partition("\n")[0].rstrip()
+
+
+def _unclosed(body: str, operation: Operation) -> str:
+    """The body of an operation without a closer: its line, or its text without the fence or torn closer behind it."""
+    body = body.strip()
+    if not operation.carries_text:
+        body = body.partition("\n")[0].rstrip()
+    for torn in _TORN_CLOSERS:
+        body = body.removesuffix(torn)
+    return body.rstrip()

@@ -1,0 +1,65 @@
+"""How an operation is written as a tag: its form, what its arguments may hold, and the regular expression of both."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tools.arguments import parameters
+from tools.operation import Operation
+
+CLOSER = "<|END|>"
+# "<" is free in a text unless a letter, "|" or "/" follows it: those begin a tag. No lookaround, so that the
+# engines of constrained decoding (xgrammar, llguidance) take it.
+_TEXT = r"(?:[^<]|<+[^<|/A-Za-z])*<*"
+_INNER = r"[^<|\s](?:[^<|\r\n]*[^<|\s])?"
+_POSITIVE = r"[1-9][0-9]{0,5}"
+_NUMBERS = {
+    "integer": r"(?:0|-?[1-9][0-9]{0,5})",
+    "number": r"-?[0-9]{1,6}(?:\.[0-9]{1,6})?",
+    "boolean": r"(?:true|false)",
+}
+TEXT_PATTERN = re.compile(_TEXT)
+INNER_PATTERN = re.compile(_INNER)
+LAST_PATTERN = re.compile(r"[^<\s](?:[^<\r\n]*[^<\s])?|<")
+
+
+def form(operation: Operation) -> str:
+    """How to write the operation, with the names of its arguments: `<|SEARCH|>file|keyword<|END|>`."""
+    return write(operation.tag, operation.fields)
+
+
+def write(tag: str, values: Sequence[str]) -> str:
+    """One operation as a tag; operations without arguments have no closer."""
+    return f"<|{tag}|>{'|'.join(values)}{CLOSER}" if values else f"<|{tag}|>"
+
+
+def regex(operations: Iterable[Operation]) -> str:
+    """A regular expression that fully matches one valid operation, the world's actions enumerated.
+
+    What it matches always reads as one call. It leaves out a little that could also be read: `<` before a letter in
+    a text, `<` and `|` in other arguments, numbers of more than six digits. Of the constraints on an argument it knows
+    the type, the values of an enumeration and a minimum of 1.
+    """
+    return "|".join(f"(?:{_operation_regex(operation)})" for operation in operations)
+
+
+def _operation_regex(operation: Operation) -> str:
+    opener = _escape(f"<|{operation.tag}|>")
+    if not operation.fields:
+        return opener
+    values = [_value_regex(operation, name) for name in operation.fields]
+    return opener + r"\|".join(values) + _escape(CLOSER)
+
+
+def _value_regex(operation: Operation, name: str) -> str:
+    schema = parameters(operation.arguments)["properties"][name]
+    choices = schema.get("enum") or ([schema["const"]] if "const" in schema else [])
+    if choices:
+        return f"(?:{'|'.join(_escape(str(choice)) for choice in choices)})"
+    if schema["type"] != "string":
+        return _POSITIVE if schema.get("minimum") == 1 else _NUMBERS[schema["type"]]
+    return _TEXT if operation.carries_text and name == operation.fields[-1] else _INNER
+
+
+def _escape(text: str) -> str:
+    """The text as a pattern. `re.escape` also escapes spaces, which other engines refuse."""
+    return re.sub(r"([\\.^$|?*+()\[\]{}])", r"\\\1", text)

@@ -1,0 +1,154 @@
+"""Where the files of a run lie, and the two ways the room can fail.
+
+runs/NAME/run.json, summary.json, and per episode episodes/WORLD/TASK/seed-N/ with steps.jsonl, journal.jsonl,
+memory/, and at its end episode.json (finished) or failure.json (failed).
+"""
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class TraceFailure(Exception):
+    """The machine failed a trace (disk full, not writable, file gone); one sentence: what, where, what to do."""
+
+
+class TraceDamaged(TraceFailure):
+    """A file of a trace does not say what its format promises; the sentence names file and line."""
+
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space, then resume the episode",
+    errno.EDQUOT: "the disk quota is used up: free some space, then resume the episode",
+    errno.EACCES: "this user may not write there: change the permissions or choose another --out",
+    errno.EPERM: "this user may not write there: change the permissions or choose another --out",
+    errno.EROFS: "the file system is read-only: choose another --out",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another --out",
+    errno.ENOENT: "it does not exist: check the path",
+}
+
+
+def disk_failure(doing: str, path: Path, error: OSError) -> TraceFailure:
+    """Return the failure to raise from `error`; `doing` completes "cannot ..."."""
+    advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
+    return TraceFailure(f"cannot {doing} {path}: {advice}")
+
+
+def _component(name: str, what: str) -> str:
+    if not name or name in {".", ".."} or any(c in "/\\" or ord(c) < 32 for c in name):
+        raise ValueError(
+            f"{what} {name!r} cannot name a folder of a run: use a name without slashes or control characters"
+        )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeFolder:
+    """One episode's folder, episodes/WORLD/TASK/seed-N, whether it exists yet or not."""
+
+    path: Path
+
+    @property
+    def steps(self) -> Path:
+        """The trace: one line per step."""
+        return self.path / "steps.jsonl"
+
+    @property
+    def result(self) -> Path:
+        """The result; its presence means the episode finished."""
+        return self.path / "episode.json"
+
+    @property
+    def failure(self) -> Path:
+        """The result of an attempt that failed and has not been resumed."""
+        return self.path / "failure.json"
+
+    @property
+    def memory(self) -> Path:
+        """The notebook's files."""
+        return self.path / "memory"
+
+    @property
+    def journal(self) -> Path:
+        """The notebook's history."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def attempt(self) -> int:
+        """The number of the present attempt: 1, and one more for each attempt set aside."""
+        return self._next("attempt-", "")
+
+    def is_finished(self) -> bool:
+        """Say whether the episode has its result."""
+        return self.result.exists()
+
+    def create(self) -> None:
+        """Make the folder. Raises TraceFailure."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise disk_failure("make the folder", self.path, error) from error
+
+    def set_failure_aside(self) -> Path | None:
+        """Rename failure.json to failure-N.json, because the episode is being resumed; return the new path."""
+        if not self.failure.exists():
+            return None
+        target = self.path / f"failure-{self._next('failure-', '.json')}.json"
+        return self._move(self.failure, target)
+
+    def set_attempt_aside(self) -> Path | None:
+        """Move everything of the present attempt, unchanged, to attempt-N/ so that the next starts clean."""
+        earlier = {f"attempt-{number}" for number in range(1, self.attempt)}
+        try:
+            here = [entry for entry in self.path.iterdir() if entry.name not in earlier]
+        except FileNotFoundError:
+            return None
+        if not here:
+            return None
+        target = EpisodeFolder(self.path / f"attempt-{self.attempt}")
+        target.create()
+        for entry in here:
+            self._move(entry, target.path / entry.name)
+        return target.path
+
+    def _next(self, before: str, after: str) -> int:
+        number = 1
+        while (self.path / f"{before}{number}{after}").exists():
+            number += 1
+        return number
+
+    @staticmethod
+    def _move(source: Path, target: Path) -> Path:
+        try:
+            return source.rename(target)
+        except OSError as error:
+            raise disk_failure(f"move {source} to", target, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's folder, whether it exists yet or not."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """Configuration, versions and host."""
+        return self.path / "run.json"
+
+    @property
+    def summary(self) -> Path:
+        """The scores, written when all episodes ended."""
+        return self.path / "summary.json"
+
+    def episode(self, world: str, task: str, seed: int) -> EpisodeFolder:
+        """Return the folder of one episode. Raises ValueError where world or task cannot name a folder."""
+        names = _component(world, "world"), _component(task, "task"), f"seed-{seed}"
+        return EpisodeFolder(self.path.joinpath("episodes", *names))
+
+    def episodes(self) -> Iterator[EpisodeFolder]:
+        """Yield the folders of all episodes begun, by world, task and seed."""
+        found = self.path.glob("episodes/*/*/seed-*")
+        for path in sorted(found, key=lambda p: (p.parts[-3:-1], len(p.name), p.name)):
+            yield EpisodeFolder(path)

@@ -1,0 +1,145 @@
+"""Reads a trace: one pass over the bytes finds the lines, then any step is read on its own.
+
+It works while the episode is still being played: a last line without its end is not there yet.
+"""
+
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from traces.folders import EpisodeFolder, TraceDamaged, disk_failure
+from traces.lines import Line, decode
+from traces.plain_json import load
+from traces.recent import Recent
+from traces.records import FORMAT, Message, StepRecord
+from traces.text_packer import Packed
+from traces.text_unpacker import TextUnpacker
+
+_CHUNK = 1 << 20
+_KEPT = 256  # lines whose texts are kept: the references of neighbouring steps point at much the same lines
+
+
+class TraceReader:
+    """The steps of one episode, by number (from 1) or in order. Memory: eight bytes per step and a bounded cache.
+
+    `seen`, where given, is told every text that was found through a reference: (text, step, index).
+    Raises TraceFailure where the trace cannot be opened, TraceDamaged with file and line where it cannot be read.
+    """
+
+    def __init__(self, folder: EpisodeFolder, seen: Callable[[str, int, int], None] | None = None) -> None:
+        self.path = folder.steps
+        try:
+            self._fd: int | None = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise disk_failure("read the trace", self.path, error) from error
+        self._ends = array("Q")  # where each complete line ends
+        self._scanned = 0
+        self._texts: Recent[int, list[Packed]] = Recent(_KEPT, _KEPT)
+        self._unpacker = TextUnpacker(self._entries, seen)
+        self.refresh()
+
+    def __enter__(self) -> "TraceReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Return the number of complete steps found so far; `refresh` looks again."""
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[StepRecord]:
+        """Yield all steps in order, also those written meanwhile."""
+        return self.steps()
+
+    def steps(self, first: int = 1) -> Iterator[StepRecord]:
+        """Yield the steps from number `first` on, also those written meanwhile."""
+        number = first
+        while number <= len(self) or number <= self.refresh():
+            yield self.step(number)
+            number += 1
+
+    @property
+    def complete_bytes(self) -> int:
+        """Where the last complete line ends."""
+        return self._ends[-1] if self._ends else 0
+
+    def refresh(self) -> int:
+        """Look for lines written since; return the number of complete steps."""
+        while chunk := self._read(self._scanned, _CHUNK):
+            found = chunk.find(b"\n")
+            while found >= 0:
+                self._ends.append(self._scanned + found + 1)
+                found = chunk.find(b"\n", found + 1)
+            self._scanned += len(chunk)
+        return len(self._ends)
+
+    def step(self, number: int) -> StepRecord:
+        """Return step `number`, from 1. Raises IndexError where the trace has no such step."""
+        if not 1 <= number <= len(self) and not 1 <= number <= self.refresh():
+            raise IndexError(f"{self.path} has {len(self)} steps, there is no step {number}")
+        line = self._parse(number)
+        try:
+            return decode(line, self._unpacker)
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+            raise self._damaged(number, f"{type(error).__name__}: {error}") from error
+
+    def prompt(self, step: int, conversation: int, call: int) -> list[Message]:
+        """Return the messages the model received: call `call` (from 0) of conversation `conversation` (from 0)."""
+        return self.step(step).conversations[conversation].prompt(call)
+
+    def line_bytes(self, number: int) -> int:
+        """Return how many bytes the line of step `number` takes."""
+        return self._ends[number - 1] - self._start(number)
+
+    def raw(self, number: int) -> bytes:
+        """Return the line of step `number` as it stands in the file, with its line end."""
+        return self._read(self._start(number), self.line_bytes(number))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_fd", None) is not None:
+            self.close()
+
+    def _start(self, number: int) -> int:
+        return self._ends[number - 2] if number > 1 else 0
+
+    def _read(self, start: int, length: int) -> bytes:
+        if self._fd is None:
+            raise ValueError(f"the reader of {self.path} is closed")
+        try:
+            return os.pread(self._fd, length, start)
+        except OSError as error:
+            raise disk_failure("read the trace", self.path, error) from error
+
+    def _entries(self, step: int) -> list[Packed]:
+        texts = self._texts.get(step, 1)
+        if texts is None:
+            self._parse(step)
+            texts = self._texts.get(step, 1)
+        return texts or []
+
+    def _parse(self, number: int) -> Line:
+        if not 1 <= number <= len(self):
+            raise IndexError(f"there is no line {number}")
+        try:
+            line: Any = load(self.raw(number))
+        except ValueError as error:
+            raise self._damaged(number, str(error)) from error
+        if not isinstance(line, dict) or line.get("step") != number:
+            raise self._damaged(number, f"it is not the record of step {number}")
+        if line.get("format", FORMAT) != FORMAT:
+            raise TraceDamaged(f"{self.path} has format {line['format']}, this version reads {FORMAT}: update automem")
+        self._texts.put(number, line.get("texts", []), 1)
+        return line
+
+    def _damaged(self, number: int, why: str) -> TraceDamaged:
+        return TraceDamaged(
+            f"{self.path}:{number} is damaged ({why}): cut the file before this line, or play the episode anew"
+        )

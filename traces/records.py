@@ -1,0 +1,132 @@
+"""The words a trace is written in: plain, frozen records of calls, operations, conversations, steps and episodes.
+
+A record holds only plain data (dict, list, str, int, float, bool, None), so that it reloads equal to itself
+without the code that wrote it. `FORMAT` is raised whenever a reader of the earlier format would misread a file.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+FORMAT = 1
+
+Message = dict[str, Any]
+"""One OpenAI-style message: role, content, and where they apply tool_calls and tool_call_id."""
+
+
+def _round_latency(record: object, seconds: float) -> None:
+    # A tenth of a millisecond is finer than any use of a latency; seventeen digits would cost 10 bytes per call.
+    object.__setattr__(record, "latency_s", round(seconds, 4))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """One answered call of a model: its prompt was `conversation.messages[:prompt_length]`."""
+
+    prompt_length: int
+    prompt_tokens: int | None = None  # None where the server reported no usage; the same for the next two
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    latency_s: float = 0.0  # seconds, all attempts together, kept to a tenth of a millisecond
+    attempts: int = 1
+    finish_reason: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _round_latency(self, self.latency_s)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationRecord:
+    """One operation as it was written and what came of it; also a mistake, or an operation of a scaffold's hook."""
+
+    call: int  # index in the conversation's `calls` of the call whose reply held it; -1 for hooks
+    operation: str = ""  # empty where it could not be read
+    arguments: dict[str, Any] = field(default_factory=dict)
+    outcome: str = ""  # a memory outcome, or "mistake", "done", "act", "held", "vetoed", ...
+    code: str | None = None  # of the rejection or the mistake
+    file: str | None = None
+    lines: tuple[int, ...] = ()  # 1-based lines returned or touched
+    provenance: tuple[tuple[int, int], ...] = ()  # for recalls, parallel to lines: (step, revision) that wrote each
+    total: int = 0  # matches before any cut
+    revision: int = 0  # of the notebook after the operation
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One routine's exchange with one model, complete, system message first."""
+
+    routine: str  # "LOG" or "PLAN"
+    role: str  # "memory" or "gameplay": which of the two models spoke
+    model: str
+    messages: list[Message]
+    calls: list[ModelCall] = field(default_factory=list)
+    operations: list[OperationRecord] = field(default_factory=list)
+    tools: list[dict[str, Any]] | None = None  # tool schemas sent along, for the functions dialect
+
+    def prompt(self, call: int) -> list[Message]:
+        """Return the messages the model received in call number `call` (from 0)."""
+        return self.messages[: self.calls[call].prompt_length]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """One step of an episode, numbered from 1: what was seen, said, recalled, recorded, done, and what it paid."""
+
+    step: int
+    observation: dict[str, str]  # "long" and "short", as seen before the action
+    action: str  # as sent to the world
+    chosen: str | None = None  # as the model wrote it
+    action_outcome: str = "valid"  # "valid", "repaired", "invalid", "missing", "vetoed"
+    notices: list[str] = field(default_factory=list)
+    conversations: list[Conversation] = field(default_factory=list)
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: dict[str, Any] = field(default_factory=dict)  # after the action: progression, statistics, end_reason
+    tokens: dict[str, int] = field(default_factory=dict)  # "prompt", "completion", "cached", over all calls
+    model_calls: int = 0
+    latency_s: float = 0.0  # seconds the whole step took, kept to a tenth of a millisecond
+    revision: int = 0  # of the notebook after the step
+    hook_operations: list[OperationRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        _round_latency(self, self.latency_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The machine's failure that ended an episode, kept apart from anything a model said."""
+
+    kind: str  # "provider", "engine", "disk", "containment", ...
+    where: str
+    sentence: str
+    step: int
+
+
+Status = Literal["finished", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeResult:
+    """How one attempt at an episode ended. Only a finished one has a score; a failed one has a cause."""
+
+    world: str
+    task: str
+    seed: int
+    status: Status
+    steps: int
+    progression: float  # in [0, 1]
+    episode_return: float  # the sum of rewards; "return" in files
+    end_reason: str | None = None  # the world's own word, or "max_steps"
+    failure: Failure | None = None
+    tokens: dict[str, int] = field(default_factory=dict)
+    model_calls: int = 0
+    wall_s: float = 0.0
+    metrics: dict[str, Any] = field(default_factory=dict)
+    scaffold: str = ""
+    scaffold_digest: str = ""
+    model: str = ""
+    gameplay_model: str | None = None  # None where one model plays both roles
+    final_observation: dict[str, str] | None = None
+    attempt: int = 1
+    format: int = FORMAT

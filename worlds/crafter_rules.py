@@ -1,0 +1,185 @@
+"""The rules by which the scripted Crafter player picks an action, in the order in which they are asked.
+
+The same rules play with and without notes. Without, no position, no landmark out of view and no goal but those the
+inventory proves is known, and the player wanders by the step number in the prompt.
+"""
+
+from worlds.crafter_moves import FAR, Situation, approach, explore, go, turn, use
+from worlds.crafter_sight import DIRECTIONS, WALKABLE
+from worlds.crafter_shelter import seal, secure
+
+TOOLS = ("wood_pickaxe", "wood_sword", "stone_pickaxe", "stone_sword", "iron_pickaxe", "iron_sword")
+STONES = 9
+"""What is carried at most, and what closes a room in the open."""
+
+
+def choose(now: Situation) -> str:
+    """The action to send."""
+    if now.sight.sleeping:
+        return "Noop"
+    for rule in (_fight, _starve, _rest, _plant, _craft, _refresh, _pick_up, _set_up, _gather):
+        action = rule(now)
+        if action:
+            return action
+    return explore(now, near="s")
+
+
+def _dusk(now: Situation) -> bool:
+    return 165 <= now.step % 300 < 265
+
+
+# --- staying alive ----------------------------------------------------------------------------------------------------
+
+
+def _fight(now: Situation) -> str:
+    for name in ("zombie", "skeleton"):
+        thing = now.sight.things.get(name)
+        if not thing:
+            continue
+        if now.sight.front == name:
+            return "Do"
+        if thing.distance == 1:
+            return turn(thing.x, thing.y)
+        hunted = now.missing(f"defeat_{name}") and not now.lost and now.has("wood_sword")
+        if hunted and thing.distance <= 6 and now.sight.vitals["health"] >= 6:
+            return go(now, (thing.x, thing.y))
+    return ""
+
+
+def _starve(now: Situation) -> str:
+    vitals = now.sight.vitals
+    if vitals["drink"] <= 3 and vitals["drink"] <= vitals["food"]:
+        return use(now, "water") or explore(now)
+    if vitals["food"] <= 3:
+        return use(now, "cow") or explore(now)
+    return ""
+
+
+def _rest(now: Situation) -> str:
+    """Sleep when tired, in a closed room where there are stones for it, in the open as a last resort."""
+    vitals = now.sight.vitals
+    energy, health = vitals["energy"], vitals["health"]
+    tired = energy <= 3 or (_dusk(now) and energy <= 6) or (now.missing("wake_up") and energy <= 5)
+    if not tired and not (health <= 3 or (health <= 6 and _dusk(now))):
+        return ""
+    if secure(now):
+        return "Sleep" if energy < 9 else "Noop"
+    action = seal(now)
+    if action:
+        return action
+    if now.has("wood_pickaxe") and now.distance("stone") <= 15:
+        return use(now, "stone")
+    return "Sleep" if energy <= 2 and now.sight.distance("zombie") > 6 else ""
+
+
+def _refresh(now: Situation) -> str:
+    """Drink and eat while it is at hand."""
+    vitals = now.sight.vitals
+    if now.sight.front == "water" and vitals["drink"] < 9:
+        return "Do"
+    if now.sight.distance("water") <= (6 if now.missing("collect_drink") else 4 if vitals["drink"] < 7 else 0):
+        return use(now, "water")
+    if now.sight.distance("cow") <= (7 if now.missing("eat_cow") else 5 if vitals["food"] < 6 else 0):
+        return use(now, "cow")
+    return ""
+
+
+# --- getting on -------------------------------------------------------------------------------------------------------
+
+
+def _plant(now: Situation) -> str:
+    if now.sight.front != "grass":
+        return ""
+    if now.has("sapling"):
+        return "Place Plant" if now.missing("place_plant") else ""
+    eager = now.step <= 40 or (not now.lost and now.coin(3, "sapling") == 0)
+    return "Do" if eager and now.missing("collect_sapling") else ""
+
+
+def _craft(now: Situation) -> str:
+    sight = now.sight
+    if sight.beside("table"):
+        for tool in TOOLS:
+            if not now.has(tool) and _affordable(now, tool):
+                if not tool.startswith("iron") or sight.beside("furnace"):
+                    return "Make " + tool.replace("_", " ").title()
+    if sight.front in WALKABLE:
+        if sight.beside("table") and now.has("stone") >= 4 and now.distance("furnace") > 10 and now.has("stone_pickaxe"):
+            return "Place Furnace"
+        if now.has("stone") and now.missing("place_stone") and (not now.lost or now.coin(8, "stone") == 0):
+            return "Place Stone"
+    return ""
+
+
+def _affordable(now: Situation, tool: str) -> bool:
+    material = tool.partition("_")[0]
+    if material == "iron":
+        return bool(now.has("wood") and now.has("coal") and now.has("iron"))
+    return bool(now.has("wood") and now.has(material))
+
+
+def _set_up(now: Situation) -> str:
+    """Go where the next tool can be made, or set up a table there."""
+    tool = next((tool for tool in TOOLS if not now.has(tool)), "")
+    if not tool:
+        return ""
+    furnace = tool.startswith("iron") and now.distance("furnace") == FAR and now.has("stone") >= 5
+    if not (_affordable(now, tool) or furnace):
+        return ""
+    if tool.startswith("stone") and now.has("stone") < 6 and now.sight.distance("stone") <= 3:
+        return ""  # enough for the furnace too, at one go
+    far = now.distance("table")
+    spare = {"wood": 4, "stone": 4, "iron": 3}[tool.partition("_")[0]]
+    if far > 12 and now.has("wood") >= spare and (not tool.startswith("iron") or now.has("stone") >= 5):
+        return "Place Table" if now.sight.front in WALKABLE else _make_room(now) or explore(now)
+    if far == FAR:
+        return ""
+    if not now.sight.beside("table"):
+        return approach(now, "table")
+    if not tool.startswith("iron") or now.sight.beside("furnace"):
+        return ""
+    if now.distance("furnace") <= 10:
+        return approach(now, "furnace")
+    return _make_room(now)
+
+
+def _make_room(now: Situation) -> str:
+    """Turn to a free cell, to have it in front."""
+    for direction, names in now.sight.around.items():
+        if names and all(name in WALKABLE for name in names):
+            return f"Move {direction.capitalize()}"
+    return ""
+
+
+def _pick_up(now: Situation) -> str:
+    """What is worth a few steps whenever it is known to be near."""
+    for name, tool, enough, reach in (
+        ("diamond", "iron_pickaxe", 9, 20),
+        ("iron", "stone_pickaxe", 2, 12),
+        ("coal", "wood_pickaxe", 2, 7),
+        ("stone", "wood_pickaxe", STONES, 2),
+    ):
+        if now.has(tool) and now.has(name) < enough and now.distance(name) <= reach:
+            return use(now, name)
+    return use(now, "tree") if now.has("wood") < 9 and now.sight.distance("tree") <= 2 else ""
+
+
+def _gather(now: Situation) -> str:
+    """Go for what the next tool needs; look for it when it is not known where that is."""
+    made = sum(bool(now.has(tool)) for tool in TOOLS)
+    wanted = 5 if not now.has("wood_pickaxe") else 6 if now.distance("tree") <= 10 else 6 - made
+    if now.has("wood") < wanted and made < 6 and now.has("stone_sword") == 0:
+        return use(now, "tree") or explore(now)
+    if now.has("wood") < min(2, 6 - made):
+        return use(now, "tree") or explore(now)
+    if now.has("stone") < (STONES if now.distance("stone") <= 6 else 6):
+        return use(now, "stone") or explore(now, near="s")
+    for name, tool in (("iron", "stone_pickaxe"), ("coal", "wood_pickaxe"), ("diamond", "iron_pickaxe")):
+        if now.has(tool) and now.has(name) < 1:
+            action = use(now, name)
+            if action:
+                return action
+    return ""
+
+
+__all__ = ["DIRECTIONS", "choose"]

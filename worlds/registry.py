@@ -1,0 +1,172 @@
+"""Which worlds there are: the built-in ones, and those other distributions register under `automem.worlds`.
+
+A user's own world is a WorldEntry, named by an entry point of their distribution:
+
+    [project.entry-points."automem.worlds"]
+    maze = "my_package.maze:ENTRY"
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from worlds.player import Policy
+from worlds.world import World
+
+GROUP = "automem.worlds"
+
+
+class UnknownWorld(ValueError):
+    """There is no world, no task of a world, or no player of a world by that name; the message suggests near ones."""
+
+
+class MissingEngine(ValueError):
+    """The engine of a world is not installed; the message names the command that installs it."""
+
+
+class BrokenWorld(ValueError):
+    """An entry point does not lead to a usable world."""
+
+
+@dataclass(frozen=True)
+class WorldEntry:
+    """What is known of a world before its engine is loaded."""
+
+    name: str
+    summary: str
+    """One line for people."""
+    tasks: tuple[str, ...]
+    """The first is the one played when none is named."""
+    seeds: tuple[int, ...]
+    """Seeds of the evaluation protocol."""
+    max_steps: int
+    """Steps of an episode under the evaluation protocol."""
+    factory: str
+    """`module:attribute` of a callable (task, max_steps) -> World."""
+    player: str | None = None
+    """`module:attribute` of a `worlds.player.Policy` without arguments: the rule-based stand-in."""
+    install: str = ""
+    """The command that installs the engine."""
+
+    def __post_init__(self) -> None:
+        if not self.tasks or self.max_steps < 1:
+            raise ValueError(f"World {self.name!r}: an entry needs at least one task and a max_steps of at least 1.")
+
+
+BUILT_IN = (
+    WorldEntry(
+        name="crafter",
+        summary="Crafter: survive and unlock 22 achievements in an open world (BALROG's text)",
+        tasks=("default",),
+        seeds=tuple(range(42, 52)),
+        max_steps=2_000,
+        factory="worlds.crafter:CrafterWorld",
+        player="worlds.crafter_player:CrafterPolicy",
+        install="pip install crafter==1.8.3",
+    ),
+    WorldEntry(
+        name="vault",
+        summary="a corridor of locked doors: codes read early are needed late (our own, without an engine)",
+        tasks=("one-door", "three-doors", "six-doors"),
+        seeds=tuple(range(42, 47)),
+        max_steps=100,
+        factory="worlds.scripted_world:VaultWorld",
+        player="worlds.scripted_world_player:VaultPolicy",
+    ),
+)
+
+
+def world_names() -> tuple[str, ...]:
+    """Names of every world, built-in first. Loads none of them."""
+    return (*(entry.name for entry in BUILT_IN), *sorted(_registered()))
+
+
+def world_entry(name: str) -> WorldEntry:
+    """The entry of a world. UnknownWorld if there is none, BrokenWorld if its entry point leads nowhere."""
+    for entry in BUILT_IN:
+        if entry.name == name:
+            return entry
+    point = _registered().get(name)
+    if point is None:
+        raise UnknownWorld(_unknown("world", name, world_names()))
+    return _load_entry(point)
+
+
+def make_world(name: str, task: str | None = None, *, max_steps: int | None = None) -> World:
+    """A world ready for `reset`, with its entry's first task and step limit unless others are given.
+
+    UnknownWorld for an unknown name or task, MissingEngine if the engine is not installed, BrokenWorld if the entry
+    leads to no world, ValueError if `max_steps` is below 1.
+    """
+    entry = world_entry(name)
+    task = entry.tasks[0] if task is None else task
+    if task not in entry.tasks:
+        raise UnknownWorld(_unknown(f"task of world {name!r}", task, entry.tasks))
+    try:
+        world = _attribute(entry.factory, name)(
+            task=task, max_steps=entry.max_steps if max_steps is None else max_steps
+        )
+    except ImportError as error:
+        raise MissingEngine(_missing(entry, error)) from error
+    if not isinstance(world, World):
+        raise BrokenWorld(f"World {name!r}: its factory {entry.factory!r} gave a {type(world).__name__}, not a World.")
+    return world
+
+
+def make_policy(name: str) -> Policy:
+    """The rule-based stand-in that plays a world. UnknownWorld if there is no such world or it has none."""
+    entry = world_entry(name)
+    if entry.player is None:
+        able = ", ".join(known.name for known in BUILT_IN if known.player)
+        raise UnknownWorld(
+            f"World {name!r} has no rule-based player, so it needs a language model; these have: {able}."
+        )
+    try:
+        policy: Policy = _attribute(entry.player, name)()
+    except ImportError as error:
+        raise BrokenWorld(f"World {name!r}: its player {entry.player!r} cannot be imported: {error}") from error
+    return policy
+
+
+def _registered() -> dict[str, EntryPoint]:
+    points: dict[str, EntryPoint] = {}
+    taken = {entry.name: entry.factory for entry in BUILT_IN}
+    for point in entry_points(group=GROUP):
+        if taken.setdefault(point.name, point.value) != point.value:
+            raise BrokenWorld(
+                f"Two worlds are called {point.name!r}: {taken[point.name]} and {point.value}; "
+                f"rename or uninstall one (entry-point group {GROUP})."
+            )
+        points[point.name] = point
+    return points
+
+
+def _load_entry(point: EntryPoint) -> WorldEntry:
+    try:
+        entry = point.load()
+    except (ImportError, AttributeError) as error:
+        raise BrokenWorld(f"World {point.name!r}: its entry point {point.value!r} cannot be loaded: {error}") from error
+    if not isinstance(entry, WorldEntry) or entry.name != point.name:
+        raise BrokenWorld(f"World {point.name!r}: its entry point {point.value!r} must be a WorldEntry of that name.")
+    return entry
+
+
+def _attribute(reference: str, name: str) -> Any:
+    module, _, attribute = reference.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except AttributeError as error:
+        raise BrokenWorld(f"World {name!r}: {reference!r} does not exist ({error}).") from error
+
+
+def _missing(entry: WorldEntry, error: ImportError) -> str:
+    remedy = f"install it with: {entry.install}" if entry.install else f"its factory is {entry.factory}"
+    return f"The engine of world {entry.name!r} cannot be imported ({error}); {remedy}"
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+    return f"There is no {what} {name!r}; {hint}"

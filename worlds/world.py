@@ -1,0 +1,215 @@
+"""What a world is: a Gymnasium environment that speaks text, and the vocabulary of actions it understands."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypedDict, cast
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+Frame: TypeAlias = NDArray[np.uint8] | str
+"""What people look at: an RGB array of shape (height, width, 3), or text."""
+
+TEXT_LIMIT = 16_384
+"""Characters a section of an observation may have. A NetHack screen with its full inventory stays under a third."""
+
+
+class Observation(TypedDict):
+    """What the world says after a reset or a step."""
+
+    long: str
+    """What lasts: messages, surroundings, map."""
+    short: str
+    """Status and inventory."""
+
+
+class EngineFailure(Exception):
+    """The engine under a world broke; the episode cannot go on. The cause is chained."""
+
+
+class Turn(NamedTuple):
+    """What an engine says about one reset or step, before the base class has counted it."""
+
+    observation: Observation
+    reward: float
+    progression: float
+    """How far the episode has come, in [0, 1]: the figure the benchmarks report."""
+    statistics: dict[str, Any]
+    """The world's own figures: small and JSON-able. For people and traces, never shown to the model."""
+    end_reason: str | None = None
+    """Why the world ended the episode (`died`, `solved`, …); None while it goes on."""
+    truncated: bool = False
+    """Whether the engine stopped it by a limit of its own, other than the world's `max_steps`."""
+
+
+class Actions:
+    """The actions of a world: an ordered set of names, each with one line of help, one of them the default.
+
+    >>> actions = Actions({"Noop": "do nothing", "Do": "use what you face"}, default="Noop")
+    >>> "Do" in actions, actions.find(" do "), actions.help("Do")
+    (True, 'Do', 'use what you face')
+    """
+
+    def __init__(self, helps: Mapping[str, str], default: str) -> None:
+        if default not in helps:
+            raise ValueError(f"The default action {default!r} is not one of the world's actions.")
+        self.names: tuple[str, ...] = tuple(helps)
+        self.default = default
+        self._helps = dict(helps)
+        self._loose: dict[str, str | None] = {}
+        for name in self.names:
+            key = _loosen(name)
+            self._loose[key] = None if key in self._loose else name
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._helps
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def help(self, name: str) -> str:
+        """One line on what the action does; empty where its name says it all. KeyError for an unknown name."""
+        return self._helps[name]
+
+    def find(self, text: str) -> str | None:
+        """The action meant by `text`: its exact name, else the only one equal but for case and white space."""
+        return text if text in self._helps else self._loose.get(_loosen(text))
+
+
+def _loosen(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+class ActionSpace(spaces.Space[str]):
+    """Gymnasium's view of a world's actions: its members are the names."""
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__(shape=None, dtype=None)
+        self._actions = actions
+
+    def sample(self, mask: Any | None = None, probability: Any | None = None) -> str:
+        """A name drawn uniformly. Masks are not supported."""
+        if mask is not None or probability is not None:
+            raise ValueError("A world's action space samples uniformly: it takes no mask and no probabilities.")
+        return self._actions.names[int(self.np_random.integers(len(self._actions)))]
+
+    def contains(self, x: Any) -> bool:
+        """Whether `x` is the name of an action."""
+        return x in self._actions
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        """False: a name is not a vector."""
+        return False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ActionSpace) and other._actions.names == self._actions.names
+
+    def __repr__(self) -> str:
+        return f"ActionSpace({len(self._actions)} names)"
+
+
+def text_space() -> spaces.Dict:
+    """The space of observations: two texts of characters U+0000–U+00FF, each of at most TEXT_LIMIT characters."""
+    latin = "".join(map(chr, range(256)))
+    return spaces.Dict(
+        {part: spaces.Text(min_length=0, max_length=TEXT_LIMIT, charset=latin) for part in ("long", "short")}
+    )
+
+
+class World(gymnasium.Env[Observation, str]):
+    """A game that speaks text. Same task, seed and actions, same episode, bit for bit, in any process.
+
+    Subclasses set `name`, `actions` and `tasks`, and implement `_reset`, `_step` and `frame`; this class keeps the
+    contract: actions are members, steps are counted and limited, nothing is stepped after its end, and whatever goes
+    wrong in an engine leaves as EngineFailure.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    actions: Actions
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Gymnasium does not say it is the class's
+        "render_modes": ["rgb_array", "ansi"],
+        "render_fps": 8,
+    }
+
+    def __init__(self, task: str, max_steps: int) -> None:
+        if task not in self.tasks:
+            raise ValueError(f"World {self.name!r} has no task {task!r}; it has {', '.join(self.tasks)}.")
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, not {max_steps}.")
+        self.task = task
+        self.max_steps = max_steps
+        self.steps = 0
+        self.action_space = ActionSpace(self.actions)
+        self.observation_space = cast(Any, text_space())
+        self._running = False
+
+    @abstractmethod
+    def _reset(self, seed: int) -> Turn:
+        """Start the episode of `seed` from nothing."""
+
+    @abstractmethod
+    def _step(self, action: str) -> Turn:
+        """Advance by one action, a member of `actions`."""
+
+    @abstractmethod
+    def frame(self) -> Frame:
+        """The present moment as people see it. Looking never changes the episode."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode. Without a seed one is drawn, which follows from the last seed given, if there was one.
+
+        ValueError for a negative seed. Options are accepted for Gymnasium's sake; no world here has any.
+        """
+        if seed is not None and seed < 0:
+            raise ValueError(f"A seed is an integer of at least 0, not {seed}.")
+        super().reset(seed=seed)
+        self._running = False
+        self.steps = 0
+        turn = self._guarded("reset", self._reset, int(self.np_random.integers(2**31)) if seed is None else seed)
+        self._running = True
+        return turn.observation, _info(turn)
+
+    def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Advance by one action: (observation, reward, terminated, truncated, info).
+
+        ValueError if `action` is not a member of `actions`, RuntimeError if no episode is running.
+        """
+        if not self._running:
+            raise RuntimeError(f"No episode of world {self.name!r} is running: reset it first.")
+        if action not in self.actions:
+            raise ValueError(f"{action!r} is no action of world {self.name!r}.")
+        self._running = False  # a step that fails ends the episode
+        turn = self._guarded(f"step {self.steps + 1} ({action})", self._step, action)
+        self.steps += 1
+        terminated = turn.end_reason is not None
+        truncated = not terminated and (turn.truncated or self.steps >= self.max_steps)
+        self._running = not (terminated or truncated)
+        return turn.observation, turn.reward, terminated, truncated, _info(turn)
+
+    def close(self) -> None:
+        """End the episode. Closing twice is harmless."""
+        self._running = False
+
+    def render(self) -> Any:
+        """Gymnasium's name for `frame`."""
+        return self.frame()
+
+    def _guarded(self, doing: str, call: Any, argument: Any) -> Turn:
+        try:
+            turn: Turn = call(argument)
+        except Exception as error:
+            raise EngineFailure(f"World {self.name!r} ({self.task}) broke in {doing}: {error!r}") from error
+        return turn
+
+
+def _info(turn: Turn) -> dict[str, Any]:
+    return {"progression": turn.progression, "statistics": turn.statistics, "end_reason": turn.end_reason}
