@@ -96,6 +96,9 @@ def _without_action(session: Session, talk: Talk) -> list[Message]:
     actions = [call for call in reading.calls if call.operation.kind is Kind.WORLD]
     if actions:
         messages[at] = session.dialect.remove(messages[at], actions)
+        answers = {call.call_id for call in actions} - {None}
+        later = [message for message in messages[at + 1 :] if message.get("tool_call_id") not in answers]
+        messages[at + 1 :] = later
     if at == len(messages) - 1 and not (messages[at]["content"] or messages[at].get("tool_calls")):
         messages.pop()
     return messages

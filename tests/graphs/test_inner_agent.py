@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chat_models import ProviderFailure
 from openai_stub import OpenAIStub, status
 from playing import by_turn, folder_of, play, speaker, steps_of, turn_of
-from traces import TraceReader
 
+from chat_models import ProviderFailure
 from graphs.inner_agent import Context, graph
 from graphs.inner_agent.context import SettingsError
 from graphs.inner_agent.sessions import SESSIONS
+from traces import TraceReader
 
 
 @pytest.fixture
@@ -131,9 +131,7 @@ def test_an_action_with_nothing_unseen_before_it_is_sent_at_once(tmp_path: Path,
 
 
 @pytest.mark.parametrize("dialect", ["tags", "functions"])
-def test_every_prompt_is_rebuilt_from_the_trace_byte_for_byte(
-    tmp_path: Path, server: OpenAIStub, dialect: str
-) -> None:
+def test_every_prompt_is_rebuilt_from_the_trace_byte_for_byte(tmp_path: Path, server: OpenAIStub, dialect: str) -> None:
     tags = {
         ("LOG", 0): "<|SEARCH|>codes.md|red<|END|>",
         ("LOG", 1): "<|APPEND|>codes.md|a | b\nc<|END|> <|NOPE|>x<|END|>\n<|DONE|>",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from openai_stub import Behaviour, Exchange, say, tool_call
-from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader
 
 from graphs.inner_agent import Context, graph
+from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader
 
 Json = dict[str, Any]
 Reply = str | list[tuple[str, Json]]
