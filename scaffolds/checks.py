@@ -55,8 +55,6 @@ def check_vocabulary(
     """Each routine's operations exist and make it playable; files for hooks have hooks that maintain them."""
     kinds = dict(_KINDS)
     for operation in operations:
-        if operation.name in kinds:
-            _fail(toml, (), f"operations.py defines {operation.name!r}, which exists already: choose another name")
         kinds[operation.name] = operation.kind
     vocabulary = settings.vocabulary
     _check_routine(toml, "log", vocabulary.log, kinds, need=(Kind.RECALL, Kind.RECORD, Kind.CONTROL), never=Kind.WORLD)

@@ -17,11 +17,14 @@ MAX_FILES = 200
 def resolve(path: Path | str) -> Path:
     """The scaffold folder meant by `path`: as it stands, or among the shipped ones. ScaffoldError if there is none."""
     given = Path(path)
-    for candidate in (given, SHIPPED / given, SHIPPED.parent / given):
-        if (candidate / "scaffold.toml").is_file():
-            return candidate.resolve()
-    if given.is_dir():
-        raise ScaffoldError("this folder has no scaffold.toml: it is no scaffold", given)
+    try:
+        for candidate in (given, SHIPPED / given, SHIPPED.parent / given):
+            if (candidate / "scaffold.toml").is_file():
+                return candidate.resolve()
+        if given.is_dir():
+            raise ScaffoldError("this folder has no scaffold.toml: it is no scaffold", given)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise ScaffoldError(f"this folder cannot be looked into: {error.strerror}", given) from error
     shipped = [scaffold_name(found) for found in shipped_scaffolds()]
     name = given.as_posix().removeprefix("scaffolds/").strip("/")
     raise ScaffoldError(f"there is no such scaffold folder; of the shipped ones: {nearest(name, shipped)}", given)
@@ -54,6 +57,8 @@ def scaffold_files(path: Path) -> dict[str, Path]:
             raise ScaffoldError(f"a scaffold has no {top!r}, {nearest(top, PARTS)}", path / top)
         if found.is_file():
             files[relative.as_posix()] = found
+        elif not found.is_dir():  # a pipe or a device: reading it might never end
+            raise ScaffoldError("a scaffold holds plain files only", found)
         if len(files) > MAX_FILES:
             raise ScaffoldError(f"this folder has more than {MAX_FILES} files: it is no scaffold", path)
     return files

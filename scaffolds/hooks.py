@@ -17,7 +17,7 @@ process can carry every request and answer over a pipe as JSON: `dataclasses.asd
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeAlias
 
 from memory_fs import MemoryFS
@@ -118,17 +118,17 @@ class DirectHooks:
         if self._observe is None:
             return []
         with self._code.blamed(f"observe, step {view.step}"):
-            notices = self._observe(view)
+            notices = self._observe(_own(view))
             if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
                 raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
-            return notices
+            return list(notices)
 
     def maintain(self, view: View, notebook: MemoryFS) -> None:
         """Let the hooks bring their files up to date."""
         if self._maintain is None:
             return
         with self._code.blamed(f"maintain, step {view.step}"):
-            returned = self._maintain(view, DirectNotebook(notebook, self._maintained, _RULE))
+            returned = self._maintain(_own(view), DirectNotebook(notebook, self._maintained, _RULE))
             if returned is not None:
                 raise BrokenPromise(f"it must return None, not {returned!r:.200}")
 
@@ -137,13 +137,18 @@ class DirectHooks:
         if self._act is None:
             return Send(action)
         with self._code.blamed(f"act({action!r:.80}), step {view.step}"):
-            decided = self._act(action, view)
+            decided = self._act(action, _own(view))
             _check_decision(decided, action, view)
             answer: Decision = decided
             return answer
 
     def close(self) -> None:
         """The episode is over: nothing is held."""
+
+
+def _own(view: View) -> View:
+    """A view whose observation the hooks may do with as they like."""
+    return replace(view, observation=dict(view.observation))
 
 
 def check_hooks(code: ScaffoldCode) -> frozenset[str]:

@@ -24,7 +24,7 @@ from memory_fs import MemoryFS, MemoryResult, Outcome
 from scaffolds.faults import ScaffoldError
 from scaffolds.notebook_view import DirectNotebook, NotebookView
 from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
-from tools import Kind, Operation
+from tools import DONE, MEMORY_OPERATIONS, Kind, Operation, Vocabulary, VocabularyError
 
 __all__ = ["NotebookView", "operation", "read_operations", "refused"]
 
@@ -86,13 +86,24 @@ def _read_operation(code: ScaffoldCode, function: FunctionType, line: int) -> Op
         form = f"def {name}(notebook: NotebookView, …) -> MemoryResult"
         raise ScaffoldError(f"an operation is written {form}", code.path, line)
     kind = Kind(getattr(function, _KIND))
-    return Operation(
+    read = Operation(
         name=name,
         kind=kind,
         arguments=_argument_model(code, name, parameters[1:], hints, line),
         help=help_text,
         run=_runner(code, function, kind),
     )
+    _check_name(code, read, line)
+    return read
+
+
+def _check_name(code: ScaffoldCode, read: Operation, line: int) -> None:
+    if read.name in (*MEMORY_OPERATIONS, DONE.name, "act"):
+        raise ScaffoldError(f"there is an operation {read.name!r} already: choose another name", code.path, line)
+    try:
+        Vocabulary("LOG", [read])
+    except VocabularyError as error:
+        raise ScaffoldError(str(error), code.path, line) from error
 
 
 def _argument_model(

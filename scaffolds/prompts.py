@@ -32,12 +32,12 @@ VARIABLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "handoff": frozenset(["step", "note"]),
     }
 )
-"""The variables of each template, all of them always given. What each holds stands at the samples below."""
+"""The variables of each template, all of them always given; README.md beside this file says what each holds."""
 
 MAX_TEMPLATE_CHARS = 65_536
 """A page of prompt longer than this is a mistake: it alone would fill half the context of today's open models."""
 
-_FILTERS = ("capitalize", "count", "d", "default", "first", "join", "last", "length", "lower", "title", "trim", "upper")
+FILTERS = ("capitalize", "count", "d", "default", "first", "join", "last", "length", "lower", "title", "trim", "upper")
 _ALLOWED: tuple[type[nodes.Node], ...] = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Name, nodes.Const, nodes.Getattr),
     *(
@@ -63,7 +63,7 @@ class Prompts:
             undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True, finalize=_printable
         )
         self._environment.globals.clear()
-        self._environment.filters = {name: self._environment.filters[name] for name in _FILTERS}
+        self._environment.filters = {name: self._environment.filters[name] for name in FILTERS}
         names = [f"{name}.md" for name in VARIABLES]
         for path in sorted(folder.glob("*")):
             if path.name not in names and not path.name.startswith((".", "__pycache__")):

@@ -35,7 +35,7 @@ NotebookMode = Literal["on", "off", "frozen"]
 class Scaffold:
     """A loaded and checked scaffold; unchanging, shared by episodes. Made by `Scaffold.load`.
 
-    `name` is like `crafter/v0`; `digest` is a SHA-256 of the folder's files, the same wherever they lie; `memory` holds
+    `name` is like `WORLD/v0`; `digest` is a SHA-256 of the folder's files, the same wherever they lie; `memory` holds
     every file an episode starts with, declared files without a text being empty; `operations` are its own.
     """
 
@@ -61,12 +61,16 @@ class Scaffold:
 
     @classmethod
     def load(cls, path: Path | str, *, trust_code: bool = False) -> Scaffold:
-        """The scaffold in the folder `path` (or of that name among the shipped ones, such as `crafter/v0`).
+        """The scaffold in the folder `path` (or of that name among the shipped ones, such as `WORLD/v0`).
 
         ScaffoldError names file, line and what to do. Code in a scaffold this repository does not ship is refused
         unless `trust_code`: it runs in this process, with all its rights.
         """
-        return cls(resolve(path), trust_code=trust_code)
+        folder = resolve(path)
+        try:
+            return cls(folder, trust_code=trust_code)
+        except OSError as error:
+            raise ScaffoldError(f"this scaffold cannot be read: {error}", folder) from error
 
     @property
     def has_code(self) -> bool:

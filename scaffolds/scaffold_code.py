@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
+from memory_fs import NotebookFailure
 from scaffolds.faults import HookFailure, ScaffoldError
 
 _RUNS = itertools.count(1)
@@ -45,6 +46,8 @@ class ScaffoldCode:
         """Turn what breaks in here into a HookFailure that names this file, the line and what was being done."""
         try:
             yield
+        except NotebookFailure:  # the disk's fault, whoever wrote
+            raise
         except (Exception, SystemExit) as error:
             line = self.line_in(error)
             place = f"{self.path}:{line}" if line else str(self.path)

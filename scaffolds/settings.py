@@ -67,7 +67,7 @@ class Settings(_Table):
     world: str
     summary: str = Field(min_length=1)
     parent: str | None = None
-    """The version this one was made from, for example `crafter/v0`."""
+    """The version this one was made from, for example `WORLD/v0`."""
     dialect: str = "tags"
     turns: Turns = Turns()
     limits: Limits = Limits()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from worlds.crafter_notes import AREA, BLOCK, BLOCKS, Cell, Notes
+from worlds.crafter_notes import AREA, BLOCK, BLOCKS, GUESS, Cell, Notes
 from worlds.crafter_sight import CREATURES, DIRECTIONS, VIEW_X, VIEW_Y, WALKABLE, Sight
 
 NEVER = 1_000.0
@@ -50,7 +50,7 @@ class Situation:
         x, y = self.notes.at
         best, best_distance = None, within + 1
         for cell, kind in self.notes.marks.items():
-            if kind == name:
+            if kind.rstrip(GUESS) == name:
                 distance = abs(cell[0] - x) + abs(cell[1] - y)
                 if distance < best_distance:
                     best, best_distance = (cell[0] - x, cell[1] - y), distance
@@ -66,8 +66,12 @@ def go(now: Situation, offset: Cell) -> str:
     """One move towards an offset, through what can be removed, away from where it was before."""
     x, y = offset
     best, best_cost = "", NEVER
+    shooters = [thing for name in ("skeleton", "arrow") if (thing := now.sight.things.get(name)) and thing.distance <= 6]
     for direction, (dx, dy) in DIRECTIONS.items():
         cost = step_cost(now, direction) + abs(x - dx) + abs(y - dy)
+        for thing in shooters:
+            if thing.x == dx or thing.y == dy:
+                cost += 2.0  # in the line of fire
         if (abs(x) < abs(y)) == bool(dx):
             cost += 0.1  # along the longer axis first
         if cost < best_cost:

@@ -23,7 +23,9 @@ KEPT = {
     "table": 4, "furnace": 3, "lava": 8, "plant": 3, "cow": 3, "path": 6,
 }  # fmt: skip
 """Landmarks kept of each kind, the nearest first: the notes must not grow with the episode."""
-_STATIC = frozenset(KEPT) - {"path", "cow"}
+_SOLID = frozenset(KEPT) - {"path", "cow"}
+GUESS = "?"
+"""Ends the kind of a landmark whose cell is not certain: `tree? 35,39`."""
 _MAX_TEXT = 12_000
 _PAIR = re.compile(r"(\d{1,2}),(\d{1,2})$")
 _ROW = re.compile(r"[.+a-z]{16}$")
@@ -83,7 +85,7 @@ def _apply(notes: Notes, head: str, words: list[str]) -> None:
         since = words[-1]
         if since.isdecimal():
             notes.planted = cells[0], int(since[:7])
-    elif head in KEPT:
+    elif head.rstrip(GUESS) in KEPT:
         notes.marks.update(dict.fromkeys(cells, head))
 
 
@@ -162,7 +164,7 @@ def _moved(before: Sight, direction: str, now: Sight) -> bool:
     # Uncertain: had it not moved, the cell would be in front now, and still things would be reported as before.
     if now.front in WALKABLE or (names and now.front not in names):
         return True
-    return any(before.things.get(name) != now.things.get(name) for name in _STATIC)
+    return any(before.things.get(name) != now.things.get(name) for name in _SOLID)
 
 
 def look(notes: Notes, sight: Sight) -> None:
@@ -171,21 +173,22 @@ def look(notes: Notes, sight: Sight) -> None:
     for cell, kind in list(notes.marks.items()):
         across, down = cell[0] - x, cell[1] - y
         if abs(across) <= VIEW_X and abs(down) <= VIEW_Y and sight.things and cell != notes.at:
-            if abs(across) + abs(down) < sight.distance(kind):
+            if abs(across) + abs(down) < sight.distance(kind.rstrip(GUESS)):
                 del notes.marks[cell]
         elif cell == notes.at:
             del notes.marks[cell]
     for kind, thing in sight.things.items():
         cell = (x + thing.x, y + thing.y)
         if kind in KEPT and 0 <= cell[0] < AREA and 0 <= cell[1] < AREA:
-            near = cell in notes.marks or thing.exact or not _known_near(notes, kind, thing)
-            if near and (thing.exact or cell not in notes.marks):
+            if thing.exact:
                 notes.marks[cell] = kind
+            elif cell not in notes.marks and not _known_near(notes, kind, cell):
+                notes.marks[cell] = kind + GUESS
     for direction, names in sight.around.items():
-        if len(names) == 1 and names[0] in _STATIC:
+        if len(names) == 1 and names[0] in _SOLID:
             notes.marks[_next(notes.at, direction)] = names[0]
     ahead = _ahead(notes)
-    if sight.front in _STATIC:
+    if sight.front in _SOLID:
         notes.marks[ahead] = sight.front
     elif sight.front != "nothing":
         notes.marks.pop(ahead, None)
@@ -193,10 +196,9 @@ def look(notes: Notes, sight: Sight) -> None:
     _trim(notes)
 
 
-def _known_near(notes: Notes, kind: str, thing: Thing) -> bool:
-    x, y = notes.at
-    tx, ty = x + thing.x, y + thing.y
-    return any(k == kind and abs(c[0] - tx) + abs(c[1] - ty) <= 2 for c, k in notes.marks.items())
+def _known_near(notes: Notes, kind: str, cell: Cell) -> bool:
+    x, y = cell
+    return any(known.rstrip(GUESS) == kind and abs(c[0] - x) + abs(c[1] - y) <= 2 for c, known in notes.marks.items())
 
 
 def _see_blocks(notes: Notes, sight: Sight) -> None:
@@ -227,9 +229,10 @@ def _trim(notes: Notes) -> None:
         count[kind] = count.get(kind, 0) + 1
     x, y = notes.at
     for kind, number in count.items():
-        if number > KEPT[kind]:
+        most = KEPT[kind.rstrip(GUESS)]
+        if number > most:
             cells = sorted((abs(c[0] - x) + abs(c[1] - y), c) for c, k in notes.marks.items() if k == kind)
-            for _, cell in cells[KEPT[kind] :]:
+            for _, cell in cells[most:]:
                 del notes.marks[cell]
 
 

@@ -20,6 +20,7 @@ ACHIEVEMENTS = (
     "make_stone_pickaxe", "make_stone_sword", "make_wood_pickaxe", "make_wood_sword", "place_furnace", "place_plant",
     "place_stone", "place_table", "wake_up",
 )  # fmt: skip
+_PREY = {"cow": "eat_cow", "zombie": "defeat_zombie", "skeleton": "defeat_skeleton"}
 
 
 class CrafterPolicy:
@@ -92,10 +93,10 @@ def _reached(before: Sight, action: str, now: Sight) -> list[str]:
     if action == "Do":
         if before.front == "water" and now.vitals["drink"] >= before.vitals["drink"]:
             reached.append("collect_drink")
-        if now.vitals["food"] > before.vitals["food"]:
-            reached.append("eat_plant" if before.front == "plant" else "eat_cow")
-        if before.front in ("zombie", "skeleton") and now.distance(before.front) > 2:
-            reached.append(f"defeat_{before.front}")
+        if before.front == "plant" and now.vitals["food"] > before.vitals["food"]:
+            reached.append("eat_plant")
+        if before.front in _PREY and now.distance(before.front) > 2:
+            reached.append(_PREY[before.front])  # it is gone, and has not just walked away
     if before.sleeping and not now.sleeping and now.vitals["health"] >= before.vitals["health"]:
         reached.append("wake_up")
     return reached

@@ -17,15 +17,20 @@ def choose(now: Situation) -> str:
     """The action to send."""
     if now.sight.sleeping:
         return "Noop"
-    for rule in (_fight, _starve, _rest, _plant, _craft, _refresh, _pick_up, _set_up, _gather):
+    for rule in (_fight, _stay, _shield, _starve, _rest, _plant, _craft, _set_up, _refresh, _pick_up, _gather):
         action = rule(now)
         if action:
             return action
     return explore(now, near="s")
 
 
-def _dusk(now: Situation) -> bool:
-    return 165 <= now.step % 300 < 265
+def _hour(now: Situation) -> int:
+    """Steps into the day; 0 is a morning, and from about 160 to 265 it is dark and zombies gather on grass."""
+    return now.step % 300
+
+
+def _dark(now: Situation) -> bool:
+    return 160 <= _hour(now) < 280
 
 
 # --- staying alive ----------------------------------------------------------------------------------------------------
@@ -46,12 +51,51 @@ def _fight(now: Situation) -> str:
     return ""
 
 
-def _starve(now: Situation) -> str:
+def _exposed(now: Situation) -> bool:
+    return _dark(now) and now.sight.distance("grass") <= 4
+
+
+def _stay(now: Situation) -> str:
+    """Behind walls at night, stay there: hunger takes less than the zombies outside."""
     vitals = now.sight.vitals
-    if vitals["drink"] <= 3 and vitals["drink"] <= vitals["food"]:
-        return use(now, "water") or explore(now)
-    if vitals["food"] <= 3:
-        return use(now, "cow") or explore(now)
+    besieged = (_hour(now) >= 280 or _hour(now) < 40) and now.sight.distance("zombie") <= 6
+    starving = min(vitals["food"], vitals["drink"]) == 0
+    if not (_exposed(now) or (besieged and not starving)) or not secure(now):
+        return ""
+    if vitals["drink"] < 8 and now.sight.distance("water") == 1:
+        return use(now, "water")
+    return "Sleep" if vitals["energy"] < 9 else "Noop"
+
+
+def _shield(now: Situation) -> str:
+    """A stone against what comes straight at a weak player."""
+    if now.sight.vitals["health"] > 4 or not now.has("stone") or now.sight.front not in WALKABLE or not now.facing:
+        return ""
+    dx, dy = DIRECTIONS[now.facing]
+    for name in ("zombie", "skeleton", "arrow"):
+        thing = now.sight.things.get(name)
+        if thing and thing.distance <= 4 and (thing.x, thing.y) == (dx * thing.distance, dy * thing.distance):
+            return "Place Stone"
+    return ""
+
+
+def _starve(now: Situation) -> str:
+    """Drink and eat before it is too late, and before the night."""
+    vitals = now.sight.vitals
+    evening = 115 <= _hour(now) < 165
+    needs = []
+    for vital, source, near, reach in (("drink", "water", 7, 25), ("food", "cow", 5, 15)):
+        distance = now.distance(source)
+        if vitals[vital] <= (1 if _exposed(now) else 2 + min(distance, 36) // 12) or (evening and vitals[vital] <= near and distance <= reach):
+            needs.append((vitals[vital], source))
+    for _, source in sorted(needs):
+        action = use(now, source)
+        if action:
+            return action
+    if needs and min(needs)[0] <= 4:
+        return explore(now, near={"water": "w", "cow": "+"}[min(needs)[1]])
+    if evening and now.has("wood_pickaxe") and now.has("stone") < STONES and now.distance("stone") <= 15:
+        return use(now, "stone")
     return ""
 
 
@@ -59,17 +103,22 @@ def _rest(now: Situation) -> str:
     """Sleep when tired, in a closed room where there are stones for it, in the open as a last resort."""
     vitals = now.sight.vitals
     energy, health = vitals["energy"], vitals["health"]
-    tired = energy <= 3 or (_dusk(now) and energy <= 6) or (now.missing("wake_up") and energy <= 5)
-    if not tired and not (health <= 3 or (health <= 6 and _dusk(now))):
-        return ""
-    if secure(now):
+    exposed = _exposed(now)
+    bedtime = _dark(now) and 11 * (9 - energy) >= 265 - _hour(now)
+    early = now.missing("wake_up") and energy <= 6
+    tired = energy <= 3 or bedtime or (exposed and energy <= 7)
+    safe = secure(now)
+    if not tired and not (health <= 3 or (health <= 6 and exposed)):
+        return (("Sleep" if safe else seal(now, most=9)) if early else "")
+    if safe:
         return "Sleep" if energy < 9 else "Noop"
     action = seal(now)
     if action:
         return action
     if now.has("wood_pickaxe") and now.distance("stone") <= 15:
         return use(now, "stone")
-    return "Sleep" if energy <= 2 and now.sight.distance("zombie") > 6 else ""
+    desperate = energy <= (0 if _dark(now) else 2)
+    return "Sleep" if desperate and now.sight.distance("zombie") > 6 else ""
 
 
 def _refresh(now: Situation) -> str:

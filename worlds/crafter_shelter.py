@@ -7,7 +7,7 @@ about in it: in a room of 2 x 2 cells every wall can be reached, in one of 1 x 2
 from collections import deque
 
 from worlds.crafter_moves import MINED_WITH, Situation
-from worlds.crafter_notes import Cell
+from worlds.crafter_notes import GUESS, Cell
 from worlds.crafter_sight import CREATURES, DIRECTIONS, WALKABLE
 
 LARGEST = 6
@@ -21,7 +21,8 @@ _ROOMS: tuple[tuple[Cell, ...], ...] = (
 
 def solid(now: Situation, cell: Cell) -> bool:
     """Whether nothing can walk through that cell, as far as is known."""
-    return now.notes.marks.get(cell, "path") not in ("path", "cow")
+    mark = now.notes.marks.get(cell, GUESS)
+    return mark not in ("path", "cow") and not mark.endswith(GUESS)
 
 
 def secure(now: Situation) -> bool:
@@ -39,11 +40,14 @@ def secure(now: Situation) -> bool:
     return True
 
 
-def seal(now: Situation) -> str:
-    """The next action towards a closed room around the player; empty when there are too few stones for any."""
+def seal(now: Situation, most: int = 1_000) -> str:
+    """The next action towards a closed room around the player; empty when there are too few stones for any.
+
+    `most` is the number of actions it may take, roughly.
+    """
     x, y = now.notes.at
     best: frozenset[Cell] = frozenset()
-    best_cost = 1_000
+    best_cost = most
     for shape in _ROOMS:
         room = frozenset((x + dx, y + dy) for dx, dy in shape)
         cost = _price(now, room)
@@ -60,7 +64,7 @@ def _price(now: Situation, room: frozenset[Cell]) -> int:
         if mark and solid(now, cell):
             if mark not in ("tree", *MINED_WITH) or not (mark == "tree" or now.has(MINED_WITH[mark])):
                 return 1_000
-            price += 2
+            price += 5
         for direction, (dx, dy) in DIRECTIONS.items():
             beyond = (cell[0] + dx, cell[1] + dy)
             if beyond in room or solid(now, beyond):

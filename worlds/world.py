@@ -1,6 +1,6 @@
 """What a world is: a Gymnasium environment that speaks text, and the vocabulary of actions it understands."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypedDict, cast
 
@@ -122,7 +122,7 @@ def text_space() -> spaces.Dict:
     )
 
 
-class World(gymnasium.Env[Observation, str]):
+class World(gymnasium.Env[Observation, str], ABC):
     """A game that speaks text. Same task, seed and actions, same episode, bit for bit, in any process.
 
     Subclasses set `name`, `actions` and `tasks`, and implement `_reset`, `_step` and `frame`; this class keeps the

@@ -1,4 +1,7 @@
-"""What a world says over 200 random actions, as one hash: to compare processes. Run: python episode_hash.py [reversed]."""
+"""What a world says over 200 random actions, as one hash, to compare processes by.
+
+Run: PYTHONPATH=. python tests/kit/episode_hash.py [reversed]
+"""
 
 import hashlib
 import json
@@ -44,7 +47,7 @@ def main() -> None:
     tasks = registered_tasks()
     if sys.argv[1:] == ["reversed"]:
         tasks.reverse()
-    print(json.dumps({f"{name}/{task}": play(make_world(name, task), seed=7) for name, task in tasks}))
+    json.dump({f"{name}/{task}": play(make_world(name, task), seed=7) for name, task in tasks}, sys.stdout)
 
 
 if __name__ == "__main__":

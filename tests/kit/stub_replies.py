@@ -127,15 +127,16 @@ def late(seconds: float, then: Behaviour | None = None) -> Behaviour:
     return behave
 
 
-def drip(every_s: float = 0.02) -> Behaviour:
-    """A byte of white space again and again: alive, but never done."""
+def drip(every_s: float = 0.02, times: int = 250) -> Behaviour:
+    """A byte of white space again and again: alive, but never done; it hangs up when nobody stops it before."""
 
     async def behave(exchange: Exchange) -> None:
         exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n")
-        while not exchange.writer.is_closing():
+        for _ in range(times):
             exchange.writer.write(b" ")
             await exchange.writer.drain()
             await asyncio.sleep(every_s)
+        exchange.writer.close()
 
     return behave
 

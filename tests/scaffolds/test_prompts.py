@@ -50,7 +50,13 @@ def test_texts_of_the_world_and_the_model_come_out_as_they_went_in(v0):
     hostile = {"long": HOSTILE, "short": HOSTILE}
     for text in (
         v0.render(
-            "log", step=2, action=HOSTILE, previous=hostile, observation=hostile, notices=[HOSTILE], files=[(HOSTILE, 1)]
+            "log",
+            step=2,
+            action=HOSTILE,
+            previous=hostile,
+            observation=hostile,
+            notices=[HOSTILE],
+            files=[(HOSTILE, 1)],
         ),
         v0.render("plan", step=2, action=HOSTILE, observation=hostile, notices=[HOSTILE], files=[(HOSTILE, 1)]),
         v0.render("results", replies=[{"title": HOSTILE, "text": HOSTILE}], routine="LOG", turns_left=1, note=HOSTILE),
@@ -129,8 +135,8 @@ def test_what_a_page_needs_is_there(tmp_path):
         (tmp_path / f"{name}.md").write_text("")
     page = """
 {# a comment #}
-{% for name, lines in files %}{{ loop.index }}/{{ loop.length }} {{ name | upper }}{{ ", " if not loop.last }}{% endfor %}
-{% if step > 1 and action is not none %}{{ action | default("x") | trim }}{% else %}{{ notices | join("; ") }}{% endif %}
+{% for name, lines in files %}{{ loop.index }}/{{ loop.length }} {{ name|upper }}{{ ", " if not loop.last }}{% endfor %}
+{% if step > 1 and action is not none %}{{ action|default("x")|trim }}{% else %}{{ notices | join("; ") }}{% endif %}
 
 {% raw %}{{ as it is }}{% endraw %}
 """

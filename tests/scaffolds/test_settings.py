@@ -26,14 +26,14 @@ def line_with(path: Path, text: str) -> int:
         pytest.param(("log = 10", "log = 0"), "log = 0", "greater than or equal to 1, not 0", id="out of range"),
         pytest.param(("log = 10", "log ="), "log =", "no TOML", id="no TOML"),
         pytest.param(('world = "crafter"\n', ""), "# The paper's", "'world' is missing", id="missing key"),
-        pytest.param(('world = "crafter"', 'world = "crafte"'), "crafte", "did you mean 'crafter'?", id="unknown world"),
+        pytest.param(('world = "crafter"', 'world = "crafte"'), 'world = "crafte"', "mean 'crafter'?", id="world"),
         pytest.param(('"tags"', '"tag"'), '"tag"', "did you mean 'tags'?", id="unknown dialect"),
         pytest.param(('act = "gameplay"', 'act = "game"'), '"game"', "'memory' or 'gameplay'", id="unknown role"),
         pytest.param((PLAN + "\n", ""), "[vocabulary]", "'vocabulary.plan' is missing", id="no plan vocabulary"),
         pytest.param((PLAN, PLAN.replace("read", "raed")), "raed", "did you mean 'read'?", id="unknown operation"),
         pytest.param((PLAN, PLAN.replace("read", "search")), PLAN[:14], "listed twice", id="operation twice"),
         pytest.param((PLAN, PLAN.replace('"act"', '"act", "append"')), "plan = [", "PLAN records nothing", id="record"),
-        pytest.param((PLAN, PLAN.replace('"act"', '"act", "done"')), "plan = [", "PLAN ends with act", id="done in plan"),
+        pytest.param((PLAN, PLAN.replace('"act"', '"act", "done"')), "plan = [", "PLAN ends with act", id="done"),
         pytest.param((PLAN, 'plan = ["act"]'), "plan = [", "plan needs one of: search", id="plan without recall"),
         pytest.param((PLAN, 'plan = ["read"]'), "plan = [", "plan needs one of: act", id="plan without act"),
         pytest.param((LOG, 'log = ["read", "done"]'), "log = [", "log needs one of: append", id="log without record"),
@@ -41,10 +41,11 @@ def line_with(path: Path, text: str) -> int:
         pytest.param((LOG, 'log = ["read", "append"]'), "log = [", "log needs one of: done", id="log without done"),
         pytest.param((LOG, LOG.replace('"done"', '"done", "act"')), "log = [", "LOG sends no action", id="act in log"),
         pytest.param(
-            ('[files."strategy.md"]', '[files."../strategy.md"]'), "[files.\"../", "leaves the notebook", id="bad file name"
+            ('[files."strategy.md"]', '[files."../strategy.md"]'), '[files."../', "leaves the notebook", id="file name",
         ),
         pytest.param(
-            ('[files."strategy.md"]\npurpose = ', '[files."strategy.md"]\npurpos = '), "[files.\"strategy", "purpose' is missing", id="no purpose"
+            ('[files."strategy.md"]\npurpose = ', '[files."strategy.md"]\npurpos = '),
+            '[files."strategy', "purpose' is missing", id="no purpose",
         ),
         pytest.param(
             ('[files."strategy.md"]\n', '[files."strategy.md"]\nmaintained_by = "hooks"\n'),

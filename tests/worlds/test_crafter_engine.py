@@ -23,7 +23,7 @@ class OrderedWorld(engine.World):  # type: ignore[misc]
 
     def reset(self, seed: int | None = None) -> None:
         super().reset(seed)
-        self._chunks = defaultdict(Ordered)
+        self._chunks: defaultdict[Any, Ordered] = defaultdict(Ordered)
 
 
 def package(seed: int) -> Any:

@@ -140,7 +140,7 @@ def test_an_entry_point_that_leads_nowhere_is_refused_by_name(
 
 def test_a_world_without_a_rule_based_player_says_who_has_one(install: Install) -> None:
     install("lamp = their_lamp:ENTRY")
-    with pytest.raises(UnknownWorld, match="'lamp' has no rule-based player.*these have: crafter, vault"):
+    with pytest.raises(UnknownWorld, match=r"'lamp' has no rule-based player.*these have: crafter, vault"):
         make_policy("lamp")
 
 

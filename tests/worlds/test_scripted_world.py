@@ -126,6 +126,6 @@ def test_nothing_happens_where_there_is_nothing() -> None:
 def test_the_frame_shows_the_corridor() -> None:
     world = make_world("vault", "one-door")
     world.reset(seed=0)
-    assert re.fullmatch(r"@ n( \.)* \.\| \.", str(world.frame()))
+    assert re.fullmatch(r"@ n( \.)* \.\|\.", str(world.frame()))
     world.step("Go East")
     assert str(world.frame()).startswith(". @")

@@ -1,6 +1,7 @@
 """Every hook there is, on observations of Crafter: notices, files kept by code, repaired and vetoed actions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -45,9 +46,10 @@ class Scene:
     front: str
     status: dict[str, int]
     inventory: dict[str, int]
+    asleep: bool
 
 
-def _read(observation: dict[str, str]) -> Scene:
+def _read(observation: Mapping[str, str]) -> Scene:
     front = re.search(r"You face (\w+) at your front", observation["long"])
     counts = {name: int(count) for name, count in _COUNT.findall(observation["short"])}
     return Scene(
@@ -55,6 +57,7 @@ def _read(observation: dict[str, str]) -> Scene:
         front=front[1] if front else "nothing",
         status={name: counts[name] for name in STATUS if name in counts},
         inventory={name: count for name, count in counts.items() if name not in STATUS},
+        asleep=observation["long"].startswith("You are sleeping"),
     )
 
 
@@ -73,9 +76,9 @@ class Hooks:
         if self._last is not None:
             notices += _gains_and_losses(self._last.inventory, scene.inventory)
         notices += [
-            f"danger: {name} {scene.things[name][0]} steps to your {scene.things[name][1]}"
-            for name, reach in THREATS.items()
-            if name in scene.things and scene.things[name][0] <= reach
+            f"danger: {name} {steps} step{'s' if steps > 1 else ''} to your {where}"
+            for name, (steps, where) in scene.things.items()
+            if steps <= THREATS.get(name, 0)
         ]
         same = scene == self._last and view.action == self._action and view.action not in (None, "Noop", "Sleep")
         self._idle = self._idle + 1 if same else 0
@@ -124,6 +127,8 @@ def _meant(action: str, names: list[str]) -> str | None:
 
 def _missing(action: str, scene: Scene) -> str:
     """What keeps the action from working, as far as the observation is certain about it; else nothing."""
+    if scene.asleep:  # whatever is sent, the sleep goes on
+        return ""
     for name, count in NEEDS.get(action, {}).items():
         held = scene.inventory.get(name, 0)
         if held < count:
