@@ -18,7 +18,7 @@ STEPS = 200
 
 
 async def bare_cpu_ms(url: str, prompts: list[list[dict[str, Any]]], steps: int, concurrency: int) -> float:
-    """Milliseconds of CPU per four calls of the `openai` package's async client, with prompts the harness really sent."""
+    """Milliseconds of CPU per four calls of the bare async client, with prompts that the harness really sent."""
     import openai
 
     client = openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0)
@@ -48,7 +48,9 @@ async def measure(url: str, concurrency: int) -> tuple[float, float]:
     played = await play_side_by_side(url, concurrency, STEPS // concurrency)
     with TraceReader(played.folders[0]) as reader:
         last = list(reader.steps(max(1, len(reader) - 20)))
-        prompts = [talk.prompt(call) for record in last for talk in record.conversations for call in range(len(talk.calls))]
+        prompts = [
+            talk.prompt(call) for record in last for talk in record.conversations for call in range(len(talk.calls))
+        ]
     calls_per_step = len(prompts) / len(last)
     if calls_per_step != 4:
         raise RuntimeError(f"The stub was to make four calls per step, it made {calls_per_step}.")
@@ -63,7 +65,8 @@ def main() -> bool:
             pairs = [asyncio.run(measure(url, concurrency)) for _ in range(3)]
             ratio = sorted(ours / bare for ours, bare in pairs)[1]
             kept &= ratio <= PROMISE
-            print(f"harness CPU per step, concurrency {concurrency}: {ratio:.2f} x the bare client's (promise <= {PROMISE})")
+            what = f"harness CPU per step, concurrency {concurrency}"
+            print(f"{what}: {ratio:.2f} x the bare client's (promise <= {PROMISE})")
     return kept
 
 

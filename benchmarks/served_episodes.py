@@ -1,10 +1,9 @@
-"""Episodes of Crafter against the stub server of the tests, which answers four calls per step; for the other benchmarks."""
+"""Episodes of Crafter against the tests' stub server, which answers four calls per step; for the other benchmarks."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "tests" / "kit")]
+import paths  # noqa: F401 - before anything of the repository
 
 from traces import EpisodeFolder, RunFolder
 
@@ -32,8 +31,9 @@ def stub_server() -> Iterator[str]:
 @contextmanager
 def scripted_server(world: str) -> Iterator[str]:
     """The base URL of a server, in a thread, whose model is the scripted player of `world`."""
-    from chat_models import chat_model
     from openai_stub import Exchange, OpenAIStub, say
+
+    from chat_models import chat_model
 
     player = chat_model("scripted", world=world)
 

@@ -132,7 +132,12 @@ def _prepared(
 ) -> tuple[Runnable[Any, AIMessage], dict[str, Any], list[BaseMessage]]:
     """What to invoke, with which options, on which messages."""
     options: dict[str, Any] = {} if seed is None or not _takes_seed(model) else {"seed": seed}
-    return (_bound(model, tools) if tools else model), options, to_langchain(messages)
+    asked: Runnable[Any, AIMessage] = model
+    if tools and getattr(model, "takes_tools", False):
+        options["tools"] = tools
+    elif tools:
+        asked = _bound(model, tools)
+    return asked, options, to_langchain(messages)
 
 
 def _takes_seed(model: BaseChatModel) -> bool:
@@ -142,8 +147,8 @@ def _takes_seed(model: BaseChatModel) -> bool:
     return bool(getattr(model, "takes_seed", False)) or model._llm_type in ("openai-chat", "azure-openai-chat")
 
 
-_BINDINGS_KEPT = 64
-"""A process plays few scaffolds at once, each with two vocabularies and at most two models."""
+_BINDINGS_KEPT = 256
+"""Fifty episodes side by side, each with two vocabularies and two models, and some to spare."""
 _bindings: OrderedDict[tuple[int, bytes], tuple[BaseChatModel, Runnable[Any, AIMessage]]] = OrderedDict()
 _bindings_lock = threading.Lock()
 

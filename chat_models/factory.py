@@ -50,7 +50,7 @@ def chat_model(
             "The model 'embedded' comes with a later version: use scripted, or serve a model and use vllm:NAME."
         )
     provider, _, name = spec.partition(":")
-    if not provider or not name:
+    if not provider or not name or provider == "scripted":
         raise ConfigurationError(_unreadable(spec))
     if api_key is not None:
         api_key = _checked_key(api_key, "The API key")
@@ -72,6 +72,8 @@ def _check(temperature: float, max_tokens: int, timeout_s: float) -> None:
 
 
 def _unreadable(spec: str) -> str:
+    if spec.startswith("scripted"):
+        return f"The model {spec!r} cannot be read: write scripted; which world it plays is set elsewhere."
     if spec.rstrip(":") in ("vllm", "openai"):
         return f"The model {spec!r} lacks a name: write {spec.rstrip(':')}:NAME, with the name the server gives it."
     if spec and ":" not in spec:
@@ -160,6 +162,6 @@ def _provided(spec: str, provider: str, name: str, settings: dict[str, Any]) -> 
         # Retries are ours (chat_models.call): a library that retries too would multiply them.
         model: BaseChatModel = langchain.init_chat_model(name, model_provider=provider, max_retries=0, **given)
     except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-        words = " ".join(redacted(str(error), [settings["api_key"] or ""]).split())[:400]
+        words = " ".join(redacted(str(error), [settings["api_key"] or ""]).split())[:600]
         raise ConfigurationError(f"The model {spec!r} cannot be built: {words.rstrip('.')}.") from None
     return model

@@ -65,7 +65,7 @@ _ADVICE: Mapping[FailureKind, str] = {
     FailureKind.MALFORMED: "check that --base-url is an OpenAI-compatible API (it usually ends in /v1)",
     FailureKind.BAD_REQUEST: "the server does not accept this request: check the model and its settings",
     FailureKind.CONTEXT_TOO_LONG: "serve it with a longer context, or lower --max-tokens or the scaffold's limits",
-    FailureKind.UNAUTHORISED: "set the right API key",
+    FailureKind.UNAUTHORISED: "set the right key (vllm: reads VLLM_API_KEY, openai: reads OPENAI_API_KEY)",
     FailureKind.NO_CREDIT: "the account has no credit left: top it up, then resume",
     FailureKind.UNKNOWN_MODEL: "name a model that the server serves (GET /models lists them)",
     FailureKind.UNKNOWN: "the cause is chained to this error",
@@ -114,7 +114,7 @@ def failure(
     words = redacted(" ".join(detail.split()), secrets)
     if len(words) > EXCERPT:
         words = words[: EXCERPT - 1] + "…"
-    sentence = f"{where}: {words.rstrip('.;')}; {advice or _ADVICE[kind]}."
+    sentence = f"{where}: {words.rstrip('.:; ')}; {advice or _ADVICE[kind]}."
     return ProviderFailure(kind, sentence, retry_after_s=retry_after_s)
 
 
@@ -206,7 +206,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 _SECRETS = re.compile(
-    r"(?i)\b(?:sk|pk|lsv2|gsk|xai|hf|ghp|AIza)[-_A-Za-z0-9]{8,}|(?<=bearer )\S+|(?<=://)[^/\s@]+@|(?<=key=)[^&\s]+"
+    r"(?i)\b(?:sk|pk|lsv2|gsk|xai|hf|ghp|AIza)[-_A-Za-z0-9]{8,}|(?<=bearer )\S+|(?<=://)[^/\s@]+@|(?<=key=)[-.\w]{4,}"
 )
 
 

@@ -38,6 +38,9 @@ class ServedChatModel(ChatOpenAI):
     """
 
     takes_seed: ClassVar[bool] = True
+    """Read by `chat_models.call`: a seed can be given with every call."""
+    takes_tools: ClassVar[bool] = True
+    """Read by `chat_models.call`: tool schemas in OpenAI's form can be given with every call, without binding."""
 
     token_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the limit of new tokens is called on the wire. Every server but OpenAI's own reads `max_tokens` (vLLM and
@@ -47,6 +50,7 @@ class ServedChatModel(ChatOpenAI):
     """Replies are whole or failed: an operation cannot run before its end is there, and a stream that breaks would
     show text that is then asked for again."""
 
+    request_timeout: float | tuple[float, float] | Any | None = Field(default=60.0, alias="timeout")
     max_retries: int | None = 0
     http_client: Any = Field(default_factory=client_for_threads, exclude=True)
 

@@ -13,7 +13,7 @@ from cli.seeds import parse_seeds
 def demo(
     seeds: Annotated[str, typer.Option(help="Seeds to play.")] = "42-44",
     steps: Annotated[int, typer.Option(min=1, help="Steps per episode.")] = 300,
-    out: Annotated[Path | None, typer.Option(help="Folder for the two runs. [default: runs/demo-DATE-TIME]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the two runs. (default: runs/demo-DATE-TIME)")] = None,
 ) -> None:
     """Play a few short episodes offline, with the notebook and without it, and compare."""
     from datetime import datetime

@@ -3,6 +3,7 @@
 from memory_fs.journal import NotebookFailure
 from memory_fs.limits import Limits, NotebookMisuse
 from memory_fs.notebook import MemoryFS
+from memory_fs.replay import files_at
 from memory_fs.results import MemoryResult, Outcome, RejectionCode, Source
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "Outcome",
     "RejectionCode",
     "Source",
+    "files_at",
 ]

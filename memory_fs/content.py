@@ -27,9 +27,9 @@ def check_text(text: str, limits: Limits) -> None:
 
 def keyed_line(key: str, text: str, limits: Limits) -> tuple[str, str]:
     """Return the key and its one line `key: text`; line breaks in the text become spaces."""
+    check_text(key, limits)
+    check_text(text, limits)
     key = key.strip()
     if not key or ": " in key or "\n" in key:
         raise Refused(RejectionCode.BAD_KEY, "A key is a short text on one line without ': ' in it, such as 3,4.")
-    line = f"{key}: {text.strip()}".replace("\n", " ")
-    check_text(line, limits)
-    return key, line
+    return key, f"{key}: {text.strip()}".replace("\n", " ")

@@ -79,7 +79,7 @@ class Disk:
                 parent, folder = folder, _folder(part, folder)
                 if parent != self._fd:
                     os.close(parent)
-            fd = os.open(last, FILE, 0o644, dir_fd=folder)
+            fd = os.open(last.encode(), FILE, 0o644, dir_fd=folder)
         finally:
             if folder != self._fd:
                 os.close(folder)
@@ -119,14 +119,14 @@ class Disk:
         """Delete what holds nothing of a person's, keep anything else in `found`."""
         path = Path(entry)
         if entry.is_dir(follow_symlinks=False):
-            if not any(path.iterdir()):
-                path.rmdir()
+            if _is_hollow(path):
+                shutil.rmtree(path)
                 return
-        elif _is_plain(facts := entry.stat(follow_symlinks=False)) and (
-            not facts.st_size or (name in before and path.read_bytes() == before[name].encode())
-        ):
-            path.unlink()
-            return
+        elif _is_plain(facts := entry.stat(follow_symlinks=False)):
+            text = before.get(name, "").encode()
+            if facts.st_size in (0, len(text)) and path.read_bytes() in (b"", text):
+                path.unlink()
+                return
         shutil.move(path, self._kept(name))
 
     def _kept(self, name: str) -> Path:
@@ -142,9 +142,30 @@ class Disk:
         return NotebookFailure(f"{name} in {self.root} cannot be written: {error.strerror}. Reopen to go on.")
 
 
+def is_vacant(root: Path) -> bool:
+    """Whether there is no such folder, or one without files; NotebookFailure when that cannot be seen."""
+    try:
+        return not any(root.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise NotebookFailure(f"The folder {root} cannot be opened: {error.strerror}.") from error
+
+
 def _is_plain(facts: os.stat_result) -> bool:
     """Whether this is a file of its own: a hard link would share its bytes with a file elsewhere."""
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
+
+
+def _is_hollow(folder: Path, depth: int = 64) -> bool:
+    """Whether a folder holds nothing but empty files and such folders, as a record leaves it that was never made."""
+    with os.scandir(folder) as entries:
+        return depth > 0 and all(
+            _is_hollow(Path(entry), depth - 1)
+            if entry.is_dir(follow_symlinks=False)
+            else _is_plain(facts := entry.stat(follow_symlinks=False)) and not facts.st_size
+            for entry in entries
+        )
 
 
 def _is_in(name: str, folder: str) -> bool:
@@ -153,10 +174,10 @@ def _is_in(name: str, folder: str) -> bool:
 
 def _folder(part: str, parent: int) -> int:
     try:
-        return os.open(part, FOLDER, dir_fd=parent)
+        return os.open(part.encode(), FOLDER, dir_fd=parent)
     except FileNotFoundError:
-        os.mkdir(part, dir_fd=parent)
-        return os.open(part, FOLDER, dir_fd=parent)
+        os.mkdir(part.encode(), dir_fd=parent)
+        return os.open(part.encode(), FOLDER, dir_fd=parent)
 
 
 def _cut_short(there: bytes, after: bytes, before: bytes) -> bool:

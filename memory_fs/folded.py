@@ -1,19 +1,31 @@
-"""Case-blind search by line, at the speed of a substring search over whole blocks of lines."""
+"""Case-blind search by line: whole blocks of lines are passed over, or searched as one string."""
 
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import compress, count, repeat
+from operator import contains
+
+from memory_fs.signatures import Signatures
 
 BLOCK_LINES = 64
-"""Lines joined into one searchable string: fewer make the loop the cost, more make a changed line the cost."""
+"""Lines of a full block: fewer make the loop over blocks the cost, more make a changed line the cost."""
+
+BLOCK_CHARS = 8_192
+"""A block of long lines is full when it has this many characters."""
 
 REMEMBERED = 32
 """Keywords whose matches in full blocks are remembered: agents ask for the same few words again and again."""
 
 LONGEST_REMEMBERED = 200
 """Characters of the longest keyword worth remembering."""
+
+
+FEW = 12
+"""Up to so many matches in a block, going from one to the next is quicker than looking at every line."""
 
 
 @dataclass(slots=True)
@@ -26,15 +38,18 @@ class _Matches:
 
 
 class FoldedText:
-    """The casefolded lines of one file, in full blocks and one open block."""
+    """The casefolded lines of one file: full blocks as UTF-8, and one open block as lines."""
 
-    __slots__ = ("_full", "_keep", "_matches", "_open")
+    __slots__ = ("_full", "_keep", "_matches", "_open", "_open_chars", "_signatures", "_starts")
 
     def __init__(self, keep: int) -> None:
         """Remember at most the last `keep` matches of a keyword, the most a search shows."""
         self._keep = keep
-        self._full: list[str] = []
+        self._full: list[bytes] = []
+        self._starts = array("I", [0])  # index of each block's first line, the open block's last
+        self._signatures = Signatures()
         self._open: list[str] = []
+        self._open_chars = 0
         self._matches: dict[str, _Matches] = {}
 
     def extend(self, lines: Iterable[str]) -> None:
@@ -42,54 +57,83 @@ class FoldedText:
         block = self._open
         for line in lines:
             block.append(line.casefold())
-            if len(block) == BLOCK_LINES:
-                self._full.append("\n".join(block))
+            self._open_chars += len(line)
+            if len(block) >= BLOCK_LINES or self._open_chars >= BLOCK_CHARS:
+                data = "\n".join(block).encode()
+                self._signatures.add(len(self._full), data)
+                self._full.append(data)
+                self._starts.append(self._starts[-1] + len(block))
                 block.clear()
+                self._open_chars = 0
 
     def replace(self, index: int, line: str) -> None:
         """Put another line in place of the one at `index`."""
-        number, within = divmod(index, BLOCK_LINES)
+        number = bisect_right(self._starts, index) - 1
+        within = index - self._starts[number]
         folded = line.casefold()
         if number == len(self._full):
             self._open[within] = folded
             return
-        block = self._full[number].split("\n")
-        old, block[within] = block[within], folded
-        self._full[number] = "\n".join(block)
+        block = self._full[number].split(b"\n")
+        old, block[within] = block[within].decode(), folded.encode()
+        self._full[number] = b"\n".join(block)
+        self._signatures.add(number, block[within])
         for keyword in [word for word in self._matches if word in old or word in folded]:
             del self._matches[keyword]
 
     def cut(self, length: int) -> None:
         """Keep the first `length` lines."""
-        number, within = divmod(length, BLOCK_LINES)
+        number = bisect_right(self._starts, length) - 1
         if number < len(self._full):
-            self._open = self._full[number].split("\n")
+            self._open = self._full[number].decode().split("\n")
             del self._full[number:]
-        del self._open[within:]
+            del self._starts[number + 1 :]
+        del self._open[length - self._starts[number] :]
+        self._open_chars = sum(map(len, self._open))
         self._matches.clear()
+        if not number:
+            self._signatures.clear()
 
     def search(self, keyword: str) -> tuple[int, list[int]]:
         """Return how many lines contain the keyword and the indices (from 0, ascending) of the last of them."""
         keyword = keyword.casefold()
+        if "\n" in keyword:
+            return 0, []
+        if not keyword:
+            total = self._starts[-1] + len(self._open)
+            return total, list(range(max(total - self._keep, 0), total))
+        fresh = [index for index, line in enumerate(self._open, self._starts[-1]) if keyword in line]
+        if not self._full:
+            return len(fresh), fresh[-self._keep :]
         found = self._in_full_blocks(keyword)
-        start = len(self._full) * BLOCK_LINES
-        fresh = [start + i for i, line in enumerate(self._open) if keyword in line]
         return found.total + len(fresh), (found.last.tolist() + fresh)[-self._keep :]
 
     def _in_full_blocks(self, keyword: str) -> _Matches:
         found = self._matches.pop(keyword, None) or _Matches()
-        full = self._full
-        for number in range(found.blocks, len(full)):
-            if keyword in full[number]:
-                start = number * BLOCK_LINES
-                hits = [start + i for i, line in enumerate(full[number].split("\n")) if keyword in line]
-                found.total += len(hits)
-                found.last.extend(hits)
-                if len(found.last) > 2 * self._keep:
-                    del found.last[: -self._keep]
-        found.blocks = len(full)
-        if full and len(keyword) <= LONGEST_REMEMBERED:
+        wanted = keyword.encode(errors="surrogatepass")  # half a character stands in no file: nothing will match
+        for number in self._signatures.candidates(wanted, found.blocks, len(self._full)):
+            hits = _hits(self._full[number], wanted, self._starts[number])
+            found.total += len(hits)
+            found.last.extend(hits)
+            if len(found.last) > 2 * self._keep:
+                del found.last[: -self._keep]
+        found.blocks = len(self._full)
+        if len(keyword) <= LONGEST_REMEMBERED:
             self._matches[keyword] = found
             if len(self._matches) > REMEMBERED:
                 del self._matches[next(iter(self._matches))]
         return found
+
+
+def _hits(data: bytes, wanted: bytes, first: int) -> list[int]:
+    """Return the indices of the lines that contain `wanted`, which is not empty; `first` is that of the first line."""
+    hits: list[int] = []
+    at, found = 0, data.find(wanted)
+    if found >= 0 and data.count(wanted, found) > FEW:
+        return list(compress(count(first), map(contains, data.split(b"\n"), repeat(wanted))))
+    while found >= 0:
+        first += data.count(b"\n", at, found)
+        hits.append(first)
+        at = data.find(b"\n", found)
+        found = data.find(wanted, at) if at >= 0 else -1
+    return hits

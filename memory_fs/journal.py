@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import stat
 import weakref
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,81 +17,76 @@ import orjson
 from memory_fs.change import Change
 from memory_fs.results import Source
 
+_writers: weakref.WeakValueDictionary[Path, Journal] = weakref.WeakValueDictionary()
+"""The journals this process has open for writing; opening one again takes it over."""
+
 
 class NotebookFailure(Exception):
-    """The machine's failure: the disk is full or unwritable, or the journal is damaged. Reopen to go on."""
+    """The machine's failure: the disk is full or unwritable, or the journal is damaged or in use elsewhere."""
 
 
 class Record(NamedTuple):
-    """One mutation. A change of None means that the file is gone afterwards."""
+    """One revision: what was changed, and by whom."""
 
     revision: int
     step: int
     routine: str
     operation: str
     changes: dict[str, Change | None]
+    """By file; None means that the file is gone afterwards."""
     end: int
     """Offset in the journal just behind this record."""
 
     @property
     def source(self) -> Source:
-        """Who made this record."""
+        """Who wrote the lines of this record."""
         return Source(self.step, self.revision)
 
 
 class Journal:
-    """An append-only file of records, each with a checksum; written before the files are."""
+    """The journal as its one writer has it: records go to the end, each with one system call."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create; NotebookFailure when the file cannot be written."""
+        """Open or create; NotebookFailure when that fails or another process is writing."""
         self.path = path
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        # Non-blocking changes nothing for a file, but tells LangGraph's development server that writing is quick.
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+        if path in _writers:
+            _writers.pop(path).close()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, flags, 0o644)
-            self._size = os.fstat(self._fd).st_size
+            self._closing = weakref.finalize(self, os.close, self._fd)
+            facts = os.fstat(self._fd)
+            self._size = facts.st_size
+            if not stat.S_ISREG(facts.st_mode):
+                raise NotebookFailure(f"The journal {path} is no plain file; name another.")
+            _lock(self._fd, path)
         except OSError as error:
-            raise NotebookFailure(f"the journal {path} cannot be opened: {error.strerror}") from error
-        self.close = weakref.finalize(self, os.close, self._fd)
+            raise NotebookFailure(f"The journal {path} cannot be opened: {error.strerror}.") from error
+        _writers[path] = self
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this journal was closed, or taken over by opening it again."""
+        return not self._closing.alive
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._closing()
 
     def append(self, source: Source, routine: str, operation: str, changes: Mapping[str, Change | None]) -> None:
-        """Write one record with one system call; on failure nothing of it stays and NotebookFailure is raised."""
-        record: dict[str, Any] = {
-            "revision": source.revision,
-            "step": source.step,
-            "routine": routine,
-            "operation": operation,
-        }
-        forms = {name: None if change is None else change.to_json() for name, change in changes.items()}
-        if len(forms) == 1:
-            ((record["file"], record["change"]),) = forms.items()
-        else:
-            record["files"] = forms
-        body = orjson.dumps(record)
-        line = b'{"crc":"%08x",%b\n' % (zlib.crc32(body), body[1:])
+        """Write one record; NotebookFailure, and nothing of it stays, when that fails."""
+        line = _encode(source, routine, operation, changes)
         try:
             if os.fstat(self._fd).st_size != self._size:
-                raise NotebookFailure(f"{self.path} was written by someone else; one notebook has one writer.")
+                raise NotebookFailure(f"{self.path} was changed by someone else; a notebook has one writer.")
             write_all(self._fd, line)
         except OSError as error:
-            os.ftruncate(self._fd, self._size)
-            raise NotebookFailure(f"{self.path} cannot be written: {error.strerror}") from error
+            with contextlib.suppress(OSError):  # what cannot be taken back now is cut off at the next opening
+                os.ftruncate(self._fd, self._size)
+            raise NotebookFailure(f"{self.path} cannot be written: {error.strerror}.") from error
         self._size += len(line)
-
-    def records(self, upto: int | None = None) -> Iterator[Record]:
-        """Yield the records in order, at most up to a revision; a torn last line ends them without an error."""
-        try:
-            with self.path.open("rb") as lines:
-                end = 0
-                for number, line in enumerate(lines, 1):
-                    if number == (upto or 0) + 1 and upto is not None:
-                        return
-                    if not line.endswith(b"\n"):
-                        return  # only a write that was cut short leaves no newline
-                    end += len(line)
-                    yield self._decode(number, line, end)
-        except OSError as error:
-            raise NotebookFailure(f"{self.path} cannot be read: {error.strerror}") from error
 
     def cut(self, end: int) -> None:
         """Drop everything behind offset `end`."""
@@ -96,7 +94,7 @@ class Journal:
             if self._size != end:
                 os.ftruncate(self._fd, end)
         except OSError as error:
-            raise NotebookFailure(f"{self.path} cannot be cut: {error.strerror}") from error
+            raise NotebookFailure(f"{self.path} cannot be cut: {error.strerror}.") from error
         self._size = end
 
     def copy_to(self, path: Path, end: int) -> None:
@@ -107,28 +105,32 @@ class Journal:
                 while end and (piece := source.read(min(end, 1 << 20))):
                     end -= target.write(piece)
         except OSError as error:
-            raise NotebookFailure(f"{path} cannot be written: {error.strerror}") from error
+            raise NotebookFailure(f"{path} cannot be written: {error.strerror}.") from error
 
-    def _decode(self, number: int, line: bytes, end: int) -> Record:
-        body = b"{" + line[18:-1]
-        if line[:18] != b'{"crc":"%08x",' % zlib.crc32(body):
-            raise self.damaged(number, "its checksum differs")
-        try:
-            form = orjson.loads(body)
-            if form["revision"] != number:
-                raise ValueError(f"it holds revision {form['revision']}")
-            forms = form["files"] if "files" in form else {form["file"]: form["change"]}
-            changes = {name: None if change is None else Change.from_json(change) for name, change in forms.items()}
-            return Record(number, form["step"], form["routine"], form["operation"], changes, end)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise self.damaged(number, str(error)) from error
 
-    def damaged(self, number: int, why: str) -> NotebookFailure:
-        """Return the failure that names a line of this journal."""
-        return NotebookFailure(
-            f"{self.path}, line {number}: the record is damaged ({why}). "
-            "Put back an undamaged copy of the journal, or start the episode anew in another folder."
-        )
+def records(path: Path, upto: int | None = None) -> Iterator[Record]:
+    """Yield a journal's records, at most up to a revision; a torn last line ends them without an error.
+
+    NotebookFailure when it cannot be read, or names the line that is damaged. Changes nothing on disk.
+    """
+    try:
+        with path.open("rb") as lines:
+            end = 0
+            for number, line in enumerate(lines, 1):
+                if number - 1 == upto or not line.endswith(b"\n"):  # only a write cut short leaves no newline
+                    return
+                end += len(line)
+                yield _decode(path, number, line, end)
+    except OSError as error:
+        raise NotebookFailure(f"The journal {path} cannot be read: {error.strerror}.") from error
+
+
+def damaged(path: Path, number: int, why: object) -> NotebookFailure:
+    """Return the failure that names a line of a journal."""
+    return NotebookFailure(
+        f"{path}, line {number}: the record is damaged ({why}). "
+        "Put an undamaged copy of the journal in its place, or start the episode anew."
+    )
 
 
 def write_all(fd: int, data: bytes, offset: int | None = None) -> None:
@@ -137,3 +139,40 @@ def write_all(fd: int, data: bytes, offset: int | None = None) -> None:
         written = os.write(fd, data) if offset is None else os.pwrite(fd, data, offset)
         data = data[written:]
         offset = None if offset is None else offset + written
+
+
+def _lock(fd: int, path: Path) -> None:
+    """Keep other processes from writing; the system unlocks when this one ends, however it ends."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise NotebookFailure(f"{path} is in use by another process; let that end first.") from error
+    except OSError:
+        return  # a network file system without locks: two writers are then noticed by the journal's size
+
+
+def _encode(source: Source, routine: str, operation: str, changes: Mapping[str, Change | None]) -> bytes:
+    forms = {name: None if change is None else change.to_json() for name, change in changes.items()}
+    record: dict[str, Any] = {"revision": source.revision, "step": source.step}
+    record |= {"routine": routine, "operation": operation}
+    if len(forms) == 1:
+        ((record["file"], record["change"]),) = forms.items()
+    else:
+        record["files"] = forms
+    body = orjson.dumps(record)
+    return b'{"crc":"%08x",%b\n' % (zlib.crc32(body), body[1:])
+
+
+def _decode(path: Path, number: int, line: bytes, end: int) -> Record:
+    body = b"{" + line[18:-1]
+    if line[:18] != b'{"crc":"%08x",' % zlib.crc32(body):
+        raise damaged(path, number, "its checksum differs")
+    try:
+        form = orjson.loads(body)
+        if form["revision"] != number:
+            raise ValueError(f"it holds revision {form['revision']}")
+        forms = form["files"] if "files" in form else {form["file"]: form["change"]}
+        changes = {name: None if change is None else Change.from_json(change) for name, change in forms.items()}
+        return Record(number, form["step"], form["routine"], form["operation"], changes, end)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise damaged(path, number, error) from error

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-SMALLEST_RESULT = 1_000
+SMALLEST_RESULT = 2_000
 """A recall needs this many characters for its heading and at least one cut line."""
+
+LONGEST_NAME = 255
+"""Bytes of the longest name common file systems take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one notebook; every figure is at least 1, `result_chars` at least `SMALLEST_RESULT`."""
+    """Bounds of one notebook; NotebookMisuse for a figure under 1, or `result_chars` under `SMALLEST_RESULT`."""
 
     max_files: int = 100
     """Every prompt lists every file: a hundred names are about a thousand tokens."""
@@ -36,6 +39,8 @@ class Limits:
             smallest = SMALLEST_RESULT if field.name == "result_chars" else 1
             if getattr(self, field.name) < smallest:
                 raise NotebookMisuse(f"Limits.{field.name} must be at least {smallest}.")
+        if self.max_name_bytes > LONGEST_NAME:
+            raise NotebookMisuse(f"Limits.max_name_bytes must be at most {LONGEST_NAME}.")
 
 
 class NotebookMisuse(ValueError):

@@ -158,9 +158,7 @@ class MemoryFS:
         """Open a new notebook with this one's history up to a revision, in a place where nothing is yet."""
         root = Path(new_root).resolve()
         path = beside(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
-        if path.exists() or (root.exists() and any(root.iterdir())):
-            raise NotebookMisuse(f"{root} or {path} holds something already; fork into a new place.")
-        self._shelf.journal.copy_to(path, self._shelf.replay(revision).end)
+        self._shelf.copy_history(revision, root, path)
         return MemoryFS(root, self.limits, journal=path)
 
     def seed(self, files: Mapping[str, str]) -> None:
@@ -190,6 +188,7 @@ class MemoryFS:
         return name
 
     def _recall(self, operation: str, file: str, find: Callable[[str, Page], recall.Recall]) -> MemoryResult:
+        name = None
         try:
             name = self._name(file)
             page = self._shelf.pages.get(name)
@@ -197,7 +196,7 @@ class MemoryFS:
                 return self._missing(operation, name)
             found = find(name, page)
         except Refused as refusal:
-            return self._refused(operation, refusal)
+            return self._refused(operation, name, refusal)
         return MemoryResult(
             operation,
             found.outcome,
@@ -210,6 +209,7 @@ class MemoryFS:
         )
 
     def _record(self, operation: str, file: str, plan: Plan) -> MemoryResult:
+        name = None
         try:
             name = self._name(file)
             page = self._shelf.pages.get(name)
@@ -218,7 +218,7 @@ class MemoryFS:
                 return self._needless(operation, name, change)
             self._shelf.commit(name, change, self._step, self._routine, operation)
         except Refused as refusal:
-            return self._refused(operation, refusal)
+            return self._refused(operation, name, refusal)
         lines = tuple(range(change.at + 1, change.at + len(change.put) + 1))
         count = plural(len(self._shelf.pages[name].lines), "line")
         if not lines:
@@ -246,14 +246,16 @@ class MemoryFS:
         near = difflib.get_close_matches(name.casefold(), names, n=1)
         if near:
             hint = f"; the nearest name is {names[near[0]]}."
+        elif names:
+            some = list(names.values())
+            hint = f"; the notebook holds {', '.join(some[:5])}{'' if len(some) <= 5 else ', …'}."
         else:
-            some = ", ".join(list(names.values())[:5])
-            hint = f"; there are {plural(len(names), 'file')}: {some}." if names else "; the notebook is empty."
+            hint = "; the notebook is empty."
         return self._answer(operation, Outcome.MISSING, f"There is no file {name}{hint}", name, ())
 
-    def _refused(self, operation: str, refusal: Refused) -> MemoryResult:
+    def _refused(self, operation: str, name: str | None, refusal: Refused) -> MemoryResult:
         text = f"Refused: {refusal.sentence}"
-        return MemoryResult(operation, Outcome.REJECTED, text, revision=self.revision, code=refusal.code)
+        return MemoryResult(operation, Outcome.REJECTED, text, name, revision=self.revision, code=refusal.code)
 
     def _answer(self, operation: str, outcome: Outcome, text: str, name: str, lines: tuple[int, ...]) -> MemoryResult:
         return MemoryResult(operation, outcome, text, file=name, lines=lines, total=len(lines), revision=self.revision)

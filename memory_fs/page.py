@@ -29,7 +29,7 @@ class Page(Text):
         self._bytes = _bytes_of(self.lines)  # counting a newline for every line
         self._folded = FoldedText(keep)
         self._first: dict[str, int] = {}  # line -> index of its first occurrence
-        self._repeated: set[str] = set()  # lines that stand, or once stood, in the file more than once
+        self._repeated: set[str] = set()  # lines that stand in the file more than once
         self._keys: dict[str, int] | None = None  # key -> index of its last line; made by the first upsert
         self._learn(0)
 
@@ -106,16 +106,22 @@ class Page(Text):
         """Follow one line that was `old` and is another now."""
         line = self.lines[index]
         self._folded.replace(index, line)
-        if self._first[old] == index:
-            del self._first[old]
-            if old in self._repeated and old in self.lines:
-                self._first[old] = self.lines.index(old)
+        del self._first[old]
+        if old in self._repeated:
+            self._look_again(old)
         known = self._first.setdefault(line, index)
         if known != index:
             self._repeated.add(line)
             self._first[line] = min(known, index)
         if self._keys is not None and _key(old) != _key(line):
             self._keys = None
+
+    def _look_again(self, line: str) -> None:
+        """Find where a line still stands that stood in several places."""
+        places = [index for index, other in enumerate(self.lines) if other == line]
+        self._first[line] = places[0]
+        if len(places) == 1:
+            self._repeated.remove(line)
 
     def _learn_keys(self, at: int) -> None:
         assert self._keys is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from memory_fs.limits import Limits
@@ -11,6 +11,9 @@ from memory_fs.results import Outcome, Refused, RejectionCode, plural, quoted
 
 HEADING = 300
 """Characters kept free for the heading, besides the file's name."""
+
+SHARE = 8
+"""A line longer than this part of the room is cut, so that several always fit."""
 
 
 class Recall(NamedTuple):
@@ -24,27 +27,22 @@ class Recall(NamedTuple):
 
 def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
     """Show the last lines that contain the keyword, whatever its case, and say how many there are."""
-    total, last = page.search(keyword)
     if not page.lines:
         return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
+    total, last = page.search(keyword)
     if not total:
         text = f"No line of {name} ({plural(len(page.lines), 'line')}) contains {quoted(keyword)}."
         return Recall(Outcome.EMPTY, text, [], 0)
-    body, shown = _fitting(page, reversed(last[-limits.search_lines :]), _room(name, limits))
-    body.reverse()
-    shown.reverse()
     verb = "contains" if total == 1 else "contain"
     heading = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)}"
-    if len(shown) < total:
-        heading += f"; the last {len(shown)}"
-    return Recall(Outcome.HIT, "\n".join([heading + ":", *body]), shown, total)
+    return _last_lines(heading, name, page, last[-limits.search_lines :], total, limits)
 
 
 def count(name: str, page: Page, keyword: str) -> Recall:
     """Say how many lines contain the keyword, whatever its case."""
     total, _ = page.search(keyword)
     verb = "contains" if total == 1 else "contain"
-    text = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)} ({plural(len(page.lines), 'line')} in all)."
+    text = f"{total} of {plural(len(page.lines), 'line')} of {name} {verb} {quoted(keyword)}."
     return Recall(Outcome.HIT if total else Outcome.EMPTY, text, [], total)
 
 
@@ -56,40 +54,43 @@ def tail(name: str, page: Page, lines: int, limits: Limits) -> Recall:
     if not total:
         return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
     first = max(total - min(lines, limits.read_lines), 0)
-    body, shown = _fitting(page, range(total - 1, first - 1, -1), _room(name, limits))
-    body.reverse()
-    shown.reverse()
-    heading = f"{name}, {plural(total, 'line')}"
-    if len(shown) < total:
-        heading += f"; the last {len(shown)}"
-    return Recall(Outcome.HIT, "\n".join([heading + ":", *body]), shown, total)
+    return _last_lines(f"{name}, {plural(total, 'line')}", name, page, range(first, total), total, limits)
 
 
 def read(name: str, page: Page, limits: Limits) -> Recall:
     """Show a file; of a long one the first quarter and the last three quarters of what may be shown."""
-    whole = tail(name, page, limits.read_lines, limits)
-    if len(whole.shown) == whole.total:
-        return whole
-    room, total = _room(name, limits), whole.total
-    head, first = _fitting(page, range(limits.read_lines // 4), room // 4)
-    rest = range(total - 1, total - 1 - (limits.read_lines - limits.read_lines // 4), -1)
-    end, last = _fitting(page, rest, room - room // 4)
-    end.reverse()
-    last.reverse()
+    total = len(page.lines)
+    if total <= limits.read_lines:
+        whole = tail(name, page, limits.read_lines, limits)
+        if len(whole.shown) == total:
+            return whole
+    room = _room(name, limits)
+    most = limits.read_lines // 4
+    head, first = _fitting(page, range(most), room // 4, room // SHARE)
+    rest = range(total - 1, max(total - 1 - (limits.read_lines - most), -1), -1)
+    end, last = _fitting(page, rest, room - room // 4, room // SHARE)
     heading = f"{name}, {plural(total, 'line')}; the first {len(first)} and the last {len(last)}:"
-    gap = f"… lines {len(first) + 1} to {last[0]} are left out; search {name} for a word to see them …"
-    return Recall(Outcome.HIT, "\n".join([heading, *head, gap, *end]), first + last, total)
+    gap = f"… lines {len(first) + 1} to {last[-1]} are left out; search {name} for a word to see them …"
+    return Recall(Outcome.HIT, "\n".join([heading, *head, gap, *end[::-1]]), first + last[::-1], total)
+
+
+def _last_lines(heading: str, name: str, page: Page, indices: Sequence[int], total: int, limits: Limits) -> Recall:
+    """Show the last of these lines, as many as fit, and say so when it is not all of `total`."""
+    room = _room(name, limits)
+    body, shown = _fitting(page, reversed(indices), room, room // SHARE)
+    if len(shown) < total:
+        heading += f"; the last {len(shown)}"
+    return Recall(Outcome.HIT, "\n".join([heading + ":", *body[::-1]]), shown[::-1], total)
 
 
 def _room(name: str, limits: Limits) -> int:
     return limits.result_chars - HEADING - 2 * len(name)
 
 
-def _fitting(page: Page, indices: Iterable[int], room: int) -> tuple[list[str], list[int]]:
-    """Return the numbered lines that fit into `room` characters, in the order given, a very long one cut."""
+def _fitting(page: Page, indices: Iterable[int], room: int, longest: int) -> tuple[list[str], list[int]]:
+    """Return the numbered lines that fit into `room` characters, in the order given, those over `longest` cut."""
     body: list[str] = []
     shown: list[int] = []
-    longest = room // 4
     for index in indices:
         line = page.lines[index]
         if len(line) > longest:

@@ -1,10 +1,11 @@
-"""From the journal back to the text of every file at any revision."""
+"""From the journal back to the text of every file at any revision; nothing here writes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from memory_fs.journal import Journal, Record
+from memory_fs.journal import Record, damaged, records
 from memory_fs.limits import Limits
 from memory_fs.names import clean_name
 from memory_fs.results import Refused
@@ -25,12 +26,16 @@ class Replay:
     before: dict[str, str] = field(default_factory=dict)
     """What the files changed by that record held before it."""
 
+    def files(self) -> dict[str, str]:
+        """Return the text of every file, by name in sorted order."""
+        return {name: self.texts[name].text() for name in sorted(self.texts)}
 
-def replay(journal: Journal, upto: int | None = None) -> Replay:
+
+def replay(journal: Path, upto: int | None = None) -> Replay:
     """Rebuild the notebook as of revision `upto` (the last one if None); NotebookFailure names a damaged line."""
     done = Replay()
     last: Record | None = None
-    for record in journal.records(upto):
+    for record in records(journal, upto):
         if last is not None:
             _apply(done, last, journal)
         last = record
@@ -40,7 +45,12 @@ def replay(journal: Journal, upto: int | None = None) -> Replay:
     return done
 
 
-def _apply(done: Replay, record: Record, journal: Journal) -> None:
+def files_at(journal: Path | str, revision: int | None = None) -> dict[str, str]:
+    """Return the text of every file at a revision (the last one if None), also while an episode is writing."""
+    return replay(Path(journal), revision).files()
+
+
+def _apply(done: Replay, record: Record, journal: Path) -> None:
     try:
         for name, change in record.changes.items():
             if change is None:
@@ -52,5 +62,5 @@ def _apply(done: Replay, record: Record, journal: Journal) -> None:
                 done.texts[name] = Text()
             done.texts[name].splice(change, record.source)
     except (AttributeError, KeyError, OverflowError, Refused, TypeError, ValueError) as error:
-        raise journal.damaged(record.revision, str(error)) from error
+        raise damaged(journal, record.revision, error) from error
     done.revision, done.end = record.revision, record.end

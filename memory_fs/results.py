@@ -68,7 +68,7 @@ class MemoryResult:
     text: str
     """What the model reads; at most `Limits.result_chars` characters."""
     file: str | None = None
-    """The sanitised name; None when the name was refused or the operation has no file."""
+    """The sanitised name; None when it was refused, or when an operation has no file."""
     lines: tuple[int, ...] = ()
     """Line numbers from 1: those shown by a recall, those written (or found standing already) by a record."""
     provenance: tuple[Source, ...] = ()

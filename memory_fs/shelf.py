@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from memory_fs.change import Change, change_between
-from memory_fs.disk import Disk
+from memory_fs.disk import Disk, is_vacant
 from memory_fs.journal import Journal, NotebookFailure
 from memory_fs.limits import Limits, NotebookMisuse
 from memory_fs.names import check_vacant
@@ -15,6 +15,9 @@ from memory_fs.page import Page
 from memory_fs.replay import Replay, replay
 from memory_fs.results import Refused, RejectionCode, Source
 from memory_fs.text import Text
+
+UNFINISHED = "the last change was not finished"
+"""Set while a change is under way: whatever keeps it from its end, nothing more is written after it."""
 
 
 class Shelf:
@@ -24,12 +27,12 @@ class Shelf:
         """Open or create; files are made equal to the last journalled revision."""
         _check_places(root, journal)
         self.limits = limits
-        self.journal = Journal(journal)
+        self._journal = Journal(journal)
         self._disk = Disk(root, beside(root, ".found"))
         self._stopped = ""  # why nothing more may be written
-        state = replay(self.journal)
+        state = replay(journal)
         self._adopt(state)
-        self.journal.cut(state.end)  # the rest is a record that was never finished
+        self._journal.cut(state.end)  # the rest is a record that was never finished
         self._disk.settle(self.pages, state.before)
 
     def commit(self, name: str, change: Change, step: int, routine: str, operation: str) -> None:
@@ -48,36 +51,15 @@ class Shelf:
         self._check_room(name, len(page.lines) - change.drop + len(change.put), grown, grown - size)
         file = self._disk.open(name)  # before the record: a place that cannot be written must leave no trace
         try:
-            source = Source(step, self.revision + 1)
-            self._write_record(source, routine, operation, {name: change})
+            self._stopped = UNFINISHED
+            source = self._write_record(step, routine, operation, {name: change})
             patch = page.apply(change, source)
             self.pages[name] = page
             self._bytes += grown - size
             self._disk.patch(name, file, size, patch, page)
-        except NotebookFailure as failure:
-            self._stopped = str(failure)
-            raise
+            self._stopped = ""
         finally:
             os.close(file)
-
-    def commit_all(self, changes: Mapping[str, Change | None], step: int, routine: str, operation: str) -> None:
-        """Change several files as one revision; None removes a file."""
-        self._check_open()
-        source = Source(step, self.revision + 1)
-        before = {name: self.pages[name].text() for name in changes if name in self.pages}
-        try:
-            self._write_record(source, routine, operation, changes)
-            for name, change in changes.items():
-                if change is None:
-                    del self.pages[name]
-                else:
-                    page = self.pages.setdefault(name, Page(Text(), self.limits.search_lines))
-                    page.apply(change, source)
-            self._bytes = sum(page.size for page in self.pages.values())
-            self._disk.settle(self.pages, before)
-        except NotebookFailure as failure:
-            self._stopped = str(failure)
-            raise
 
     def seed(self, texts: Mapping[str, tuple[list[str], bool]], routine: str) -> None:
         """Write the first revision, at step 0; `Refused` when the files are too many or too long."""
@@ -91,7 +73,7 @@ class Shelf:
             size = Page(Text(), 1).size_after(change)
             total += size
             self._check_room(name, len(lines), size, total)
-        self.commit_all(changes, 0, routine, "seed")
+        self._commit_all(changes, 0, routine, "seed")
 
     def restore(self, revision: int, step: int, routine: str) -> list[str]:
         """Bring the files back to a revision, as a new one; return the names of those that changed."""
@@ -102,7 +84,7 @@ class Shelf:
             if page is None or (page.lines, page.unended) != (text.lines, text.unended):
                 changes[name] = change_between(page.lines if page else [], text.lines, text.unended)
         if changes:
-            self.commit_all(changes, step, routine, "restore")
+            self._commit_all(changes, step, routine, "restore")
         return sorted(changes)
 
     def rewind(self, revision: int) -> None:
@@ -110,24 +92,28 @@ class Shelf:
         self._check_open()
         state = self.replay(revision)
         before = {name: page.text() for name, page in self.pages.items()}
-        try:
-            self.journal.cut(state.end)
-            self._adopt(state)
-            self._disk.settle(self.pages, before)
-        except NotebookFailure as failure:
-            self._stopped = str(failure)
-            raise
+        self._stopped = UNFINISHED
+        self._journal.cut(state.end)
+        self._adopt(state)
+        self._disk.settle(self.pages, before)
+        self._stopped = ""
 
     def replay(self, revision: int) -> Replay:
         """Rebuild a revision from the journal; NotebookMisuse when there is none of that number."""
         if not 0 <= revision <= self.revision:
             raise NotebookMisuse(f"There is no revision {revision}; the notebook has revisions 0 to {self.revision}.")
-        return replay(self.journal, revision)
+        return replay(self._journal.path, revision)
+
+    def copy_history(self, revision: int, root: Path, journal: Path) -> None:
+        """Write the journal of a new notebook in `root`, up to this revision; NotebookMisuse if the place is taken."""
+        if journal.exists() or not is_vacant(root):
+            raise NotebookMisuse(f"{root} or {journal} holds something already; fork into a new place.")
+        self._journal.copy_to(journal, self.replay(revision).end)
 
     def close(self) -> None:
         """Let go of the files."""
-        self._stopped = self._stopped or "the notebook was closed"
-        self.journal.close()
+        self._stopped = self._stopped or "it was closed"
+        self._journal.close()
         self._disk.close()
 
     def _adopt(self, state: Replay) -> None:
@@ -135,9 +121,32 @@ class Shelf:
         self.revision = state.revision
         self._bytes = sum(page.size for page in self.pages.values())
 
+    def _commit_all(self, changes: Mapping[str, Change | None], step: int, routine: str, operation: str) -> None:
+        """Change several files as one revision; None removes a file."""
+        self._check_open()
+        before = {name: self.pages[name].text() for name in changes if name in self.pages}
+        self._stopped = UNFINISHED
+        source = self._write_record(step, routine, operation, changes)
+        for name, change in changes.items():
+            if change is None:
+                del self.pages[name]
+            else:
+                self.pages.setdefault(name, Page(Text(), self.limits.search_lines)).apply(change, source)
+        self._bytes = sum(page.size for page in self.pages.values())
+        self._disk.settle(self.pages, before)
+        self._stopped = ""
+
+    def _write_record(self, step: int, routine: str, operation: str, changes: Mapping[str, Change | None]) -> Source:
+        source = Source(step, self.revision + 1)
+        self._journal.append(source, routine, operation, changes)
+        self.revision = source.revision
+        return source
+
     def _check_open(self) -> None:
+        if not self._stopped and self._journal.is_closed:
+            self._stopped = "it was opened a second time"
         if self._stopped:
-            raise NotebookFailure(f"Nothing can be written before the notebook is reopened: {self._stopped}")
+            raise NotebookFailure(f"{self._disk.root} can be written only when it is opened anew: {self._stopped}.")
 
     def _check_room(self, name: str, lines: int, size: int, grown: int) -> None:
         """Refuse a file of this many lines and bytes, or a notebook that grows by so many bytes."""
@@ -155,10 +164,6 @@ class Shelf:
                 "Write one of them anew, shorter.",
             )
 
-    def _write_record(self, source: Source, routine: str, operation: str, changes: Mapping[str, Change | None]) -> None:
-        self.journal.append(source, routine, operation, changes)
-        self.revision = source.revision
-
 
 def beside(root: Path, ending: str) -> Path:
     """Return the path next to `root` with this ending."""
@@ -167,9 +172,9 @@ def beside(root: Path, ending: str) -> Path:
 
 def _check_places(root: Path, journal: Path) -> None:
     """Refuse places in which the notebook and its journal would be mixed with each other or with other files."""
-    if root == journal or root in journal.parents or journal in root.parents:
-        raise NotebookMisuse(f"The journal {journal} must lie outside the folder {root}.")
     if not root.name:
         raise NotebookMisuse("A notebook cannot be the root folder of the system; choose another.")
-    if not journal.exists() and root.is_dir() and any(root.iterdir()):
+    if root == journal or root in journal.parents or journal in root.parents:
+        raise NotebookMisuse(f"The journal {journal} must lie outside the folder {root}.")
+    if not journal.exists() and not is_vacant(root):
         raise NotebookMisuse(f"{root} holds files but {journal} does not exist; give an empty folder, or seed files.")

@@ -1,18 +1,19 @@
 """From an argument model to what others need of it: a flat JSON schema, and one sentence for illegal values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from tools.reading import one_line
+from tools.reading import encodable, one_line
 
+_UNENCODABLE = "{field} holds half a character (a lone surrogate), which no file can hold"
 _SENTENCES = {
     "missing": "{field} is missing",
     "extra_forbidden": "{field} is not an argument",
     "string_type": "{field} must be text",
-    "string_unicode": "{field} holds characters that are not valid Unicode text",
+    "string_unicode": _UNENCODABLE,
     "string_too_short": "{field} must not be empty",
     "int_type": "{field} must be a whole number",
     "int_parsing": "{field} must be a whole number",
@@ -66,6 +67,14 @@ def fault_sentence(error: ValidationError) -> str:
     if len(faults) > _SHOWN:
         shown.append(f"and {len(faults) - _SHOWN} more")
     return "; ".join(shown)
+
+
+def unencodable(arguments: Mapping[str, object]) -> str | None:
+    """Names the first argument that cannot be encoded; pydantic lets lone surrogates pass, files and traces do not."""
+    for name, value in arguments.items():
+        if isinstance(value, str) and not value.isascii() and encodable(value) is not value:
+            return _UNENCODABLE.format(field=one_line(name, 60))
+    return None
 
 
 def takes(fields: Sequence[str]) -> str:

@@ -38,7 +38,10 @@ class Dialect(Protocol):
         ...
 
     def remove(self, message: Message, items: Sequence[Call | Mistake]) -> dict[str, Any]:
-        """The message without these items (as `read` gave them for this message)."""
+        """The message without these items, as `read` gave them for this message; its content may be left empty.
+
+        To take a world action out, remove the calls of `act` and also the mistakes AFTER_END, which may hold another.
+        """
         ...
 
     def answer(

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tools.reading import (
+    AFTER_END,
+    EMPTY,
     MAX_OPERATIONS,
     Call,
     Mistake,

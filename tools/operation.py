@@ -56,7 +56,7 @@ class Operation:
 
     @cached_property
     def carries_text(self) -> bool:
-        """Whether the last argument is text of any number of lines (`append`, `write`, `upsert`); all else is one line."""
+        """Whether the last argument is text of any number of lines, as in `append`; all else is one line."""
         if self.kind is not Kind.RECORD or len(self.fields) < 2:
             return False
         return self.arguments.model_fields[self.fields[-1]].annotation is str

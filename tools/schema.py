@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tools import tag_grammar
-from tools.arguments import fault_sentence, flaw, parameters, takes
+from tools.arguments import fault_sentence, flaw, parameters, takes, unencodable
 from tools.memory_operations import MEMORY_OPERATIONS
 from tools.operation import ACT, Kind, Operation
 from tools.reading import Call, Mistake, MistakeCode, Reading, Reply, one_line
@@ -122,12 +122,15 @@ class Vocabulary:
         if operation is None:
             code, message = self.refusal(name)
             return Mistake(code, message, fragment, call_id, span)
-        try:
-            validated = operation.arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            message = f"{operation.name}: {fault_sentence(error)} ({takes(operation.fields)})."
-            return Mistake(MistakeCode.BAD_ARGUMENTS, message, fragment, call_id, span)
-        return Call(operation, validated, fragment, call_id, span)
+        fault = unencodable(arguments)
+        if fault is None:
+            try:
+                validated = operation.arguments.model_validate(dict(arguments))
+                return Call(operation, validated, fragment, call_id, span)
+            except ValidationError as error:
+                fault = fault_sentence(error)
+        message = f"{operation.name}: {fault} ({takes(operation.fields)})."
+        return Mistake(MistakeCode.BAD_ARGUMENTS, message, fragment, call_id, span)
 
     @cached_property
     def _json_schemas(self) -> tuple[dict[str, Any], ...]:

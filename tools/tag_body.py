@@ -2,7 +2,8 @@
 
 from tools.operation import Operation
 
-_TORN_CLOSERS = ("<|EN", "<|E", "<|", "```")
+_LIST_MARKS = ("-", "*", ">")  # of a list of operations: what is left of the next item
+_TORN_CLOSERS = ("<|EN", "<|en", "<|E", "<|e", "<|", "```")
 
 
 def divide(body: str, operation: Operation, *, closed: bool) -> dict[str, str] | None:
@@ -35,7 +36,7 @@ def line_value(line: str) -> str:
 
 def is_torn_closer(text: str) -> bool:
     """Whether this is the beginning of a closer, as a stop string or a hurried model leaves it."""
-    return text.strip().upper() in _TORN_CLOSERS
+    return text.strip() in _TORN_CLOSERS
 
 
 def _unpadded(text: str) -> str:
@@ -49,10 +50,13 @@ def _first_line(value: str) -> str:
 
 
 def _unclosed(body: str, operation: Operation) -> str:
-    """The body of an operation without a closer: its line, or its text without the fence or torn closer behind it."""
+    """The body of an operation without a closer: its line, or its text without what stands behind it."""
     body = body.strip()
     if not operation.carries_text:
         body = body.partition("\n")[0].rstrip()
+    else:
+        before, line_break, last = body.rpartition("\n")
+        body = before if line_break and last.strip() in _LIST_MARKS else body
     for torn in _TORN_CLOSERS:
         body = body.removesuffix(torn)
     return body.rstrip()

@@ -14,6 +14,7 @@ Reading accepts the damages models are known for and never carries out what cann
 """
 
 from tools import tag_grammar
+from tools.operation import ACT
 from tools.reading import AFTER_END, MAX_OPERATIONS, Call, Mistake, MistakeCode, excerpt
 from tools.schema import Vocabulary
 from tools.tag_body import divide, is_torn_closer, line_value
@@ -42,7 +43,8 @@ class TagReader:
         if not self.text.strip():
             return [Mistake(MistakeCode.EMPTY_REPLY, f"The reply was empty; {self._how()}")]
         self.position = _thought_end(self.text)
-        self.tokens = scan(self.text, self.position, self.vocabulary.known, is_action=self.vocabulary.is_action)
+        is_action = self.vocabulary.is_action if ACT in self.vocabulary.names else None
+        self.tokens = scan(self.text, self.position, self.vocabulary.known, is_action=is_action)
         index = 0
         while index < len(self.tokens) and len(self.items) < MAX_OPERATIONS:
             index = self._step(index)
@@ -174,15 +176,15 @@ class TagReader:
         self._mistake(MistakeCode.UNREADABLE, f"This closes no operation; {self._how()}", line_start, token.end)
 
     def _stray(self, index: int) -> int:
-        """Answers a tag that was begun and not finished, up to the closer or the end of its line."""
-        token = self.tokens[index]
-        line_end = self.text.find("\n", token.end)
-        end = len(self.text) if line_end < 0 else line_end
-        after = index + 1
-        if after < len(self.tokens) and self.tokens[after].mark is Mark.CLOSER:
-            end, after = self.tokens[after].end, after + 1
-        elif after < len(self.tokens):
-            end = min(end, self.tokens[after].start)
+        """Answers a tag that was begun and not finished, up to the closer, the next mark or the end of its line."""
+        token, after = self.tokens[index], index + 1
+        following = self.tokens[after] if after < len(self.tokens) else None
+        if following is not None and following.mark is Mark.CLOSER:
+            end, after = following.end, after + 1
+        else:
+            limit = following.start if following is not None else len(self.text)
+            line_end = self.text.find("\n", token.end, limit)
+            end = limit if line_end < 0 else line_end
         if self.truncated and end >= len(self.text):
             self._mistake(MistakeCode.TRUNCATED, "The reply was cut at the token limit here.", token.start, end)
         else:

@@ -40,41 +40,51 @@ class Token(NamedTuple):
     damaged: bool = False
 
 
-# Every part is optional or bounded and nothing is nested, so a match costs at most some 50 characters and
-# is never tried twice from one position.
+# Every part is optional or bounded and nothing is nested, so a match costs at most some 50 characters and is never
+# tried twice from one position. Without the IGNORECASE flag the engine leaps from one "<" or "|" to the next.
 _TAG = re.compile(
     r"<(?P<slash>\s?/)?\s?(?P<lead>\|)?\s?(?P<slash2>/)?\s?(?P<name>[A-Za-z][A-Za-z0-9_]{0,31})(?P<edge>(?![A-Za-z0-9_]))?"
     r"\s?(?P<tail>\|)?(?P<bracket>[>}\])])?"
-    r"|\|\s?(?P<bare>END)\s?\|\s?[>}]"
-    r"|<\|",
-    re.IGNORECASE,
+    r"|\|\s?(?P<bare>[Ee][Nn][Dd])\s?\|\s?[>}]"
+    r"|<\|"
 )
-_ACTION_LINE = re.compile(r"^[ \t>*_#`-]{0,12}action[ \t*_`]{0,4}:[ \t*_`]{0,8}(?=\S)", re.IGNORECASE | re.MULTILINE)
+_ACTION_LINE = re.compile(r"[Aa][Cc][Tt][Ii][Oo][Nn][ \t*_`]{0,4}:[ \t*_`]{0,8}(?=\S)")
+_BEFORE_ACTION = 12
+_DECORATION = " \t>*_#`-"
 _TURN_ENDS = frozenset({"im_end", "im_start", "endoftext", "end_of_text", "eot_id", "eom_id", "eot", "start_header_id"})
 _ALIASES = {"action": ACT}
 
 
-def scan(text: str, start: int, known: Container[str], *, is_action: Callable[[str], bool]) -> list[Token]:
+def scan(text: str, start: int, known: Container[str], *, is_action: Callable[[str], bool] | None) -> list[Token]:
     """The marks of the text from `start` on, in order; `known` holds the operations' names.
 
-    A line `ACTION: …` is a mark when `is_action` says that it names an action, and only when no ACTION tag stands in
-    the text: beside a tag such a line is the model thinking aloud.
+    A line `ACTION: …` is a mark when `is_action` says that it names an action (None: never), and only when no ACTION
+    tag stands in the text: beside a tag such a line is the model thinking aloud.
     """
     tokens = [token for match in _TAG.finditer(text, start) if (token := _token(match, known)) is not None]
-    if not any(token.mark is Mark.OPENER and token.name == ACT for token in tokens):
-        lines = [_line(text, match, tokens) for match in _ACTION_LINE.finditer(text, start)]
+    if is_action is not None and not any(token.mark is Mark.OPENER and token.name == ACT for token in tokens):
+        lines = [_line(text, match, tokens) for match in _ACTION_LINE.finditer(text, start) if _opens_line(text, match)]
         lines = [line for line in lines if is_action(line_value(text[line.start : line.end]))]
         if lines:
             tokens = sorted(tokens + lines, key=lambda token: token.start)
     return tokens
 
 
+def _opens_line(text: str, match: re.Match[str]) -> bool:
+    """Whether nothing but a little Markdown stands before the match on its line."""
+    start = match.start()
+    before = text[max(start - _BEFORE_ACTION - 1, 0) : start]
+    line = before.rpartition("\n")[2]
+    return not line.strip(_DECORATION) and (len(line) < len(before) or len(line) == start)
+
+
 def _line(text: str, match: re.Match[str], tokens: list[Token]) -> Token:
-    """The line of this match, up to a tag in it."""
+    """The line of this match with what stands before it, up to a tag in it."""
+    start = text.rfind("\n", max(match.start() - _BEFORE_ACTION - 1, 0), match.start()) + 1
     end = text.find("\n", match.end())
     end = len(text) if end < 0 else end
     following = bisect_left(tokens, match.end(), key=lambda token: token.start)
-    return Token(Mark.LINE, match.start(), min(end, tokens[following].start) if following < len(tokens) else end, ACT)
+    return Token(Mark.LINE, start, min(end, tokens[following].start) if following < len(tokens) else end, ACT)
 
 
 def _token(match: re.Match[str], known: Container[str]) -> Token | None:

@@ -79,7 +79,7 @@ def _written(name: str, arguments: Mapping[str, object]) -> str:
         else:
             _check(name, value, tag_grammar.LAST_PATTERN, "line breaks, outer white space or `<`")
     tag = tag_grammar.write("ACTION" if name == ACT else name.upper(), values)
-    marks = scan(tag, 0, {name}, is_action=lambda text: False)
+    marks = scan(tag, 0, {name}, is_action=None)
     if len(marks) > 2 and not text_last:  # such as `|END|>` in a keyword
         raise ValueError(f"{name}: the tag dialect cannot carry what looks like a tag: {excerpt(tag, 60)!r}")
     return tag

@@ -24,6 +24,7 @@ _ADVICE = {
     errno.EACCES: "this user may not write there: change the permissions or choose another --out",
     errno.EPERM: "this user may not write there: change the permissions or choose another --out",
     errno.EROFS: "the file system is read-only: choose another --out",
+    errno.EEXIST: "a file stands where a folder is needed: move it or choose another --out",
     errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another --out",
     errno.ENOENT: "it does not exist: check the path",
 }

@@ -10,10 +10,11 @@ unproductive_action_rate share of the judged actions that were stuck or oscillat
                          observation that followed it (the last one only where the final observation is given).
                          Stuck: long and short text are what they were before the action: nothing that the agent can
                          perceive was gained. Oscillating: not stuck, and the last four observations read A, B, A, B:
-                         one full return trip. A single step back is not counted, since retreating has its uses
-redundant_write_rate     share of the writes that added nothing: the notebook answered "duplicate" or "exists", or the
-                         text equals one of the last 64 written to the same file but for letter case, spacing,
-                         punctuation and a stamp such as "step 12" or "turn 12"
+                         one full return trip. A single step back is not counted, since retreating has its uses.
+                         Waiting and sleeping count where nothing changes; a text that shows a clock never repeats
+redundant_write_rate     share of the writes that added nothing: the notebook answered "duplicate" or "exists", or an
+                         appended text equals one of the last 64 appended to the same file but for letter case,
+                         spacing, punctuation and a stamp such as "step 12" or "turn 12"
 writes, searches         operations that wrote or could have (answered "written", "duplicate" or "exists"), and
                          operations "search" that ran (answered "hit", "empty" or "missing")
 empty_search_rate        share of the searches answered "empty" or "missing"
@@ -29,20 +30,16 @@ rejections_per_step      memory operations refused, / steps; rejections_by_code:
 tokens                   {"prompt", "completion", "cached"}: sums over the episode; model_calls likewise
 """
 
-import re
-from collections import Counter, OrderedDict
+from collections import Counter
 from typing import Any
 
 from traces.records import Conversation, Message, OperationRecord, StepRecord
+from traces.redundancy import RecentTexts
 
 METRICS_VERSION = 1
 
-_RECENT_WRITES = 64  # per file: enough to catch a refrain, and a bound on memory
-_FILES = 64  # files whose writes are remembered
 _WRITES = frozenset({"written", "duplicate", "exists"})
 _RECALLS = frozenset({"hit", "empty", "missing"})
-_STAMP = re.compile(r"\b(?:step|turn|t)\s*[:=#]?\s*\d+\b")
-_NOT_WORDS = re.compile(r"[^\w-]+")
 
 Observation = dict[str, str]
 
@@ -61,7 +58,7 @@ class MetricsAccumulator:
         self._mistakes: Counter[str] = Counter()
         self._rejections: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._written = _RecentWrites()
+        self._appended = RecentTexts()
 
     def update(self, record: StepRecord) -> None:
         """Count the next step."""
@@ -129,37 +126,8 @@ class MetricsAccumulator:
         elif outcome in _WRITES:
             self._counts["writes"] += 1
             self._counts[f"{routine} writes"] += 1
-            repeated = self._written.repeats(operation)
+            repeated = operation.operation == "append" and self._appended.repeats(operation)
             self._counts["redundant"] += repeated or outcome != "written"
-
-
-class _RecentWrites:
-    """The normal forms of what was lately written, per file, bounded in files and in texts per file."""
-
-    def __init__(self) -> None:
-        self._files: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
-
-    def repeats(self, operation: OperationRecord) -> bool:
-        """Say whether the text was lately written to this file, and remember it."""
-        file = operation.file or str(operation.arguments.get("file", ""))
-        text = "\0".join(str(value) for name, value in operation.arguments.items() if name != "file")
-        form = _normal_form(text)
-        if not form:
-            return False
-        recent = self._files.setdefault(file, OrderedDict())
-        self._files.move_to_end(file)
-        if len(self._files) > _FILES:
-            self._files.popitem(last=False)
-        repeated = form in recent
-        recent[form] = None
-        recent.move_to_end(form)
-        if len(recent) > _RECENT_WRITES:
-            recent.popitem(last=False)
-        return repeated
-
-
-def _normal_form(text: str) -> str:
-    return _NOT_WORDS.sub(" ", _STAMP.sub(" ", text.casefold())).strip()
 
 
 def _is_unproductive(seen: list[Observation], after: Observation) -> bool:

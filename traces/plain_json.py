@@ -1,7 +1,8 @@
 """JSON as traces use it: orjson, and the standard library for the few values orjson refuses.
 
 A model's reply may hold a lone surrogate ("\\ud800") and arguments an integer of any length. Both are JSON, neither
-passes orjson, and neither may end an episode.
+passes orjson (which reads such an integer as a float), and neither may end an episode. What the standard library wrote
+starts with a space, and is read by it.
 """
 
 import json
@@ -31,15 +32,13 @@ def dump(value: Any) -> bytes:
             ) from error
         if json.loads(text) != value:
             raise RecordError(f"a trace holds plain data only, with strings as keys: {refused}") from refused
-        return text.encode()
+        return b" " + text.encode()
 
 
 def load(data: bytes | str) -> Any:
     """Return the value written by `dump`. Raises ValueError where `data` is not JSON."""
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return json.loads(data)
+    by_orjson = data[:1] not in (b" ", " ")
+    return orjson.loads(data) if by_orjson else json.loads(data)
 
 
 def write_file(path: Path, value: Any) -> None:
@@ -47,17 +46,27 @@ def write_file(path: Path, value: Any) -> None:
 
     Raises TraceFailure where the disk refuses, RecordError where the value is not plain data.
     """
-    text = orjson.dumps(load(dump(value)), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    text = json.dumps(load(dump(value)), indent=2) + "\n"
     beside = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with beside.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise disk_failure("write", path, error) from error
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def read_file(path: Path) -> Any:
@@ -67,6 +76,6 @@ def read_file(path: Path) -> Any:
     except OSError as error:
         raise disk_failure("read", path, error) from error
     try:
-        return load(data)
+        return json.loads(data)
     except ValueError as error:
         raise TraceDamaged(f"{path} is not JSON ({error}): restore it, or remove it and resume the episode") from error

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from traces.folders import EpisodeFolder, TraceDamaged, disk_failure
-from traces.lines import Line, decode
+from traces.lines import decode
+from traces.listings import Packed
+from traces.packed_fields import Line
 from traces.plain_json import load
 from traces.recent import Recent
 from traces.records import FORMAT, Message, StepRecord
-from traces.text_packer import Packed
 from traces.text_unpacker import TextUnpacker
 
 _CHUNK = 1 << 20
@@ -34,8 +35,8 @@ class TraceReader:
         except OSError as error:
             raise disk_failure("read the trace", self.path, error) from error
         self._ends = array("Q")  # where each complete line ends
-        self._scanned = 0
-        self._texts: Recent[int, list[Packed]] = Recent(_KEPT, _KEPT)
+        self._format_known = False
+        self._texts: Recent[int, list[Packed]] = Recent(_KEPT)
         self._unpacker = TextUnpacker(self._entries, seen)
         self.refresh()
 
@@ -67,12 +68,13 @@ class TraceReader:
 
     def refresh(self) -> int:
         """Look for lines written since; return the number of complete steps."""
-        while chunk := self._read(self._scanned, _CHUNK):
+        at = self.complete_bytes  # what stood after it may have been a torn line, cut and written anew since
+        while chunk := self._read(at, _CHUNK):
             found = chunk.find(b"\n")
             while found >= 0:
-                self._ends.append(self._scanned + found + 1)
+                self._ends.append(at + found + 1)
                 found = chunk.find(b"\n", found + 1)
-            self._scanned += len(chunk)
+            at += len(chunk)
         return len(self._ends)
 
     def step(self, number: int) -> StepRecord:
@@ -119,25 +121,36 @@ class TraceReader:
             raise disk_failure("read the trace", self.path, error) from error
 
     def _entries(self, step: int) -> list[Packed]:
-        texts = self._texts.get(step, 1)
+        texts = self._texts.get(step)
         if texts is None:
             self._parse(step)
-            texts = self._texts.get(step, 1)
+            texts = self._texts.get(step)
         return texts or []
 
     def _parse(self, number: int) -> Line:
         if not 1 <= number <= len(self):
             raise IndexError(f"there is no line {number}")
+        data = self.raw(number)
         try:
-            line: Any = load(self.raw(number))
+            line: Any = load(data)
         except ValueError as error:
             raise self._damaged(number, str(error)) from error
         if not isinstance(line, dict) or line.get("step") != number:
             raise self._damaged(number, f"it is not the record of step {number}")
-        if line.get("format", FORMAT) != FORMAT:
-            raise TraceDamaged(f"{self.path} has format {line['format']}, this version reads {FORMAT}: update automem")
-        self._texts.put(number, line.get("texts", []), 1)
+        self._check_format(number, line)
+        self._texts.put(number, line.get("texts", []))
         return line
+
+    def _check_format(self, number: int, line: Line) -> None:
+        """Check the format, which only the first line tells."""
+        if self._format_known:
+            return
+        if number != 1:
+            self._parse(1)
+        elif line.get("format") != FORMAT:
+            found = line.get("format")
+            raise TraceDamaged(f"{self.path} has format {found}, not {FORMAT}: read it with the version that wrote it")
+        self._format_known = True
 
     def _damaged(self, number: int, why: str) -> TraceDamaged:
         return TraceDamaged(

@@ -1,6 +1,6 @@
 """A bounded map that keeps what is in use."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -12,24 +12,27 @@ class Recent(Generic[K, V]):
 
     Two generations: what is used moves to the young one; when that holds half of a bound it becomes the old one and
     the former old one is forgotten. So whatever recurs within half of the bound is never lost, and no list of uses is
-    kept. Values must not be None.
+    kept. `weigh(key, value)` is asked only where a `weight` is given. Values must not be None.
     """
 
-    def __init__(self, entries: int, weight: int) -> None:
-        self._entries, self._weight = entries // 2, weight // 2
+    def __init__(self, entries: int, weight: int | None = None, weigh: Callable[[K, V], int] | None = None) -> None:
+        self._entries = entries // 2
+        self._weight = (weight or 0) // 2
+        self._weigh = weigh
         self._young: dict[K, V] = {}
         self._old: dict[K, V] = {}
         self._load = 0
 
-    def get(self, key: K, weight: int = 1) -> V | None:
+    def get(self, key: K) -> V | None:
         """Return what `key` holds, None where nothing, and count it as used now."""
         value = self._young.get(key)
         if value is None and (value := self._old.get(key)) is not None:
-            self.put(key, value, weight)
+            self.put(key, value)
         return value
 
-    def put(self, key: K, value: V, weight: int = 1) -> None:
+    def put(self, key: K, value: V) -> None:
         """Remember `value`, unless it alone weighs more than an eighth of the bound."""
+        weight = self._weigh(key, value) if self._weigh else 0
         if weight * 4 > self._weight:
             return
         self._load += weight

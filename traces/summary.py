@@ -17,6 +17,8 @@ from traces.plain_json import write_file
 from traces.records import FORMAT, EpisodeResult
 from traces.results import read_result
 
+_NOT_AVERAGED = ("metrics_version", "progression")
+
 Figures = dict[str, float | int | None]
 
 
@@ -115,10 +117,14 @@ def _failed_episode(one: EpisodeResult) -> dict[str, Any]:
 
 
 def _metrics(results: Sequence[EpisodeResult]) -> dict[str, Any]:
-    """Average each metric over the episodes that have it; in a table by name, what an episode lacks counts as 0."""
+    """Average each metric over the episodes that have it, all by today's definitions; `n` says how many those are.
+
+    In a table by name (outcomes, codes), what an episode does not list counts as 0. Progression is in the scores.
+    """
     figures: dict[str, Any] = {}
-    for name in dict.fromkeys(name for one in results for name in one.metrics if name != "metrics_version"):
-        values = [one.metrics[name] for one in results if one.metrics.get(name) is not None]
+    measured = [one.metrics for one in results if one.metrics.get("metrics_version") == METRICS_VERSION]
+    for name in dict.fromkeys(name for metrics in measured for name in metrics if name not in _NOT_AVERAGED):
+        values = [metrics[name] for metrics in measured if metrics.get(name) is not None]
         tables = [value for value in values if isinstance(value, dict)]
         if tables:
             keys = sorted({key for table in tables for key in table})

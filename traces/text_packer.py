@@ -17,26 +17,20 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any
 
+from traces.listings import LISTING, Listings, Packed
 from traces.recent import Recent
 
 SHORTEST = 24  # characters; a reference costs about 10 bytes: below this, sharing saves nothing worth a lookup
 ENTRIES = 4096  # pieces remembered: the new ones of about 80 steps, and all that recurs meanwhile
 CHARACTERS = 1_000_000  # of all remembered pieces: 50 episodes side by side stay below 100 MB
-LISTING = 12  # lines from which a paragraph is a listing: a file or search result, likely to come back a little changed
-LISTINGS = 64  # listings remembered
-
-Packed = str | list[Any]
 
 
 class TextPacker:
     """Packs the texts of one episode, line after line. Memory is bounded; the same texts give the same bytes."""
 
     def __init__(self) -> None:
-        self._table: Recent[str, tuple[int, int]] = Recent(ENTRIES, CHARACTERS)
-        # A listing written out in full, and for each of its lines where it stands. Only such listings are sliced, so
-        # that a slice never leads to a slice and a text is rebuilt in a few hops however long the episode is.
-        self._listings: Recent[tuple[int, int], list[str]] = Recent(LISTINGS, CHARACTERS // 4)
-        self._listed: Recent[str, tuple[int, int, int]] = Recent(ENTRIES, CHARACTERS // 4)
+        self._table: Recent[str, tuple[int, int]] = Recent(ENTRIES, CHARACTERS, lambda text, _: len(text))
+        self._listings = Listings()
         self._step = 0
         self.texts: list[Packed] = []
 
@@ -46,14 +40,14 @@ class TextPacker:
 
     def remember(self, text: str, step: int, index: int) -> None:
         """Take over a piece that an earlier line holds, when a trace is opened again."""
-        if self._table.get(text, len(text)) is None:
-            self._table.put(text, (step, index), len(text))
+        if self._table.get(text) is None:
+            self._table.put(text, (step, index))
 
     def pack(self, text: str) -> Packed:
         """Return `text` packed, adding its new pieces to `texts`."""
         if len(text) < SHORTEST:
             return text
-        if found := self._table.get(text, len(text)):
+        if found := self._table.get(text):
             return list(found)
         if "\n\n" in text:
             return self._keep(text, _merged([self._part(part) for part in text.split("\n\n")], "\n\n"))
@@ -63,7 +57,7 @@ class TextPacker:
     def _part(self, text: str, headed: bool = True) -> Packed:
         if len(text) < SHORTEST:
             return text
-        if found := self._table.get(text, len(text)):
+        if found := self._table.get(text):
             return list(found)
         if headed and text[0] == "#":
             # What stands under a heading also stands elsewhere: an observation, the result of a recall.
@@ -73,63 +67,40 @@ class TextPacker:
         lines = text.split("\n")
         if len(lines) == 1:
             return self._keep(text, text)
-        packed = self._slices(lines) if len(lines) >= LISTING else None
-        if packed is not None:
-            return self._keep(text, [_merged(packed, "\n")])
-        merged = _merged([self._line(line) for line in lines], "\n")
-        kept = self._keep(text, merged if isinstance(merged, str) else [merged])
         if len(lines) >= LISTING:
-            self._remember_listing(lines, len(text))
-        return kept
+            return self._listing(text, lines)
+        return self._keep_lines(text, [self._line(line) for line in lines])
 
     def _line(self, text: str) -> Packed:
         if len(text) < SHORTEST:
             return text
-        found = self._table.get(text, len(text))
+        found = self._table.get(text)
         return list(found) if found else self._keep(text, text)
+
+    def _listing(self, text: str, lines: list[str]) -> Packed:
+        """Write a listing as slices of earlier ones and new lines, or in full where that pays better.
+
+        One that changes by a line at a time costs least if written in full after about sqrt(2 n) changes.
+        """
+        found = self._listings.match(lines)
+        if len(found) <= isqrt(2 * len(lines)):
+            return self._keep_lines(text, [self._line(one) if isinstance(one, str) else one.slice() for one in found])
+        packed: list[Packed] = []
+        for one in found:
+            packed += [self._line(one)] if isinstance(one, str) else one.packed
+        kept = self._keep_lines(text, packed)
+        self._listings.remember(self._step, len(self.texts) - 1, lines, packed)
+        return kept
+
+    def _keep_lines(self, text: str, packed: list[Packed]) -> Packed:
+        merged = _merged(packed, "\n")
+        return self._keep(text, merged if isinstance(merged, str) else [merged])
 
     def _keep(self, text: str, packed: Packed) -> Packed:
         index = len(self.texts)
         self.texts.append(packed)
-        self._table.put(text, (self._step, index), len(text))
+        self._table.put(text, (self._step, index))
         return [self._step, index]
-
-    def _remember_listing(self, lines: list[str], characters: int) -> None:
-        """Let later listings slice the entry just kept."""
-        step, index = self._step, len(self.texts) - 1
-        self._listings.put((step, index), lines, characters)
-        for position, line in enumerate(lines):
-            self._listed.put(line, (step, index, position), len(line))
-
-    def _slices(self, lines: list[str]) -> list[Packed] | None:
-        """Write a listing as slices of earlier ones and a few lines, or None where writing it out pays better.
-
-        A listing that changes by a line at a time costs least if written out anew after about sqrt(2 n) changes.
-        """
-        found: list[Packed | int] = []
-        most, at = isqrt(2 * len(lines)), 0
-        while at < len(lines):
-            if len(found) == most:
-                return None
-            step, index, first = self._listed.get(lines[at], len(lines[at])) or (0, 0, 0)
-            length = _common_length(lines, at, self._listings.get((step, index)) or [], first)
-            if length >= 3:
-                found.append([step, index, first, length])
-                at += length
-            else:
-                found.append(at)
-                at += 1
-        return [self._line(lines[one]) if isinstance(one, int) else one for one in found]
-
-
-def _common_length(lines: list[str], at: int, other: list[str], first: int) -> int:
-    """Return how many lines from `at` equal those of `other` from `first`."""
-    length = 0
-    for ours, theirs in zip(lines[at:], other[first:], strict=False):
-        if ours != theirs:
-            break
-        length += 1
-    return length
 
 
 def _merged(parts: Sequence[Packed], separator: str) -> Packed:

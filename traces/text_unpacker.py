@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from traces.listings import Packed
 from traces.recent import Recent
-from traces.text_packer import CHARACTERS, ENTRIES, Packed
+from traces.text_packer import CHARACTERS, ENTRIES
 
 
 class TextUnpacker:
@@ -16,7 +17,7 @@ class TextUnpacker:
         seen: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self._entries, self._seen = entries, seen
-        self._cache: Recent[tuple[int, int], str] = Recent(ENTRIES, CHARACTERS)
+        self._cache: Recent[tuple[int, int], str] = Recent(ENTRIES, CHARACTERS, lambda _, text: len(text))
 
     def unpack(self, packed: Packed, step: int) -> str:
         """Return the text that `packed` stands for in line `step`. Raises ValueError where it stands for none."""
@@ -53,7 +54,7 @@ class TextUnpacker:
         text = self._cache.get(key)
         if text is None:
             text = self._text(self._entries(step)[index], key)
-            self._cache.put(key, text, len(text))
+            self._cache.put(key, text)
         if self._seen is not None:
             self._seen(text, step, index)
         return text

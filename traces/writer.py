@@ -1,6 +1,7 @@
 """Writes a trace: one line per step in one write, so that a crash at any instant loses at most the step under way."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from traces.folders import EpisodeFolder, TraceFailure, disk_failure
@@ -12,6 +13,10 @@ from traces.results import write_result
 from traces.text_packer import TextPacker
 
 _RECOVERED = 128  # lines read again at reopening to know what may be referred to: what recurs is among them
+
+
+# Without O_NONBLOCK (no meaning on a file) LangGraph's dev server takes a write on its event loop for a blocking call.
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class TraceWriter:
@@ -28,7 +33,7 @@ class TraceWriter:
         folder.set_failure_aside()
         self.path: Path = folder.steps
         try:
-            self._fd: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._fd: int | None = os.open(self.path, _FLAGS, 0o644)
         except OSError as error:
             raise disk_failure("write the trace", self.path, error) from error
         self._packer: TextPacker | None = None
@@ -47,7 +52,19 @@ class TraceWriter:
         self._packer = packer
 
     def finish(self, result: EpisodeResult) -> None:
-        """Write the episode's result: episode.json where it finished, failure.json where it failed."""
+        """Write the episode's result: episode.json where it finished, failure.json where it failed.
+
+        The steps reach the disk first, so that a result never outlives them. Raises TraceFailure.
+        """
+        # In a thread, because LangGraph's dev server forbids renaming a file on its event loop.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            thread.submit(self._finish, result).result()
+
+    def _finish(self, result: EpisodeResult) -> None:
+        try:
+            os.fsync(self._open())
+        except OSError as error:
+            raise disk_failure("write the trace", self.path, error) from error
         write_result(self.folder, result)
 
     def close(self) -> None:

@@ -66,7 +66,9 @@ def go(now: Situation, offset: Cell) -> str:
     """One move towards an offset, through what can be removed, away from where it was before."""
     x, y = offset
     best, best_cost = "", NEVER
-    shooters = [thing for name in ("skeleton", "arrow") if (thing := now.sight.things.get(name)) and thing.distance <= 6]
+    shooters = [
+        thing for name in ("skeleton", "arrow") if (thing := now.sight.things.get(name)) and thing.distance <= 6
+    ]
     for direction, (dx, dy) in DIRECTIONS.items():
         cost = step_cost(now, direction) + abs(x - dx) + abs(y - dy)
         for thing in shooters:

@@ -30,7 +30,7 @@ def _hour(now: Situation) -> int:
 
 
 def _dark(now: Situation) -> bool:
-    return 160 <= _hour(now) < 280
+    return 150 <= _hour(now) < 280
 
 
 # --- staying alive ----------------------------------------------------------------------------------------------------
@@ -82,11 +82,13 @@ def _shield(now: Situation) -> str:
 def _starve(now: Situation) -> str:
     """Drink and eat before it is too late, and before the night."""
     vitals = now.sight.vitals
-    evening = 115 <= _hour(now) < 165
+    evening = 100 <= _hour(now) < 150
     needs = []
-    for vital, source, near, reach in (("drink", "water", 7, 25), ("food", "cow", 5, 15)):
+    for vital, source, near, reach in (("drink", "water", 7, 25), ("food", "cow", 6, 20)):
         distance = now.distance(source)
-        if vitals[vital] <= (1 if _exposed(now) else 2 + min(distance, 36) // 12) or (evening and vitals[vital] <= near and distance <= reach):
+        if vitals[vital] <= (1 if _exposed(now) else 2 + min(distance, 36) // 12) or (
+            evening and vitals[vital] <= near and distance <= reach
+        ):
             needs.append((vitals[vital], source))
     for _, source in sorted(needs):
         action = use(now, source)
@@ -109,7 +111,7 @@ def _rest(now: Situation) -> str:
     tired = energy <= 3 or bedtime or (exposed and energy <= 7)
     safe = secure(now)
     if not tired and not (health <= 3 or (health <= 6 and exposed)):
-        return (("Sleep" if safe else seal(now, most=9)) if early else "")
+        return ("Sleep" if safe else seal(now, most=9)) if early else ""
     if safe:
         return "Sleep" if energy < 9 else "Noop"
     action = seal(now)
@@ -153,7 +155,12 @@ def _craft(now: Situation) -> str:
                 if not tool.startswith("iron") or sight.beside("furnace"):
                     return "Make " + tool.replace("_", " ").title()
     if sight.front in WALKABLE:
-        if sight.beside("table") and now.has("stone") >= 4 and now.distance("furnace") > 10 and now.has("stone_pickaxe"):
+        if (
+            sight.beside("table")
+            and now.has("stone") >= 4
+            and now.distance("furnace") > 10
+            and now.has("stone_pickaxe")
+        ):
             return "Place Furnace"
         if now.has("stone") and now.missing("place_stone") and (not now.lost or now.coin(8, "stone") == 0):
             return "Place Stone"
@@ -200,26 +207,31 @@ def _make_room(now: Situation) -> str:
     return ""
 
 
+def _wood_wanted(now: Situation) -> int:
+    """Wood for every tool still to make, and for a table when none is near."""
+    return sum(not now.has(tool) for tool in TOOLS) + (0 if now.distance("table") <= 12 else 2)
+
+
 def _pick_up(now: Situation) -> str:
     """What is worth a few steps whenever it is known to be near."""
+    wanted = _wood_wanted(now)
+    wood_reach = 14 if now.has("wood") < min(3, wanted) else 5 if now.has("wood") < wanted else 0
     for name, tool, enough, reach in (
         ("diamond", "iron_pickaxe", 9, 20),
         ("iron", "stone_pickaxe", 2, 12),
+        ("tree", "", 9, wood_reach),
         ("coal", "wood_pickaxe", 2, 7),
         ("stone", "wood_pickaxe", STONES, 2),
     ):
-        if now.has(tool) and now.has(name) < enough and now.distance(name) <= reach:
-            return use(now, name)
-    return use(now, "tree") if now.has("wood") < 9 and now.sight.distance("tree") <= 2 else ""
+        if (not tool or now.has(tool)) and now.has("wood" if name == "tree" else name) < enough:
+            if now.distance(name) <= reach:
+                return use(now, name)
+    return ""
 
 
 def _gather(now: Situation) -> str:
     """Go for what the next tool needs; look for it when it is not known where that is."""
-    made = sum(bool(now.has(tool)) for tool in TOOLS)
-    wanted = 5 if not now.has("wood_pickaxe") else 6 if now.distance("tree") <= 10 else 6 - made
-    if now.has("wood") < wanted and made < 6 and now.has("stone_sword") == 0:
-        return use(now, "tree") or explore(now)
-    if now.has("wood") < min(2, 6 - made):
+    if now.has("wood") < min(3, _wood_wanted(now)):
         return use(now, "tree") or explore(now)
     if now.has("stone") < (STONES if now.distance("stone") <= 6 else 6):
         return use(now, "stone") or explore(now, near="s")

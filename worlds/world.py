@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, TypeAlias, TypedDict, cast
+from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # pydantic reads graph states with it; before 3.12 it needs this one
 
 Frame: TypeAlias = NDArray[np.uint8] | str
 """What people look at: an RGB array of shape (height, width, 3), or text."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import (
+    Any,
+    NotRequired,  # see inner_agent/state.py
+)
+
+from typing_extensions import TypedDict
 
 
 class Input(TypedDict):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import (
+    Any,
+    Literal,
+    NotRequired,  # pydantic reads these schemas; before 3.12 it needs this one
+)
+
+from typing_extensions import TypedDict
 
 from worlds import Observation
 

@@ -1,4 +1,4 @@
-"""Two models: the memory model consults, the gameplay model commits; one model in both roles passes the same handoff."""
+"""Two models: the memory model consults, the gameplay model commits; one model in both roles does it alike."""
 
 from __future__ import annotations
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 
 Line = tuple[str, tuple[int, int]]
 """A line and who wrote it: step and revision."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class PlainFile:
     """One file: its lines, and whether the last one has its newline."""
 
@@ -27,7 +26,7 @@ class PlainFile:
 
 @dataclass
 class NotebookModel:
-    """Files in a dictionary, and a copy of them for every revision."""
+    """Files in a dictionary, and the dictionary of every revision."""
 
     files: dict[str, PlainFile] = field(default_factory=dict)
     history: list[dict[str, PlainFile]] = field(default_factory=lambda: [{}])
@@ -62,14 +61,15 @@ class NotebookModel:
 
     def upsert(self, name: str, key: str, text: str) -> str:
         line = f"{key}: {text}"
-        file = copy.deepcopy(self.files.get(name, PlainFile()))
+        file = self.files.get(name, PlainFile())
         places = [i for i, word in enumerate(file.words) if word.startswith(key + ": ")]
         if not places:
             return self._save(name, PlainFile([*file.lines, (line, self._now())]))
         if file.words[places[-1]] == line:
             return "duplicate"
-        file.lines[places[-1]] = (line, self._now())
-        return self._save(name, file)
+        lines = [*file.lines]
+        lines[places[-1]] = (line, self._now())
+        return self._save(name, PlainFile(lines, file.ended))
 
     def search(self, name: str, keyword: str) -> list[int] | None:
         """Return the numbers of the lines that contain the keyword; None when there is no such file."""
@@ -86,19 +86,19 @@ class NotebookModel:
             old = self.files.get(name, PlainFile())
             files[name] = PlainFile(_kept(old.lines, file.words, self._now()), file.ended)
         self.files = files
-        self.history.append(copy.deepcopy(files))
+        self.history.append(files)
         return "written"
 
     def rewind(self, revision: int) -> None:
         del self.history[revision + 1 :]
-        self.files = copy.deepcopy(self.history[-1])
+        self.files = self.history[-1]
 
     def _now(self) -> tuple[int, int]:
         return self.step, self.revision + 1
 
     def _save(self, name: str, file: PlainFile) -> str:
-        self.files[name] = file
-        self.history.append(copy.deepcopy(self.files))
+        self.files = {**self.files, name: file}
+        self.history.append(self.files)
         return "written"
 
 

@@ -1,0 +1,78 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+class Protocol(StrEnum):
+    """Published protocols."""
+
+    paper = "paper"
+
+
+class DialectName(StrEnum):
+    """How a model speaks the schema."""
+
+    tags = "tags"
+    functions = "functions"
+
+
+class NotebookName(StrEnum):
+    """What an agent may do with its notebook."""
+
+    on = "on"
+    off = "off"
+    frozen = "frozen"
+
+
+class HandoffName(StrEnum):
+    """When PLAN is handed from the memory model to the gameplay model."""
+
+    auto = "auto"
+    always = "always"
+
+
+World: TypeAlias = Annotated[str, typer.Option(help="World to play.")]
+Model: TypeAlias = Annotated[
+    str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME or scripted (no language model).")
+]
+Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.")]
+ScaffoldPath: TypeAlias = Annotated[
+    str | None, typer.Option("--scaffold", help="Scaffold folder. (default: scaffolds/WORLD/v0)")
+]
+BaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="OpenAI-compatible server, with /v1.")]
+Seeds: TypeAlias = Annotated[str | None, typer.Option(help="Such as 42-51 or 1,3. (default: the protocol's)")]
+Tasks: TypeAlias = Annotated[list[str] | None, typer.Option(help="Task; may be repeated. (default: all)")]
+PaperProtocol: TypeAlias = Annotated[
+    Protocol | None, typer.Option(help="The paper's tasks, seeds, steps and sampling, none to be changed.")
+]
+MaxSteps: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Steps per episode. (default: the world's)")]
+Concurrency: TypeAlias = Annotated[int, typer.Option(min=1, help="Episodes side by side.")]
+DialectOption: TypeAlias = Annotated[
+    DialectName | None, typer.Option(help="How the model speaks. (default: the scaffold's)")
+]
+Notebook: TypeAlias = Annotated[NotebookName, typer.Option(help="off: none; frozen: seed files, read only.")]
+GameplayModel: TypeAlias = Annotated[
+    str | None, typer.Option(help="Commits the action; --model then keeps the memory (two-model mode).")
+]
+GameplayBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its server. (default: --base-url)")]
+Handoff: TypeAlias = Annotated[HandoffName, typer.Option(help="always: hand over even to the same model.")]
+Temperature: TypeAlias = Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")]
+MaxTokens: TypeAlias = Annotated[int, typer.Option(min=1, help="New tokens per call.")]
+Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Seconds per call.")]
+Attempts: TypeAlias = Annotated[int, typer.Option(min=1, help="Attempts per call before the episode fails.")]
+Resume: TypeAlias = Annotated[
+    bool, typer.Option("--resume", help="Go on with the run in --out: finished episodes stay, broken ones continue.")
+]
+NewAttempts: TypeAlias = Annotated[
+    bool, typer.Option("--new-attempts", help="With --resume: play failed episodes anew; old ones are set aside.")
+]
+TrustScaffoldCode: TypeAlias = Annotated[
+    bool, typer.Option("--trust-scaffold-code", help="Run a foreign scaffold's code, uncontained.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show the results only.")]

@@ -1,0 +1,148 @@
+"""The command line as a user meets it: what it prints, where it writes, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from openai_stub import OpenAIStub, status
+from playing import by_turn
+
+from cli.app import main
+from cli.seeds import parse_seeds
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
+        monkeypatch.setenv("COLUMNS", "160")
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIStub]:
+    with OpenAIStub() as stub:
+        yield stub
+
+
+def test_eval_plays_prints_and_writes(automem: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    code, printed, _ = automem(
+        "eval", "--world", "vault", "--model", "scripted", "--task", "one-door", "--seeds", "1-2", "--out", str(out)
+    )
+    assert code == 0
+    assert "scripted (no language model)" in printed
+    assert "100.00 ± 0.00" in printed
+    assert "one-door seed 2" in printed
+    summary = json.loads((out / "summary.json").read_text())
+    assert [episode["seed"] for episode in summary["episodes"]] == [1, 2]
+
+
+def test_eval_runs_the_protocol_against_a_server_with_two_models(
+    automem: Run, tmp_path: Path, server: OpenAIStub
+) -> None:
+    server.default = by_turn({("PLAN", 0): "<|ACTION|>Go East<|END|>"})
+    out = tmp_path / "run"
+    code, printed, _ = automem(
+        *("eval", "--world", "vault", "--task", "one-door", "--seeds", "1", "--max-steps", "3", "--out", str(out)),
+        *("--model", "vllm:specialist", "--gameplay-model", "vllm:base", "--base-url", server.url),
+    )
+    assert code == 0
+    assert {body["model"] for body in server.bodies} == {"specialist", "base"}
+    assert {body["temperature"] for body in server.bodies} == {1.0}
+    assert "vllm:specialist + vllm:base" in printed
+
+
+def test_eval_ends_with_status_1_and_the_cause_when_an_episode_failed(
+    automem: Run, tmp_path: Path, server: OpenAIStub
+) -> None:
+    server.default = status(401, "no such key")
+    code, printed, _ = automem(
+        *("eval", "--world", "vault", "--task", "one-door", "--seeds", "1", "--out", str(tmp_path / "run")),
+        *("--model", "vllm:m", "--base-url", server.url),
+    )
+    assert code == 1
+    assert "one-door seed 1 failed at step 1 (provider)" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--world", "volt"], "vault"),
+        (["--task", "one-dor"], "one-door"),
+        (["--seeds", "42-"], "42-51"),
+        (["--seeds", "51-42"], "42-51"),
+        (["--scaffold", "nowhere/v0"], "nowhere"),
+        (["--model", "gpt"], "gpt"),
+        (["--model", "vllm:m"], "--base-url"),
+        (["--dialect", "latin"], "tags"),
+        (["--protocol", "paper"], "--seeds"),
+        (["--max-steps", "0"], "max-steps"),
+    ],
+)
+def test_bad_input_ends_in_one_clear_line_and_status_2(
+    automem: Run, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    given = {"--world": "vault", "--model": "scripted", "--seeds": "1", "--out": str(tmp_path / "run")}
+    given.update(dict(zip(arguments[::2], arguments[1::2], strict=True)))
+    code, _, errors = automem("eval", *(word for pair in given.items() for word in pair))
+    assert code == 2
+    assert told in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", ["file", "full"])
+def test_an_output_that_cannot_be_written_ends_in_one_line(automem: Run, tmp_path: Path, place: str) -> None:
+    if place == "file":
+        (tmp_path / "run").write_text("in the way")
+        out = tmp_path / "run" / "inner"
+    else:
+        out = Path("/dev/full/run")
+    code, _, errors = automem(
+        "eval", "--world", "vault", "--model", "scripted", "--seeds", "1", "--task", "one-door", "--out", str(out)
+    )
+    assert code == 1
+    assert str(out) in errors
+    assert len(errors.strip().splitlines()) == 1
+
+
+def test_demo_compares_the_notebook_on_and_off_and_names_what_it_wrote(automem: Run, tmp_path: Path) -> None:
+    code, printed, _ = automem("demo", "--seeds", "42", "--steps", "20", "--out", str(tmp_path / "demo"))
+    assert code == 0
+    assert "no language model" in printed
+    assert "notebook on" in printed
+    assert "notebook off" in printed
+    written = [line.split()[0] for line in printed.splitlines() if line.startswith(f"  {tmp_path}")]
+    assert len(written) == 4
+    assert all(Path(path).exists() for path in written)
+
+
+def test_the_command_line_answers_without_loading_anything_heavy() -> None:
+    program = (
+        "import sys; from cli.app import app; heavy = {'torch', 'transformers', 'langgraph', 'langchain_core', 'openai', "
+        "'numpy', 'crafter', 'nle', 'trl', 'peft'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_seeds_are_read_in_order() -> None:
+    assert parse_seeds("42-44, 7,1") == [42, 43, 44, 7, 1]

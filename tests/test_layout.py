@@ -1,0 +1,152 @@
+"""The house stays as it was drawn: floors, sizes, names, and a README that tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FLOORS = ("memory_fs", "worlds", "tools", "scaffolds", "chat_models", "traces", "graphs", "cli")
+"""Bottom up: a room imports only from rooms before it."""
+BESIDE = {("worlds", "memory_fs"), ("memory_fs", "worlds"), ("traces", "chat_models"), ("chat_models", "traces")}
+"""Rooms that stand side by side and know nothing of each other."""
+GRAPHS = ("inner_agent", "evaluation")
+FILE_LINES, FUNCTION_LINES = 300, 60
+LONGER: dict[str, str] = {}
+"""Exceptions to the two stops: file or file:function, and why."""
+
+
+def sources(*folders: str) -> Iterator[Path]:
+    """Our Python files, scaffolds' own included."""
+    for folder in folders or (*FLOORS, "tests", "benchmarks"):
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules a file imports anywhere in it, for type checking too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_nothing_imports_upward() -> None:
+    wrong = []
+    for path in sources(*FLOORS):
+        room = path.relative_to(ROOT).parts[0]
+        for module in imports(path):
+            target = module.split(".")[0]
+            if target in FLOORS and (FLOORS.index(target) > FLOORS.index(room) or (room, target) in BESIDE):
+                wrong.append(f"{path.relative_to(ROOT)} imports {module}")
+    assert wrong == []
+
+
+def test_the_inner_agent_knows_nothing_of_the_graphs_around_it() -> None:
+    for path in sources("graphs/inner_agent"):
+        assert not [module for module in imports(path) if re.match(r"graphs\.(?!inner_agent)", module)], path
+
+
+def test_no_file_imports_in_a_circle() -> None:
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources(*FLOORS)}
+    edges: dict[str, set[str]] = {}
+    for name, path in files.items():
+        tree = ast.parse(path.read_text())
+        top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]  # not for type checking
+        found = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+        for node in top:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                parts = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= (parts & files.keys()) or {node.module}
+        edges[name.removesuffix(".__init__")] = {module for module in found if module in files} - {name}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name not in done:
+            for target in edges.get(name, ()):
+                visit(target, (*path, name))
+            done.add(name)
+
+    for name in edges:
+        visit(name, ())
+
+
+def test_files_and_functions_stay_short() -> None:
+    long = []
+    for path in sources():
+        name = str(path.relative_to(ROOT))
+        text = path.read_text()
+        if text.count("\n") > FILE_LINES and name not in LONGER:
+            long.append(f"{name}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > FUNCTION_LINES and f"{name}:{node.name}" not in LONGER:
+                    long.append(f"{name}:{node.name}: {lines} lines")
+    assert long == []
+
+
+def test_only_worlds_and_scaffold_data_know_a_game() -> None:
+    games = re.compile(r"crafter|nethack|minihack", re.IGNORECASE)
+    rooms = list(sources("memory_fs", "tools", "chat_models", "traces", "graphs", "cli"))
+    rooms += sorted((ROOT / "scaffolds").glob("*.py"))
+    assert [str(path) for path in rooms if games.search(_strip_documentation(path.read_text()))] == []
+
+
+def _strip_documentation(text: str) -> str:
+    """The code without comments and docstrings, which may name a game as an example."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value.value = ""
+    return ast.unparse(tree)
+
+
+def test_importing_a_room_only_defines_things() -> None:
+    program = (
+        "import sys; import memory_fs, worlds, tools, scaffolds, chat_models, traces, cli.app;"
+        "print(sorted({'torch', 'transformers', 'nle', 'minihack', 'crafter', 'openai'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout == "[]\n"
+    assert ended.stderr == ""
+
+
+def test_langgraph_json_names_graphs_that_exist() -> None:
+    for reference in json.loads((ROOT / "langgraph.json").read_text())["graphs"].values():
+        module, _, name = reference.partition(":")
+        assert hasattr(getattr(import_module(module), name), "ainvoke"), reference
+
+
+def test_the_readme_names_every_folder_and_file_of_the_rooms() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    folders = sorted({line.split("/")[0] + "/" for line in tracked.splitlines() if "/" in line and line[0] != "."})
+    assert [folder for folder in folders if f"{folder}" not in readme] == []
+    assert [path.name for path in sources("graphs") if path.name != "__init__.py" and path.name not in readme] == []
+
+
+def test_every_command_in_the_readme_is_known() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make (\w+)", readme):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".env.example", "constraints.txt"])
+def test_the_root_holds_what_a_newcomer_looks_for(name: str) -> None:
+    assert (ROOT / name).read_text().strip()
+
+
+def test_contributing_is_short() -> None:
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 60
