@@ -19,7 +19,7 @@ def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]
         for task in rows[0][1]["tasks"]:
             table.add_column(f"{task}\n(%)", justify="right")
     table.add_column("progression\n(%)", justify="right")
-    for heading in ("return", "unproductive\nactions", "writes per\nsearch", "model calls\nper step"):
+    for heading in ("return", "unproductive\nactions", "writes per\nsearch"):
         table.add_column(heading, justify="right")
     for label, summary in rows:
         tasks = [mean_and_error(summary["tasks"].get(task, {})) for task in rows[0][1]["tasks"]] if several else []
@@ -62,7 +62,6 @@ def _metrics(summary: Mapping[str, Any]) -> list[str]:
         ("return", "{:.1f}"),
         ("unproductive_action_rate", "{:.0%}"),
         ("writes_per_search", "{:.2f}"),
-        ("model_calls_per_step", "{:.2f}"),
     ):
         mean = metrics.get(name, {}).get("mean")
         shown.append("–" if mean is None else form.format(mean))

@@ -32,7 +32,7 @@ class Disk:
             root.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise NotebookFailure(f"the folder {root} cannot be opened: {error.strerror}") from error
+            raise NotebookFailure(f"The folder {root} cannot be opened: {error}.") from error
         self.close = weakref.finalize(self, os.close, self._fd)
 
     def open(self, name: str) -> int:
@@ -51,7 +51,8 @@ class Disk:
         try:
             actual = os.fstat(fd).st_size
             if actual != size:
-                self._kept(name).write_bytes(os.pread(fd, actual, 0))
+                if actual:  # or it was only deleted
+                    self._kept(name).write_bytes(os.pread(fd, actual, 0))
                 patch = Patch(0, page.text().encode(), patch.size)
             write_all(fd, patch.data, patch.offset)
             if actual > patch.size:
@@ -62,12 +63,13 @@ class Disk:
     def settle(self, pages: Mapping[str, Page], before: Mapping[str, str]) -> None:
         """Make the folder hold exactly these pages, keeping whatever a person left there.
 
-        `before` is what files held before the last change: when that was cut short, they may still hold it, in part.
+        `before` is what the files of the last change held before it: cut short, it may have left that, or a part.
         """
         try:
             self._clear(self.root, "", pages, before)
             for name, page in pages.items():
-                self._settle_file(name, page.text().encode(), before.get(name, "").encode())
+                text = page.text()
+                self._settle_file(name, text.encode(), before.get(name, text).encode())
         except OSError as error:
             raise self._failure(str(self.root), error) from error
 
@@ -149,7 +151,7 @@ def is_vacant(root: Path) -> bool:
     except FileNotFoundError:
         return True
     except OSError as error:
-        raise NotebookFailure(f"The folder {root} cannot be opened: {error.strerror}.") from error
+        raise NotebookFailure(f"The folder {root} cannot be opened: {error}.") from error
 
 
 def _is_plain(facts: os.stat_result) -> bool:

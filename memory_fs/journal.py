@@ -63,7 +63,7 @@ class Journal:
                 raise NotebookFailure(f"The journal {path} is no plain file; name another.")
             _lock(self._fd, path)
         except OSError as error:
-            raise NotebookFailure(f"The journal {path} cannot be opened: {error.strerror}.") from error
+            raise NotebookFailure(f"The journal {path} cannot be opened: {error}.") from error
         _writers[path] = self
 
     @property
@@ -122,7 +122,7 @@ def records(path: Path, upto: int | None = None) -> Iterator[Record]:
                 end += len(line)
                 yield _decode(path, number, line, end)
     except OSError as error:
-        raise NotebookFailure(f"The journal {path} cannot be read: {error.strerror}.") from error
+        raise NotebookFailure(f"The journal {path} cannot be read: {error}.") from error
 
 
 def damaged(path: Path, number: int, why: object) -> NotebookFailure:

@@ -24,7 +24,7 @@ class Replay:
     end: int = 0
     """Offset in the journal behind the record of that revision."""
     before: dict[str, str] = field(default_factory=dict)
-    """What the files changed by that record held before it."""
+    """What the files changed by that record held before it; nothing if it made them."""
 
     def files(self) -> dict[str, str]:
         """Return the text of every file, by name in sorted order."""
@@ -40,7 +40,7 @@ def replay(journal: Path, upto: int | None = None) -> Replay:
             _apply(done, last, journal)
         last = record
     if last is not None:
-        done.before = {name: done.texts[name].text() for name in last.changes if name in done.texts}
+        done.before = {name: done.texts[name].text() if name in done.texts else "" for name in last.changes}
         _apply(done, last, journal)
     return done
 

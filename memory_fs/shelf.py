@@ -124,7 +124,7 @@ class Shelf:
     def _commit_all(self, changes: Mapping[str, Change | None], step: int, routine: str, operation: str) -> None:
         """Change several files as one revision; None removes a file."""
         self._check_open()
-        before = {name: self.pages[name].text() for name in changes if name in self.pages}
+        before = {name: self.pages[name].text() if name in self.pages else "" for name in changes}
         self._stopped = UNFINISHED
         source = self._write_record(step, routine, operation, changes)
         for name, change in changes.items():

@@ -133,7 +133,7 @@ def test_the_readme_names_every_folder_and_file_of_the_rooms() -> None:
     tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     folders = sorted({line.split("/")[0] + "/" for line in tracked.splitlines() if "/" in line and line[0] != "."})
     assert [folder for folder in folders if f"{folder}" not in readme] == []
-    assert [path.name for path in sources("graphs") if path.name != "__init__.py" and path.name not in readme] == []
+    assert [path.name for path in sources("graphs") if path.name != "__init__.py" and path.stem not in readme] == []
 
 
 def test_every_command_in_the_readme_is_known() -> None:

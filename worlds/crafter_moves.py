@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from heapq import heappop, heappush
 
 from worlds.crafter_notes import AREA, BLOCK, BLOCKS, GUESS, Cell, Notes
 from worlds.crafter_sight import CREATURES, DIRECTIONS, VIEW_X, VIEW_Y, WALKABLE, Sight
@@ -9,8 +10,10 @@ from worlds.crafter_sight import CREATURES, DIRECTIONS, VIEW_X, VIEW_Y, WALKABLE
 NEVER = 1_000.0
 FAR = 99
 MINED_WITH = {"stone": "wood_pickaxe", "coal": "wood_pickaxe", "iron": "stone_pickaxe", "diamond": "iron_pickaxe"}
-_VISIT = 1.2
+_VISIT = 0.8
 """What having been at a cell adds to its cost, per visit remembered: enough to leave any pocket in the end."""
+_SEARCHED = 120
+"""Cells looked at for the way to a goal."""
 
 
 @dataclass(slots=True)
@@ -63,22 +66,53 @@ class Situation:
 
 
 def go(now: Situation, offset: Cell) -> str:
-    """One move towards an offset, through what can be removed, away from where it was before."""
-    x, y = offset
-    best, best_cost = "", NEVER
-    shooters = [
-        thing for name in ("skeleton", "arrow") if (thing := now.sight.things.get(name)) and thing.distance <= 6
-    ]
+    """One move towards an offset, along the cheapest way through what is known; cells not known are taken as open."""
+    x, y = now.notes.at
+    goal = (x + offset[0], y + offset[1])
+    shooters = [thing for name in ("skeleton", "arrow") if (thing := now.sight.things.get(name)) and thing.distance <= 6]
+    costs: dict[Cell, float] = {}
+    queue: list[tuple[float, int, Cell, str]] = []
     for direction, (dx, dy) in DIRECTIONS.items():
-        cost = step_cost(now, direction) + abs(x - dx) + abs(y - dy)
-        for thing in shooters:
-            if thing.x == dx or thing.y == dy:
-                cost += 2.0  # in the line of fire
-        if (abs(x) < abs(y)) == bool(dx):
+        cell = (x + dx, y + dy)
+        cost = step_cost(now, direction)
+        if any(thing.x == dx or thing.y == dy for thing in shooters):
+            cost += 2.0  # in the line of fire
+        if (abs(offset[0]) < abs(offset[1])) == bool(dx):
             cost += 0.1  # along the longer axis first
-        if cost < best_cost:
-            best, best_cost = direction, cost
+        costs[cell] = cost
+        if cost < NEVER:
+            heappush(queue, (cost + abs(goal[0] - cell[0]) + abs(goal[1] - cell[1]), len(queue), cell, direction))
+    pushed, nearest, best = len(queue), FAR, queue[0][3] if queue else ""
+    for _ in range(_SEARCHED):
+        if not queue:
+            break
+        _, _, (cx, cy), direction = heappop(queue)
+        left = abs(goal[0] - cx) + abs(goal[1] - cy)
+        if left < nearest:
+            nearest, best = left, direction
+            if left <= 1:
+                break
+        so_far = costs[cx, cy]
+        for dx, dy in DIRECTIONS.values():
+            cell = (cx + dx, cy + dy)
+            if cell in costs or cell == (x, y):
+                continue
+            cost = costs[cell] = so_far + _guess(now, cell)
+            if cost < NEVER:
+                pushed += 1
+                heappush(queue, (cost + abs(goal[0] - cell[0]) + abs(goal[1] - cell[1]), pushed, cell, direction))
     return _enter(now, best) if best else "Noop"
+
+
+def _guess(now: Situation, cell: Cell) -> float:
+    """What entering a cell further off would cost."""
+    if now.lost:
+        return 1.0
+    if not (VIEW_X <= cell[0] < AREA and VIEW_Y <= cell[1] < AREA):
+        return NEVER
+    mark = now.notes.marks.get(cell)
+    cost = 1.2 if mark is None else _cost(now, mark.rstrip(GUESS))
+    return cost + _VISIT / 4 * now.notes.trail.count(cell)
 
 
 def step_cost(now: Situation, direction: str) -> float:

@@ -20,7 +20,7 @@ TRAIL = 30
 
 KEPT = {
     "tree": 12, "water": 8, "stone": 16, "coal": 6, "iron": 6, "diamond": 4,
-    "table": 4, "furnace": 3, "lava": 8, "plant": 3, "cow": 3, "path": 6,
+    "table": 4, "furnace": 3, "lava": 8, "plant": 3, "cow": 6, "path": 6,
 }  # fmt: skip
 """Landmarks kept of each kind, the nearest first: the notes must not grow with the episode."""
 _SOLID = frozenset(KEPT) - {"path", "cow"}
@@ -73,7 +73,8 @@ def _apply(notes: Notes, head: str, words: list[str]) -> None:
         return
     if head == "at":
         notes.at, notes.found = cells[0], True
-        notes.trail = [*notes.trail[-TRAIL:], cells[0]]
+        if notes.trail[-1:] != cells[:1]:
+            notes.trail = [*notes.trail[-TRAIL:], cells[0]]
         if len(words) > 2 and words[2] in DIRECTIONS:
             notes.facing = words[2]
     elif head == "trail":
@@ -145,7 +146,7 @@ def advance(old: Notes, before: Sight, action: str, now: Sight, step: int) -> No
             at = _clip(at[0] + step_x), _clip(at[1] + step_y)
     new = Notes(
         at=at, facing=facing, found=True, lines=old.lines, marks=dict(old.marks), rows=list(old.rows),
-        trail=[*old.trail[-TRAIL:], at], planted=old.planted, goals=old.goals,
+        trail=old.trail if at == old.at else [*old.trail[-TRAIL:], at], planted=old.planted, goals=old.goals,
     )  # fmt: skip
     look(new, now)
     if action == "Place Plant" and now.has("sapling") < before.has("sapling"):

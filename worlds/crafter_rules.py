@@ -5,19 +5,21 @@ inventory proves is known, and the player wanders by the step number in the prom
 """
 
 from worlds.crafter_moves import FAR, Situation, approach, explore, go, turn, use
-from worlds.crafter_sight import DIRECTIONS, WALKABLE
 from worlds.crafter_shelter import seal, secure
+from worlds.crafter_sight import DIRECTIONS, WALKABLE
 
 TOOLS = ("wood_pickaxe", "wood_sword", "stone_pickaxe", "stone_sword", "iron_pickaxe", "iron_sword")
 STONES = 9
 """What is carried at most, and what closes a room in the open."""
+_DUSK, _DAWN, _MORNING = 150, 280, 340
+"""Steps into a day of 300 at which zombies gather on grass, begin to leave, and have left (as steps since midnight)."""
 
 
 def choose(now: Situation) -> str:
     """The action to send."""
     if now.sight.sleeping:
         return "Noop"
-    for rule in (_fight, _stay, _shield, _starve, _rest, _plant, _craft, _set_up, _refresh, _pick_up, _gather):
+    for rule in _RULES:
         action = rule(now)
         if action:
             return action
@@ -25,12 +27,14 @@ def choose(now: Situation) -> str:
 
 
 def _hour(now: Situation) -> int:
-    """Steps into the day; 0 is a morning, and from about 160 to 265 it is dark and zombies gather on grass."""
-    return now.step % 300
+    """Steps into the day, the first hours of a morning counted to the night before."""
+    hour = now.step % 300
+    return hour + 300 if hour < _MORNING - 300 and now.step >= 300 else hour
 
 
-def _dark(now: Situation) -> bool:
-    return 150 <= _hour(now) < 280
+def _exposed(now: Situation) -> bool:
+    """Night, and grass near enough for zombies to come from."""
+    return _DUSK <= _hour(now) < _DAWN and now.sight.distance("grass") <= 4
 
 
 # --- staying alive ----------------------------------------------------------------------------------------------------
@@ -51,16 +55,11 @@ def _fight(now: Situation) -> str:
     return ""
 
 
-def _exposed(now: Situation) -> bool:
-    return _dark(now) and now.sight.distance("grass") <= 4
-
-
 def _stay(now: Situation) -> str:
     """Behind walls at night, stay there: hunger takes less than the zombies outside."""
     vitals = now.sight.vitals
-    besieged = (_hour(now) >= 280 or _hour(now) < 40) and now.sight.distance("zombie") <= 6
-    starving = min(vitals["food"], vitals["drink"]) == 0
-    if not (_exposed(now) or (besieged and not starving)) or not secure(now):
+    besieged = _hour(now) >= _DAWN and now.sight.distance("zombie") <= 6 and min(vitals["food"], vitals["drink"]) > 0
+    if not (_exposed(now) or besieged) or not secure(now):
         return ""
     if vitals["drink"] < 8 and now.sight.distance("water") == 1:
         return use(now, "water")
@@ -80,47 +79,58 @@ def _shield(now: Situation) -> str:
 
 
 def _starve(now: Situation) -> str:
-    """Drink and eat before it is too late, and before the night."""
+    """Drink and eat before it is too late, the earlier the further it is."""
     vitals = now.sight.vitals
-    evening = 100 <= _hour(now) < 150
     needs = []
-    for vital, source, near, reach in (("drink", "water", 7, 25), ("food", "cow", 6, 20)):
-        distance = now.distance(source)
-        if vitals[vital] <= (1 if _exposed(now) else 2 + min(distance, 36) // 12) or (
-            evening and vitals[vital] <= near and distance <= reach
-        ):
+    for vital, source, enough in (("drink", "water", 2), ("food", "cow", 3)):
+        enough = 1 if _exposed(now) else enough + min(now.distance(source), 24) // 12
+        if vitals[vital] <= enough:
             needs.append((vitals[vital], source))
     for _, source in sorted(needs):
         action = use(now, source)
         if action:
             return action
-    if needs and min(needs)[0] <= 4:
-        return explore(now, near={"water": "w", "cow": "+"}[min(needs)[1]])
-    if evening and now.has("wood_pickaxe") and now.has("stone") < STONES and now.distance("stone") <= 15:
-        return use(now, "stone")
-    return ""
+    return explore(now, near={"water": "w", "cow": "+"}[min(needs)[1]]) if needs else ""
 
 
 def _rest(now: Situation) -> str:
     """Sleep when tired, in a closed room where there are stones for it, in the open as a last resort."""
-    vitals = now.sight.vitals
-    energy, health = vitals["energy"], vitals["health"]
-    exposed = _exposed(now)
-    bedtime = _dark(now) and 11 * (9 - energy) >= 265 - _hour(now)
-    early = now.missing("wake_up") and energy <= 6
-    tired = energy <= 3 or bedtime or (exposed and energy <= 7)
-    safe = secure(now)
-    if not tired and not (health <= 3 or (health <= 6 and exposed)):
-        return ("Sleep" if safe else seal(now, most=9)) if early else ""
-    if safe:
+    energy, health = now.sight.vitals["energy"], now.sight.vitals["health"]
+    night = _DUSK <= _hour(now) < _DAWN
+    bedtime = night and 11 * (9 - energy) >= _DAWN - 15 - _hour(now)
+    weak = health <= 3 or (health <= 6 and _exposed(now))
+    if not (energy <= 3 or bedtime or weak or (_exposed(now) and energy <= 7)):
+        return ""
+    if secure(now):
         return "Sleep" if energy < 9 else "Noop"
     action = seal(now)
     if action:
         return action
     if now.has("wood_pickaxe") and now.distance("stone") <= 15:
         return use(now, "stone")
-    desperate = energy <= (0 if _dark(now) else 2)
+    desperate = energy <= (0 if night else 2)
     return "Sleep" if desperate and now.sight.distance("zombie") > 6 else ""
+
+
+def _nap(now: Situation) -> str:
+    """A first sleep by day where a room is quickly closed, for the sake of waking up."""
+    if not now.missing("wake_up") or now.sight.vitals["energy"] > 6:
+        return ""
+    return "Sleep" if secure(now) else seal(now, most=9)
+
+
+def _prepare(now: Situation) -> str:
+    """Before the night: eat, drink, and have the stones for a closed room."""
+    if not 100 <= _hour(now) < _DUSK:
+        return ""
+    vitals = now.sight.vitals
+    if vitals["food"] <= 6 and now.distance("cow") <= 20:
+        return use(now, "cow")
+    if vitals["drink"] <= 7 and now.distance("water") <= 25:
+        return use(now, "water")
+    if now.has("wood_pickaxe") and now.has("stone") < STONES and now.distance("stone") <= 15:
+        return use(now, "stone")
+    return ""
 
 
 def _refresh(now: Situation) -> str:
@@ -143,28 +153,8 @@ def _plant(now: Situation) -> str:
         return ""
     if now.has("sapling"):
         return "Place Plant" if now.missing("place_plant") else ""
-    eager = now.step <= 40 or (not now.lost and now.coin(3, "sapling") == 0)
+    eager = now.step <= 25 or (not now.lost and now.coin(3, "sapling") == 0)
     return "Do" if eager and now.missing("collect_sapling") else ""
-
-
-def _craft(now: Situation) -> str:
-    sight = now.sight
-    if sight.beside("table"):
-        for tool in TOOLS:
-            if not now.has(tool) and _affordable(now, tool):
-                if not tool.startswith("iron") or sight.beside("furnace"):
-                    return "Make " + tool.replace("_", " ").title()
-    if sight.front in WALKABLE:
-        if (
-            sight.beside("table")
-            and now.has("stone") >= 4
-            and now.distance("furnace") > 10
-            and now.has("stone_pickaxe")
-        ):
-            return "Place Furnace"
-        if now.has("stone") and now.missing("place_stone") and (not now.lost or now.coin(8, "stone") == 0):
-            return "Place Stone"
-    return ""
 
 
 def _affordable(now: Situation, tool: str) -> bool:
@@ -174,29 +164,42 @@ def _affordable(now: Situation, tool: str) -> bool:
     return bool(now.has("wood") and now.has(material))
 
 
+def _craft(now: Situation) -> str:
+    sight = now.sight
+    if sight.beside("table"):
+        for tool in TOOLS:
+            if not now.has(tool) and _affordable(now, tool) and (sight.beside("furnace") or not tool.startswith("iron")):
+                return "Make " + tool.replace("_", " ").title()
+    if sight.front not in WALKABLE:
+        return ""
+    if sight.beside("table") and now.has("stone") >= 4 and now.distance("furnace") > 10 and now.has("stone_pickaxe"):
+        return "Place Furnace"
+    if now.has("stone") and now.missing("place_stone") and (not now.lost or now.coin(8, "stone") == 0):
+        return "Place Stone"
+    return ""
+
+
 def _set_up(now: Situation) -> str:
     """Go where the next tool can be made, or set up a table there."""
     tool = next((tool for tool in TOOLS if not now.has(tool)), "")
     if not tool:
         return ""
-    furnace = tool.startswith("iron") and now.distance("furnace") == FAR and now.has("stone") >= 5
+    iron = tool.startswith("iron")
+    furnace = iron and now.distance("furnace") == FAR and now.has("stone") >= 5
     if not (_affordable(now, tool) or furnace):
         return ""
-    if tool.startswith("stone") and now.has("stone") < 6 and now.sight.distance("stone") <= 3:
-        return ""  # enough for the furnace too, at one go
+    if tool == "stone_pickaxe" and now.has("stone") < 6 and now.sight.distance("stone") <= 3 and _hour(now) < 100:
+        return ""  # enough for the sword and the furnace too, at one go
     far = now.distance("table")
-    spare = {"wood": 4, "stone": 4, "iron": 3}[tool.partition("_")[0]]
-    if far > 12 and now.has("wood") >= spare and (not tool.startswith("iron") or now.has("stone") >= 5):
+    if far > 12 and now.has("wood") >= (3 if iron else 4) and (not iron or now.has("stone") >= 5):
         return "Place Table" if now.sight.front in WALKABLE else _make_room(now) or explore(now)
     if far == FAR:
         return ""
     if not now.sight.beside("table"):
         return approach(now, "table")
-    if not tool.startswith("iron") or now.sight.beside("furnace"):
+    if not iron or now.sight.beside("furnace"):
         return ""
-    if now.distance("furnace") <= 10:
-        return approach(now, "furnace")
-    return _make_room(now)
+    return approach(now, "furnace") if now.distance("furnace") <= 10 else _make_room(now)
 
 
 def _make_room(now: Situation) -> str:
@@ -213,25 +216,26 @@ def _wood_wanted(now: Situation) -> int:
 
 
 def _pick_up(now: Situation) -> str:
-    """What is worth a few steps whenever it is known to be near."""
-    wanted = _wood_wanted(now)
-    wood_reach = 14 if now.has("wood") < min(3, wanted) else 5 if now.has("wood") < wanted else 0
-    for name, tool, enough, reach in (
-        ("diamond", "iron_pickaxe", 9, 20),
-        ("iron", "stone_pickaxe", 2, 12),
-        ("tree", "", 9, wood_reach),
-        ("coal", "wood_pickaxe", 2, 7),
-        ("stone", "wood_pickaxe", STONES, 2),
+    """The thing most worth a few steps, of all that are known to be near."""
+    wood, wanted = now.has("wood"), _wood_wanted(now)
+    best, best_cost = "", FAR
+    for name, tool, carried, enough, reach, worth in (
+        ("diamond", "iron_pickaxe", now.has("diamond"), 9, 20, 20),
+        ("iron", "stone_pickaxe", now.has("iron"), 2, 12, 12),
+        ("coal", "wood_pickaxe", now.has("coal"), 2, 7, 4),
+        ("tree", "", wood, wanted, 14 if wood < min(4, wanted) else 5, 8 if wood < min(4, wanted) else 2),
+        ("stone", "wood_pickaxe", now.has("stone"), STONES, 3, 1),
     ):
-        if (not tool or now.has(tool)) and now.has("wood" if name == "tree" else name) < enough:
-            if now.distance(name) <= reach:
-                return use(now, name)
-    return ""
+        if carried < enough and (not tool or now.has(tool)):
+            distance = now.distance(name)
+            if distance <= reach and distance - worth < best_cost:
+                best, best_cost = name, distance - worth
+    return use(now, best) if best else ""
 
 
 def _gather(now: Situation) -> str:
     """Go for what the next tool needs; look for it when it is not known where that is."""
-    if now.has("wood") < min(3, _wood_wanted(now)):
+    if now.has("wood") < min(3, _wood_wanted(now)) or not now.has("wood_pickaxe"):
         return use(now, "tree") or explore(now)
     if now.has("stone") < (STONES if now.distance("stone") <= 6 else 6):
         return use(now, "stone") or explore(now, near="s")
@@ -243,4 +247,7 @@ def _gather(now: Situation) -> str:
     return ""
 
 
-__all__ = ["DIRECTIONS", "choose"]
+_RULES = (
+    *(_fight, _stay, _shield, _starve, _rest),
+    *(_plant, _craft, _set_up, _nap, _prepare, _refresh, _pick_up, _gather),
+)

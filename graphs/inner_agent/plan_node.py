@@ -16,7 +16,7 @@ from chat_models import Completion
 from graphs.inner_agent.routine import Ask, answered, ask, heard, means_operation, only_actions, read, run, turns_left
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import Message, State, Talk
-from tools import Kind
+from tools import Kind, Mistake, MistakeCode
 
 
 def plan(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "handoff", "act"]]]:
@@ -93,7 +93,12 @@ def _without_action(session: Session, talk: Talk) -> list[Message]:
     messages = list(talk["messages"])
     at = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
     reading = session.dialect.read(messages[at], session.vocabulary("PLAN"))
-    actions = [call for call in reading.calls if call.operation.kind is Kind.WORLD]
+    # What stands after the action was not run, but it may hold another action.
+    actions = [
+        item
+        for item in reading.items
+        if (item.code is MistakeCode.AFTER_END if isinstance(item, Mistake) else item.operation.kind is Kind.WORLD)
+    ]
     if actions:
         messages[at] = session.dialect.remove(messages[at], actions)
         answers = {call.call_id for call in actions} - {None}

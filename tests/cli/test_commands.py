@@ -136,10 +136,8 @@ def test_demo_compares_the_notebook_on_and_off_and_names_what_it_wrote(automem: 
 
 
 def test_the_command_line_answers_without_loading_anything_heavy() -> None:
-    program = (
-        "import sys; from cli.app import app; heavy = {'torch', 'transformers', 'langgraph', 'langchain_core', 'openai', "
-        "'numpy', 'crafter', 'nle', 'trl', 'peft'}; print(sorted(heavy & set(sys.modules)))"
-    )
+    heavy = ("torch", "transformers", "langgraph", "langchain_core", "openai", "numpy", "crafter", "nle", "trl", "peft")
+    program = f"import sys; from cli.app import app; print(sorted(set({heavy}) & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 

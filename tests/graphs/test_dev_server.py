@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +93,13 @@ def test_a_run_advances_an_episode_and_the_next_run_on_the_thread_continues_it(s
     state = server.get(f"/threads/{thread}/state")
     assert state["values"]["step"] == 7
     assert state["next"] == []
+
+
+def test_the_request_in_the_readme_is_answered(server: Server) -> None:
+    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("curl"))
+    words = shlex.split(line)
+    path = urllib.parse.urlsplit(next(word for word in words if word.startswith("http"))).path
+    assert server.post(path, json.loads(words[words.index("-d") + 1]))["step"] == 4
 
 
 def test_two_threads_play_two_episodes_without_touching_each_other(server: Server) -> None:

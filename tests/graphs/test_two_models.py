@@ -53,6 +53,7 @@ def test_the_memory_model_consults_and_the_gameplay_model_commits(
     [
         "<|ACTION|>Go West<|END|>",
         "I know it.\n<|ACTION|>Go West<|END|>",
+        "<|ACTION|>Wait<|END|>\n<|ACTION|>Go West<|END|>",
         "<|READ|>strategy.md<|END|>\n<|ACTION|>Go West<|END|>",
     ],
 )
@@ -69,7 +70,7 @@ def test_an_action_the_memory_model_blurts_out_never_reaches_the_gameplay_model(
     assert ("### READ strategy.md" in handed[-1]["content"]) == ("READ" in blurted)
     record = steps_of(tmp_path)[0]
     assert record.action == "Wait"
-    assert record.conversations[0].operations[-1].outcome == "removed"
+    assert "removed" in [operation.outcome for operation in record.conversations[0].operations]
 
 
 def test_the_gameplay_model_may_recall_further_and_is_not_committed_blindly(

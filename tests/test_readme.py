@@ -1,0 +1,63 @@
+"""Every command and snippet of the README, run: with a stub server in place of the model's, and few steps."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai_stub import OpenAIStub
+from playing import by_turn
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(program: str) -> list[list[str]]:
+    lines = [line.split("    #")[0] for block in blocks("bash") for line in block.splitlines()]
+    return [words for words in map(shlex.split, lines) if words and Path(words[0]).name == program]
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIStub]:
+    with OpenAIStub(by_turn({}, otherwise="<|ACTION|>Noop<|END|>")) as stub:
+        yield stub
+
+
+def test_every_program_of_the_readme_is_covered_here() -> None:
+    lines = [line for block in blocks("bash") for line in block.splitlines()]
+    assert {Path(shlex.split(line)[0]).name for line in lines} == {"make", "automem", "langgraph", "curl"}
+
+
+@pytest.mark.parametrize("command", commands("automem"), ids=" ".join)
+def test_an_automem_command_of_the_readme_runs(command: list[str], tmp_path: Path, server: OpenAIStub) -> None:
+    words = [word.replace("http://HOST:8000/v1", server.url) for word in command[1:]]
+    words[words.index("--out") + 1] = str(tmp_path / "run")
+    automem = Path(sys.executable).with_name("automem")
+    ended = subprocess.run([automem, *words, "--max-steps", "2"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["overall"]["n"] == 10
+
+
+def test_make_demo_and_make_test_are_what_ci_and_the_suite_run() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert commands("make") == [["make", "demo"], ["make", "test"]]
+    assert "automem demo" in makefile.split("\ndemo:")[1].split("\n\n")[0]
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("snippet", blocks("python"))
+def test_a_python_snippet_of_the_readme_runs(snippet: str, tmp_path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert [line.split()[0] for line in ended.stdout.splitlines()[:3]] == ["6", "11", "16"]
+    assert (tmp_path / ended.stdout.splitlines()[-1] / "memory").is_dir()
