@@ -10,6 +10,7 @@ import typer
 
 from cli.demo import demo
 from cli.evaluate import evaluate
+from cli.fork import fork
 
 app = typer.Typer(
     name="automem",
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(name="eval")(evaluate)
+app.command(name="fork")(fork)
 app.command(name="demo")(demo)
 
 

@@ -40,13 +40,13 @@ class Node(Runnable[State, Command[Any]]):
         with SESSIONS.recording(session):
             steps = self.function(input, session)
             if isinstance(steps, Command):
-                return steps
+                return _located(steps, session, input)
             completion = None
             while True:
                 try:
                     request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
                 except StopIteration as end:
-                    return _checked(end.value)
+                    return _located(end.value, session, input)
                 completion = call(session.model(request.role), request.messages, **session.call_settings(request))
 
     async def ainvoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
@@ -57,13 +57,13 @@ class Node(Runnable[State, Command[Any]]):
         with SESSIONS.recording(session):
             steps = self.function(input, session)
             if isinstance(steps, Command):
-                return steps
+                return _located(steps, session, input)
             completion = None
             while True:
                 try:
                     request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
                 except StopIteration as end:
-                    return _checked(end.value)
+                    return _located(end.value, session, input)
                 completion = await acall(
                     session.model(request.role), request.messages, **session.call_settings(request)
                 )
@@ -77,10 +77,12 @@ def destinations(function: NodeFunction) -> tuple[str, ...]:
     return get_args(get_args(returned)[0])
 
 
-def _checked(value: object) -> Command[Any]:
-    if not isinstance(value, Command):
-        raise TypeError(f"A node must end with a Command, not {type(value).__name__}.")
-    return value
+def _located(command: Command[Any], session: Session, state: State) -> Command[Any]:
+    """The command, with the episode's folder in it where the run has just been given another one (a fork)."""
+    episode = str(session.folder.path)
+    if state.get("episode") in (None, episode) or not isinstance(command.update, dict):
+        return command
+    return Command(goto=command.goto, update={**command.update, "episode": episode})
 
 
 def _context() -> Context | None:

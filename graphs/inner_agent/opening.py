@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from graphs.inner_agent.deciding import decide
+from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hook_calls import observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
 from graphs.inner_agent.session import Moment, Role, Session, plain
@@ -61,6 +62,9 @@ def open_session(
         retry=Retry(attempts=settings.attempts),
     )
     _replay(session, world)
+    origin = origin_of(folder)
+    if origin is not None and origin.step == session.moment.step:
+        session.start_revision = origin.revision
     if step is not None and step != session.moment.step:
         session.close()
         raise SettingsError(

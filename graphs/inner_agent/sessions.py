@@ -13,10 +13,11 @@ from typing import Any
 
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
+from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.run_file import recorded_settings
 from graphs.inner_agent.session import Session
-from traces import EpisodeFolder, RunFolder
+from traces import EpisodeFolder, RunFolder, TraceReader
 
 KEPT = 64
 """Idle sessions kept alive by a server: beyond that the least recently used one is closed, to be replayed when asked
@@ -66,7 +67,13 @@ class Sessions:
                 return live
             settings = _settings(folder, state, context)
             _refuse_another(settings, state, folder)
-            if live is not None:
+            if _is_past(folder, state):
+                # An earlier checkpoint was taken up: what was played since stays, the other future gets its own folder.
+                source, folder = folder, next_free(folder)
+                middle = state["revision"] if state.get("talk") is not None else None
+                notebook = live.notebook if live is not None else None
+                fork_episode(source, folder, state["step"], notebook=notebook, middle=middle)
+            elif live is not None:
                 self._drop(str(folder.path))
             return self._start(settings, folder, state)
 
@@ -128,6 +135,14 @@ def episode_folder(state: Mapping[str, Any], context: Context | None, thread: st
 def _settings(folder: EpisodeFolder, state: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
     """The settings an episode was started with; or, for a new one, those its first run asks for."""
     return recorded_settings(folder) or episode_settings(dict(state), context)
+
+
+def _is_past(folder: EpisodeFolder, state: Mapping[str, Any]) -> bool:
+    """Whether `state` stands at a step that the episode has already played."""
+    if not state.get("episode") or "step" not in state or not folder.steps.exists():
+        return False
+    with TraceReader(folder) as reader:
+        return bool(state["step"] <= len(reader))
 
 
 def _agrees(settings: EpisodeSettings, state: Mapping[str, Any]) -> bool:

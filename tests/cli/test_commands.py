@@ -124,6 +124,44 @@ def test_an_output_that_cannot_be_written_ends_in_one_line(automem: Run, tmp_pat
     assert len(errors.strip().splitlines()) == 1
 
 
+def test_fork_plays_the_rest_of_an_episode_anew(automem: Run, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    automem(
+        "eval", "--world", "vault", "--model", "scripted", "--task", "three-doors", "--seeds", "4", "--out", str(run)
+    )
+    episode = run / "episodes" / "vault" / "three-doors" / "seed-4"
+    first = (episode / "steps.jsonl").read_bytes()
+    (tmp_path / "empty.md").write_text("")
+    code, printed, errors = automem("fork", str(episode), "--step", "9", "--edit", f"codes.md={tmp_path / 'empty.md'}")
+    assert code == 0, errors
+    assert "forked from: 100.00 %" in printed
+    forked = tmp_path / "run-fork-1" / "episodes" / "vault" / "three-doors" / "seed-4"
+    assert (forked / "steps.jsonl").read_bytes().splitlines()[:8] == first.splitlines()[:8]
+    assert json.loads((forked / "origin.json").read_text())["edited"] == ["codes.md"]
+    assert json.loads((forked / "episode.json").read_text())["progression"] < 1  # the codes were read before step 9
+    assert (episode / "steps.jsonl").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere", "--step", "3"], "holds no episode"),
+        (["EPISODE", "--step", "99"], "from 1 to"),
+        (["EPISODE", "--step", "2", "--edit", "codes.md"], "FILE=PATH"),
+        (["EPISODE", "--step", "2", "--edit", "codes.md=/nowhere/x"], "cannot be read"),
+        (["EPISODE", "--step", "2", "--scaffold", "crafter/v0"], "is for the world"),
+    ],
+)
+def test_a_fork_that_cannot_be_made_says_why(automem: Run, tmp_path: Path, arguments: list[str], told: str) -> None:
+    run = tmp_path / "run"
+    automem("eval", "--world", "vault", "--model", "scripted", "--task", "one-door", "--seeds", "4", "--out", str(run))
+    episode = str(run / "episodes" / "vault" / "one-door" / "seed-4")
+    code, _, errors = automem("fork", *(episode if word == "EPISODE" else word for word in arguments))
+    assert code == 2
+    assert told in " ".join(errors.replace("│", " ").split())
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_demo_compares_the_notebook_on_and_off_and_names_what_it_wrote(automem: Run, tmp_path: Path) -> None:
     code, printed, _ = automem("demo", "--seeds", "42", "--steps", "20", "--out", str(tmp_path / "demo"))
     assert code == 0

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from traces import RunFolder, TraceReader
 
 EVAL = ["eval", "--world", "vault", "--task", "six-doors", "--seeds", "42", "--model", "scripted", "--quiet"]
@@ -21,7 +22,7 @@ def automem(*words: str, largest_file: int | None = None) -> subprocess.Complete
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
     command = [str(Path(sys.executable).with_name("automem")), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)  # noqa: PLW1509
+    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
 
 
 @pytest.mark.parametrize("largest_file", [6_000, 20_000, 33_000])

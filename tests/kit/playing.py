@@ -53,8 +53,10 @@ def play(
 ) -> Json:
     """Run the inner agent on a thread and return its output. `model` may be among `context`; scripted otherwise."""
     model = context.pop("model", "scripted")
-    settings = Context(runs=str(tmp_path / "runs"), attempts=context.pop("attempts", 1), **context)
     given = {"world": world, "seed": seed, "steps": steps, "model": model}
+    if "task" in context:
+        given["task"] = context.pop("task")
+    settings = Context(runs=str(tmp_path / "runs"), attempts=context.pop("attempts", 1), **context)
     output: Json = graph.invoke(given, {"configurable": {"thread_id": thread}}, context=settings)
     return output
 

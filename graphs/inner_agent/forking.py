@@ -1,0 +1,100 @@
+"""Fork an episode: its world and notebook as they were at a step, edited or not, for the rest to be played anew."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphs.inner_agent.context import SettingsError
+from memory_fs import MemoryFS, Outcome
+from traces import EpisodeFolder, TraceReader, copy_steps
+from traces.plain_json import read_file, write_file
+
+EDIT_ROUTINE = "EDIT"
+"""The routine under which a person's edits stand in the journal of a fork."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a forked episode comes from; origin.json in its folder."""
+
+    episode: str
+    """The folder it was forked from."""
+    step: int
+    """The first step that is played anew."""
+    revision: int
+    """The notebook's revision at which that step begins, edits included."""
+    edited: tuple[str, ...] = ()
+    """The notebook's files that a person changed."""
+
+
+def fork_episode(
+    source: EpisodeFolder,
+    target: EpisodeFolder,
+    step: int,
+    *,
+    notebook: MemoryFS | None = None,
+    middle: int | None = None,
+    edits: Mapping[str, str] | None = None,
+) -> Origin:
+    """Lay out in `target` the episode of `source` as it was when `step` began; `source` is not changed.
+
+    `notebook`: that of `source`, if it is open. `middle`: the notebook's revision in the middle of the step, for a
+    fork that goes on from there. `edits`: whole texts of notebook files. SettingsError if there is no such step, an
+    edit is refused, or `target` holds an episode already.
+    """
+    with TraceReader(source) as reader:
+        if not 1 <= step <= len(reader) + 1:
+            raise SettingsError(f"{source.path} has {len(reader)} steps: fork at a step from 1 to {len(reader) + 1}.")
+        begins = reader.step(step - 1).revision if step > 1 else None
+    if target.path.exists() and any(target.path.iterdir()):
+        raise SettingsError(f"{target.path} holds an episode already: fork to another folder.")
+    copy_steps(source, target, step - 1)
+    with notebook_of(source) if notebook is None else nullcontext(notebook) as history:
+        # Before the first step there are the starting files, one revision, or none.
+        begins = min(1, history.revision) if begins is None else begins
+        with history.fork(middle or begins, target.memory, journal=target.journal) as forked:
+            if edits:
+                _edit(forked, step, edits)
+                begins = forked.revision
+    origin = Origin(str(source.path), step, begins, tuple(edits or ()))
+    write_file(_path(target), dataclasses.asdict(origin))
+    return origin
+
+
+def notebook_of(folder: EpisodeFolder) -> MemoryFS:
+    """The notebook of an episode, opened."""
+    return MemoryFS(folder.memory, journal=folder.journal)
+
+
+def origin_of(folder: EpisodeFolder) -> Origin | None:
+    """Where an episode was forked from; None if it was not."""
+    if not _path(folder).exists():
+        return None
+    plain: dict[str, Any] = read_file(_path(folder))
+    return Origin(**{**plain, "edited": tuple(plain["edited"])})
+
+
+def next_free(folder: EpisodeFolder) -> EpisodeFolder:
+    """A folder of a run beside that of `folder`'s, for its next fork: RUN-fork-1, RUN-fork-2, …"""
+    run, inner = folder.path.parents[3], folder.path.parts[-4:]
+    number = 1
+    while (run.parent / f"{run.name}-fork-{number}").exists():
+        number += 1
+    return EpisodeFolder((run.parent / f"{run.name}-fork-{number}").joinpath(*inner))
+
+
+def _edit(notebook: MemoryFS, step: int, edits: Mapping[str, str]) -> None:
+    notebook.mark(step, EDIT_ROUTINE)
+    for file, text in edits.items():
+        result = notebook.write(file, text)
+        if result.outcome is Outcome.REJECTED:
+            raise SettingsError(f"The edit of {file} is refused: {result.text}")
+
+
+def _path(folder: EpisodeFolder) -> Path:
+    return folder.path / "origin.json"

@@ -1,0 +1,123 @@
+"""Forks and time travel: world and notebook as they were at a step, the rest played anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from openai_stub import OpenAIStub, say, status
+from playing import by_turn, folder_of, play, steps_of
+
+from chat_models import ProviderFailure
+from graphs.inner_agent import Context, graph
+from graphs.inner_agent.context import SettingsError
+from graphs.inner_agent.forking import fork_episode, origin_of
+from graphs.inner_agent.graph import build
+from graphs.inner_agent.sessions import SESSIONS
+from traces import EpisodeFolder, RunFolder, TraceReader
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIStub]:
+    with OpenAIStub() as stub:
+        yield stub
+
+
+def played(folder: EpisodeFolder) -> list[Any]:
+    with TraceReader(folder) as reader:
+        return [(r.step, r.action, r.observation, r.reward, r.notices, r.revision) for r in reader]
+
+
+def notebook(folder: EpisodeFolder) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.memory.iterdir()}
+
+
+def fork_of(source: EpisodeFolder, target: Path, step: int, **more: Any) -> EpisodeFolder:
+    """A fork in a run folder of its own, with the settings of its source."""
+    folder = RunFolder(target).episode(*source.path.parts[-3:-1], int(source.path.name.removeprefix("seed-")))
+    fork_episode(source, folder, step, **more)
+    shutil.copy(source.path.parents[3] / "run.json", target / "run.json")
+    return folder
+
+
+@pytest.mark.parametrize("step", [1, 2, 17, 41])
+def test_a_fork_played_on_by_a_deterministic_player_becomes_the_same_episode(tmp_path: Path, step: int) -> None:
+    play(tmp_path, 40, seed=3, task="six-doors")
+    source = folder_of(tmp_path)
+    before = {path: path.read_bytes() for path in source.path.rglob("*") if path.is_file()}
+    fork = fork_of(source, tmp_path / "forked", step)
+    assert len(played(fork)) == step - 1
+    if step <= 40:
+        graph.invoke({"episode": str(fork.path), "steps": 41 - step})
+    assert played(fork) == played(source)
+    assert fork.journal.read_bytes() == source.journal.read_bytes()
+    assert notebook(fork) == notebook(source)
+    assert {path: path.read_bytes() for path in source.path.rglob("*") if path.is_file()} == before
+    origin = origin_of(fork)
+    assert origin is not None
+    assert (origin.episode, origin.step) == (str(source.path), step)
+
+
+def test_an_edited_notebook_is_what_the_fork_begins_with_even_when_it_is_killed_in_its_first_step(
+    tmp_path: Path, server: OpenAIStub
+) -> None:
+    server.default = by_turn({("LOG", 0): "<|APPEND|>codes.md|mine<|END|><|DONE|>"})
+    play(tmp_path, 6, model="vllm:m", base_url=server.url)
+    fork = fork_of(folder_of(tmp_path), tmp_path / "forked", 4, edits={"codes.md": "red 1 2 3\nblue 3 2 1\n"})
+    assert notebook(fork)["codes.md"] == "red 1 2 3\nblue 3 2 1\n"
+    server.script(say("<|WRITE|>codes.md|gone<|END|>"), status(500))
+    with pytest.raises(ProviderFailure):  # its first step breaks off after the edited file was overwritten
+        graph.invoke({"episode": str(fork.path), "steps": 1})
+    server.default = by_turn({("LOG", 0): "<|READ|>codes.md<|END|>", ("LOG", 1): "<|DONE|>"})
+    graph.invoke({"episode": str(fork.path), "steps": 1})
+    with TraceReader(fork) as reader:
+        assert "red 1 2 3" in reader.step(4).conversations[0].messages[3]["content"]
+        assert reader.step(4).conversations[0].operations[0].provenance[0][0] == 4
+    assert notebook(fork)["codes.md"] == "red 1 2 3\nblue 3 2 1\n"
+
+
+@pytest.mark.parametrize("step", [0, 8])
+def test_there_is_no_fork_at_a_step_that_was_not_reached(tmp_path: Path, step: int) -> None:
+    play(tmp_path, 6)
+    with pytest.raises(SettingsError, match="from 1 to 7"):
+        fork_of(folder_of(tmp_path), tmp_path / "forked", step)
+
+
+def test_a_refused_edit_says_why(tmp_path: Path) -> None:
+    play(tmp_path, 6)
+    with pytest.raises(SettingsError, match=r"\.\./codes\.md"):
+        fork_of(folder_of(tmp_path), tmp_path / "forked", 3, edits={"../codes.md": "x"})
+
+
+def test_a_run_from_an_earlier_checkpoint_forks_and_leaves_the_first_future_alone(tmp_path: Path) -> None:
+    travelling = build().compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    context = Context(runs=str(tmp_path / "runs"))
+    given = {"world": "vault", "task": "six-doors", "seed": 3, "steps": 12, "model": "scripted"}
+    first = travelling.invoke(given, config, context=context)
+    source = folder_of(tmp_path)
+    before = played(source)
+    for node in ("observe", "remember", "act"):
+        earlier = [
+            state.config
+            for state in travelling.get_state_history(config)
+            if state.next == (node,) and state.values.get("step") == 6
+        ][-1]
+        again = travelling.invoke(None, earlier, context=context)
+        assert again["episode"] != first["episode"]
+        fork = EpisodeFolder(Path(again["episode"]))
+        assert played(fork) == before[: len(played(fork))]
+        assert len(played(fork)) == again["step"] - 1 == 12
+        assert played(source) == before
+
+
+def test_an_episode_is_played_on_from_its_folder_alone(tmp_path: Path) -> None:
+    play(tmp_path, 3, seed=2)
+    folder = folder_of(tmp_path)
+    SESSIONS.close(folder)
+    assert graph.invoke({"episode": str(folder.path), "steps": 2})["step"] == 6
+    assert [record.step for record in steps_of(tmp_path)] == [1, 2, 3, 4, 5]

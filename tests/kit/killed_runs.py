@@ -1,0 +1,76 @@
+"""Play a run in processes that are killed again and again, and go on with it each time; a program of its own.
+
+    python tests/kit/killed_runs.py OUT SEED KILLS WORLD TASK STEPS
+
+Imports once, then forks: a killed run costs a fraction of a second. Half of the kills come from outside at a random
+instant, half from inside, in the middle of a random write (half of its bytes are on disk). Prints how many kills there
+were; the run in OUT is finished then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+from graphs.evaluation import graph
+from graphs.evaluation.state import Input
+from graphs.inner_agent.context import Context
+
+
+def play(out: Path, world: str, task: str, steps: int) -> None:
+    """Begin the run, or go on with it."""
+    seeds = [1, 2]
+    request = Input(
+        world=world, tasks=[task], seeds=seeds, model="scripted", out=str(out), resume=(out / "run.json").exists()
+    )
+    asyncio.run(graph.ainvoke(request, context=Context(max_steps=steps)))
+
+
+def die_in_write(number: int) -> None:
+    """Kill this process in the middle of its `number`-th write to a file."""
+    written = 0
+    write = os.write
+
+    def torn(descriptor: int, data: bytes) -> int:
+        nonlocal written
+        written += 1
+        if written == number:
+            write(descriptor, bytes(data)[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(descriptor, data)
+
+    os.write = torn  # type: ignore[assignment]
+
+
+def main() -> None:
+    """Kill until `kills` is reached, then let the run end."""
+    out, world, task = Path(sys.argv[1]), sys.argv[4], sys.argv[5]
+    chance, wanted, steps = random.Random(int(sys.argv[2])), int(sys.argv[3]), int(sys.argv[6])
+    kills = 0
+    while True:
+        from_inside = chance.random() < 0.5
+        child = os.fork()
+        if child == 0:
+            if kills < wanted and from_inside:
+                die_in_write(chance.randint(1, 16))
+            play(out, world, task, steps)
+            os._exit(0)
+        if kills < wanted and not from_inside:
+            time.sleep(chance.uniform(0.0, 0.12))
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
+            break
+        if not os.WIFSIGNALED(status):
+            raise SystemExit(f"a run ended with status {status} after {kills} kills")
+        kills += 1
+    sys.stdout.write(f"{kills}\n")
+
+
+if __name__ == "__main__":
+    main()
