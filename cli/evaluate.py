@@ -34,6 +34,9 @@ def evaluate(
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     attempts: o.Attempts = 5,
+    ceiling: o.Ceilings = None,
+    run_ceiling: o.RunCeilings = None,
+    prices: o.Prices = None,
     resume: o.Resume = False,
     new_attempts: o.NewAttempts = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
@@ -61,6 +64,8 @@ def evaluate(
         max_tokens=max_tokens,
         timeout_s=timeout,
         attempts=attempts,
+        ceilings=o.read_ceilings(ceiling),
+        prices=prices,
         trust_scaffold_code=trust_scaffold_code,
     )
     request = Input(
@@ -72,6 +77,7 @@ def evaluate(
         concurrency=concurrency,
         resume=resume,
         new_attempts=new_attempts,
+        ceilings=o.read_ceilings(run_ceiling),
     )
     _run(request, context, max_steps or entry.max_steps, quiet)
 

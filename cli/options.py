@@ -1,4 +1,4 @@
-"""Options that several commands share, each declared once."""
+"""Options that several commands share, each declared once, and how the less simple ones are read."""
 
 from __future__ import annotations
 
@@ -72,7 +72,34 @@ Resume: TypeAlias = Annotated[
 NewAttempts: TypeAlias = Annotated[
     bool, typer.Option("--new-attempts", help="With --resume: play failed episodes anew; old ones are set aside.")
 ]
+Ceilings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ceiling", help="What an episode may spend: calls=N, tokens=N, cost=USD or minutes=N; may be repeated."
+    ),
+]
+RunCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--run-ceiling", help="The same for the whole run; may be repeated.")
+]
+Prices: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Price table (TOML: a table per model; prompt, cached, completion: USD per 1M tokens)."),
+]
 TrustScaffoldCode: TypeAlias = Annotated[
     bool, typer.Option("--trust-scaffold-code", help="Run a foreign scaffold's code, uncontained.")
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show the results only.")]
+
+
+def read_ceilings(given: list[str] | None) -> dict[str, float]:
+    """The ceilings of NAME=LIMIT options. typer.BadParameter for anything else; names are checked later."""
+    ceilings = {}
+    for one in given or []:
+        name, _, limit = one.partition("=")
+        try:
+            ceilings[name] = float(limit.replace(",", ""))
+        except ValueError as error:
+            raise typer.BadParameter(
+                f'"{one}" is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30.'
+            ) from error
+    return ceilings

@@ -52,7 +52,8 @@ def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> 
 
 def _episodes(summary: Mapping[str, Any]) -> str:
     failed = f" + {summary['n_failed']} failed" if summary["n_failed"] else ""
-    return f"{len(summary['episodes'])}{failed}"
+    limited = f"\n({summary['n_limited']} limited)" if summary["n_limited"] else ""
+    return f"{len(summary['episodes'])}{failed}{limited}"
 
 
 def _metrics(summary: Mapping[str, Any]) -> list[str]:

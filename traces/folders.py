@@ -1,7 +1,7 @@
 """Where the files of a run lie, and the two ways the room can fail.
 
 runs/NAME/run.json, summary.json, and per episode episodes/WORLD/TASK/seed-N/ with steps.jsonl, journal.jsonl,
-memory/, and at its end episode.json (finished) or failure.json (failed).
+memory/, and at its end episode.json (finished), failure.json (failed) or limited.json (stopped at a ceiling).
 """
 
 import errno
@@ -66,6 +66,11 @@ class EpisodeFolder:
         return self.path / "failure.json"
 
     @property
+    def limited(self) -> Path:
+        """The result of an attempt that a ceiling stopped and that has not been resumed."""
+        return self.path / "limited.json"
+
+    @property
     def memory(self) -> Path:
         """The notebook's files."""
         return self.path / "memory"
@@ -92,11 +97,13 @@ class EpisodeFolder:
             raise disk_failure("make the folder", self.path, error) from error
 
     def set_failure_aside(self) -> Path | None:
-        """Rename failure.json to failure-N.json, because the episode is being resumed; return the new path."""
-        if not self.failure.exists():
-            return None
-        target = self.path / f"failure-{self._next('failure-', '.json')}.json"
-        return self._move(self.failure, target)
+        """Rename failure.json to failure-N.json (limited.json likewise): the episode goes on. The new path."""
+        moved = None
+        for path in (self.limited, self.failure):
+            if path.exists():
+                number = self._next(f"{path.stem}-", ".json")
+                moved = self._move(path, self.path / f"{path.stem}-{number}.json")
+        return moved
 
     def set_attempt_aside(self) -> Path | None:
         """Move everything of the present attempt, unchanged, to attempt-N/ so that the next starts clean."""

@@ -103,12 +103,13 @@ class Failure:
     step: int
 
 
-Status = Literal["finished", "failed"]
+Status = Literal["finished", "failed", "limited"]
+"""Ended by the world or its step limit; by a failure of the machine; by a ceiling of what may be spent."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeResult:
-    """How one attempt at an episode ended. Only a finished one has a score; a failed one has a cause."""
+    """How one attempt at an episode ended. A finished or limited one has a score; a failed one has a cause."""
 
     world: str
     task: str
@@ -121,6 +122,7 @@ class EpisodeResult:
     failure: Failure | None = None
     tokens: dict[str, int] = field(default_factory=dict)
     model_calls: int = 0
+    cost: float | None = None  # US dollars by the price table; None where a model has no price
     wall_s: float = 0.0
     metrics: dict[str, Any] = field(default_factory=dict)
     scaffold: str = ""

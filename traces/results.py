@@ -1,4 +1,4 @@
-"""How an episode ended, on disk: episode.json when it finished, failure.json when it failed."""
+"""How an episode ended, on disk: episode.json (finished), failure.json (failed) or limited.json (at a ceiling)."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,12 +10,13 @@ from traces.records import FORMAT, EpisodeResult, Failure
 
 def write_result(folder: EpisodeFolder, result: EpisodeResult) -> None:
     """Write `result` whole or not at all, where its status says. Raises TraceFailure."""
-    write_file(folder.result if result.status == "finished" else folder.failure, result_to_plain(result))
+    places = {"finished": folder.result, "failed": folder.failure, "limited": folder.limited}
+    write_file(places[result.status], result_to_plain(result))
 
 
 def read_result(folder: EpisodeFolder) -> EpisodeResult | None:
-    """Return how the episode ended: finished, else failed, else None. Raises TraceFailure or TraceDamaged."""
-    for path in (folder.result, folder.failure):
+    """Return how the episode ended: finished, failed or limited; None if it has not. TraceFailure or TraceDamaged."""
+    for path in (folder.result, folder.failure, folder.limited):
         if path.exists():
             try:
                 return result_from_plain(read_file(path))

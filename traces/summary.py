@@ -3,7 +3,8 @@
 Progression stands in [0, 1] on episodes and in percent in the aggregates. The standard error is the population
 standard deviation / sqrt(n) over episodes. A failed episode has no score: it is listed apart with its cause, counted
 in n_failed, and every mean is given twice, over the finished episodes and with the failed ones as zero, so that a
-crash can never raise a score.
+crash can never raise a score. An episode that a ceiling stopped counts with what it had reached, which can only be too
+little; it is marked "limited" and counted in n_limited.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,8 +26,8 @@ Figures = dict[str, float | int | None]
 def aggregate(results: Iterable[EpisodeResult]) -> dict[str, Any]:
     """Return the summary of a run's episodes, ordered by world, task and seed whatever order they ended in."""
     ordered = sorted(results, key=lambda one: (one.world, one.task, one.seed))
-    finished = [one for one in ordered if one.status == "finished"]
-    failed = [one for one in ordered if one.status != "finished"]
+    finished = [one for one in ordered if one.status != "failed"]
+    failed = [one for one in ordered if one.status == "failed"]
     return {
         "format": FORMAT,
         "world": _common(one.world for one in ordered),
@@ -37,6 +38,8 @@ def aggregate(results: Iterable[EpisodeResult]) -> dict[str, Any]:
         "episodes": [_episode(one) for one in finished],
         "failed_episodes": [_failed_episode(one) for one in failed],
         "n_failed": len(failed),
+        "n_limited": sum(one.status == "limited" for one in ordered),
+        "cost": _total_cost(ordered),
         "tasks": _by_task(ordered),
         "overall": score(ordered),
         "metrics_version": METRICS_VERSION,
@@ -59,7 +62,7 @@ def write_summary(run: RunFolder, results: Iterable[EpisodeResult]) -> dict[str,
 
 def score(results: Sequence[EpisodeResult]) -> Figures:
     """Return mean and standard error of progression in percent: over finished episodes, and with failures as zero."""
-    finished = [100 * one.progression for one in results if one.status == "finished"]
+    finished = [100 * one.progression for one in results if one.status != "failed"]
     n_failed = len(results) - len(finished)
     with_zeros = mean_and_error(finished + [0.0] * n_failed)
     return {
@@ -96,6 +99,8 @@ def _episode(one: EpisodeResult) -> dict[str, Any]:
         "end_reason": one.end_reason,
         "tokens": one.tokens,
         "model_calls": one.model_calls,
+        "cost": one.cost,
+        "status": one.status,
         "wall_s": one.wall_s,
         "attempt": one.attempt,
     }
@@ -132,6 +137,12 @@ def _metrics(results: Sequence[EpisodeResult]) -> dict[str, Any]:
         else:
             figures[name] = mean_and_error(values)
     return figures
+
+
+def _total_cost(results: Sequence[EpisodeResult]) -> float | None:
+    """US dollars of all episodes, failed ones too; None where any has no price."""
+    costs = [one.cost for one in results]
+    return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 def _common(values: Iterable[str | None]) -> str | None:

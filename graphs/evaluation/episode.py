@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
+from graphs.inner_agent.ceilings import CeilingReached, Spending
 from graphs.inner_agent.context import EpisodeSettings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.graph import graph as inner_agent
@@ -37,19 +38,22 @@ class Progress(TypedDict):
 
 
 async def play_episode(
-    settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None]
+    settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
 ) -> EpisodeResult:
     """Play an episode to its end and return its result; a finished one is read, a broken one taken up where it stood.
 
-    A machine's failure ends this episode as failed and is returned, not raised: the others go on.
+    A machine's failure ends this episode as failed, a ceiling as limited; both are returned, not raised: the others go
+    on. `run` is what the whole run spends.
     """
     if folder.is_finished() and (finished := read_result(folder)):
+        run.add(finished.model_calls, finished.tokens["prompt"] + finished.tokens["completion"], finished.cost or 0.0)
         return finished
     try:
         session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
     except MACHINE_FAILURES as error:
         result = _unopened(settings, folder, error)
     else:
+        session.share(run)
         result = await _play_on(session, folder, report)
     report(_ended(result))
     return result
@@ -65,6 +69,8 @@ async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Pr
         return session.result()
     except MACHINE_FAILURES as error:
         return session.result(failure_record(error, session.moment.step))
+    except CeilingReached as reached:
+        return session.result(limited=str(reached))
     finally:
         await asyncio.to_thread(SESSIONS.close, folder)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from langgraph.runtime import Runtime
 
 from graphs.evaluation.state import Episode, State
+from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import Context, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run
@@ -30,6 +31,8 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     for seed in seeds:
         episode_settings({**state, "task": tasks[0], "seed": seed}, runtime.context)
     scaffold = check(settings)
+    models = {settings.model, settings.gameplay_model or settings.model}
+    check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
     run = RunFolder(Path(state["out"]))
     if run.run.exists() and not state.get("resume"):
         raise SettingsError(f"{run.path} holds a run already: give --resume to go on with it, or another --out.")

@@ -30,6 +30,9 @@ class Input(TypedDict):
     new_attempts: NotRequired[bool]
     """With `resume`: play failed episodes anew from a clean notebook instead; what they left is set aside."""
 
+    ceilings: NotRequired[dict[str, float]]
+    """What the whole run may spend: calls, tokens, cost (US dollars), minutes."""
+
 
 class Episode(TypedDict):
     """One episode of the plan."""

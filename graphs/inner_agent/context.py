@@ -51,6 +51,11 @@ class Context:
     trust_scaffold_code: bool = field(
         default=False, metadata={"description": "Run code of scaffolds the repository does not ship, uncontained."}
     )
+    ceilings: dict[str, float] = field(
+        default_factory=dict,
+        metadata={"description": "What an episode may spend: calls, tokens, cost (US dollars), minutes."},
+    )
+    prices: str | None = field(default=None, metadata={"description": "Price table (TOML), for the ceiling cost."})
     runs: str = field(default="runs/threads", metadata={"description": "Folder that gets one run folder per thread."})
 
 

@@ -47,7 +47,9 @@ class Node(Runnable[State, Command[Any]]):
                     request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
                 except StopIteration as end:
                     return _located(end.value, session, input)
+                session.check_ceilings()
                 completion = call(session.model(request.role), request.messages, **session.call_settings(request))
+                _count(session, request, completion)
 
     async def ainvoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
         """Run the node, awaiting model calls; opening a session touches the disk and so happens in a thread."""
@@ -64,9 +66,11 @@ class Node(Runnable[State, Command[Any]]):
                     request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
                 except StopIteration as end:
                     return _located(end.value, session, input)
+                session.check_ceilings()
                 completion = await acall(
                     session.model(request.role), request.messages, **session.call_settings(request)
                 )
+                _count(session, request, completion)
 
 
 def destinations(function: NodeFunction) -> tuple[str, ...]:
@@ -83,6 +87,10 @@ def _located(command: Command[Any], session: Session, state: State) -> Command[A
     if state.get("episode") in (None, episode) or not isinstance(command.update, dict):
         return command
     return Command(goto=command.goto, update={**command.update, "episode": episode})
+
+
+def _count(session: Session, request: Ask, completion: Completion) -> None:
+    session.paid(request.role, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
 
 
 def _context() -> Context | None:

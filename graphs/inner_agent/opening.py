@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from graphs.inner_agent.deciding import decide
 from graphs.inner_agent.forking import origin_of
@@ -30,6 +31,8 @@ def check(settings: EpisodeSettings) -> Scaffold:
             f"The scaffold {settings.scaffold} is for the world {scaffold.settings.world!r}, not {settings.world!r}."
         )
     models(settings)
+    ceilings = parse_ceilings(settings.ceilings)
+    check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     dialect(settings.dialect or scaffold.settings.dialect)
     make_world(settings.world, settings.task, max_steps=settings.max_steps).close()
     return scaffold
@@ -134,6 +137,9 @@ def _replay(session: Session, world: World) -> None:
         sent = decide(session, played.chosen)
         observation, *_ = world.step(played.action)
         session.stand_after(played, observation, sent.complaint)
+        for talk in played.conversations:
+            for call in talk.calls:
+                session.paid(talk.role, call.prompt_tokens, call.completion_tokens, call.cached_tokens)
 
 
 def _vetoed_choices(played: StepRecord) -> list[str]:

@@ -37,7 +37,10 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
         )
 
 
-_FREE = ("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code")
+_FREE = (
+    *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
+    *("ceilings", "prices"),
+)
 """Settings that may differ when a run goes on: where a server is and how patient we are change no episode."""
 
 

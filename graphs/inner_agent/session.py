@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings, read_prices
 from graphs.inner_agent.context import EpisodeSettings
 from graphs.inner_agent.state import Message, Talk
 from memory_fs import MemoryFS
@@ -74,6 +75,10 @@ class Session:
         self.hooks: HooksRunner | None = scaffold.hooks()
         self.trace = TraceWriter(folder)
         self.metrics = MetricsAccumulator()
+        self.spending = Spending(parse_ceilings(settings.ceilings), "episode")
+        self.run_spending: Spending | None = None
+        """What the whole run has spent, when the episode is one of an evaluation."""
+        self._prices = read_prices(settings.prices)
         self.tokens: Counter[str] = Counter()
         """Tokens of all calls so far: "prompt", "completion", "cached"."""
         self.wall_s = 0.0
@@ -114,6 +119,26 @@ class Session:
         gameplay = self.settings.gameplay_model or self.settings.model
         return gameplay if role == "gameplay" else self.settings.model
 
+    def check_ceilings(self) -> None:
+        """CeilingReached if the episode or its run may spend nothing more."""
+        self.spending.check((time.monotonic() - self.step_began) / 60)
+        if self.run_spending is not None:
+            self.run_spending.check()
+
+    def paid(self, role: str, prompt: int | None, completion: int | None, cached: int | None) -> None:
+        """Count a model call."""
+        price = self._prices.get(self.model_name("gameplay" if role == "gameplay" else "memory"))
+        cost = price.cost(prompt or 0, completion or 0, cached or 0) if price else 0.0
+        for spending in (self.spending, self.run_spending):
+            if spending is not None:
+                spending.add(calls=1, tokens=(prompt or 0) + (completion or 0), cost=cost)
+
+    def share(self, run: Spending) -> None:
+        """Count this episode's spending, past and to come, as its run's too."""
+        self.run_spending = run
+        spent = self.spending.spent
+        run.add(calls=int(spent["calls"]), tokens=int(spent["tokens"]), cost=spent["cost"])
+
     def call_settings(self, request: Ask) -> dict[str, Any]:
         """Keyword arguments of `chat_models.call` for a request."""
         return {"tools": request.tools, "seed": request.seed, "retry": self.retry}
@@ -152,6 +177,7 @@ class Session:
         """Move on to the moment after a step, just played or replayed."""
         self.metrics.update(played)
         self.tokens.update(played.tokens)
+        self.spending.add(minutes=played.latency_s / 60)
         self.wall_s += played.latency_s
         self.moment = Moment(
             step=played.step + 1,
@@ -179,22 +205,27 @@ class Session:
         """Leave the machine's failure with the episode, apart from its trace; the episode can be resumed."""
         self.trace.finish(self.result(failure))
 
-    def result(self, failure: Failure | None = None) -> EpisodeResult:
-        """How the episode stands or ended."""
+    def limit(self, reached: CeilingReached) -> None:
+        """Leave the result of an episode that a ceiling stopped; it can be resumed with a higher one."""
+        self.trace.finish(self.result(limited=str(reached)))
+
+    def result(self, failure: Failure | None = None, limited: str | None = None) -> EpisodeResult:
+        """How the episode stands or ended; `limited` says which ceiling stopped it."""
         settings, moment = self.settings, self.moment
         measured = self.metrics.result(plain(moment.observation))
         return EpisodeResult(
             world=settings.world,
             task=settings.task,
             seed=settings.seed,
-            status="finished" if failure is None else "failed",
+            status="failed" if failure is not None else "limited" if limited is not None else "finished",
             steps=moment.step - 1,
             progression=moment.info["progression"],
             episode_return=moment.episode_return,
-            end_reason=None if failure is not None else self.end_reason(),
+            end_reason=None if failure is not None else limited or self.end_reason(),
             failure=failure,
             tokens=measured["tokens"],
             model_calls=measured["model_calls"],
+            cost=self._cost(),
             wall_s=round(self.wall_s, 3),
             metrics=measured,
             scaffold=self.scaffold.name,
@@ -212,6 +243,11 @@ class Session:
         self.world.close()
         if self.hooks is not None:
             self.hooks.close()
+
+    def _cost(self) -> float | None:
+        """US dollars so far; None where a model has no price."""
+        models = {self.settings.model, self.settings.gameplay_model or self.settings.model}
+        return round(self.spending.spent["cost"], 6) if models <= self._prices.keys() else None
 
     def _system_text(self) -> str:
         settings, scaffold = self.settings, self.scaffold

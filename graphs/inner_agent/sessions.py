@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from graphs.inner_agent.ceilings import CeilingReached
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
@@ -96,6 +97,11 @@ class Sessions:
             yield
         except MACHINE_FAILURES as error:
             session.fail(failure_record(error, session.moment.step))
+            with self._lock:
+                self._drop(str(session.folder.path))
+            raise
+        except CeilingReached as reached:
+            session.limit(reached)
             with self._lock:
                 self._drop(str(session.folder.path))
             raise

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notebook_model import NotebookModel
 
-from memory_fs import Limits, MemoryFS, Outcome, files_at
+from memory_fs import Limits, MemoryFS, Outcome, files_at, folded
 
 NAMES = st.sampled_from(["notes.md", "map.md", "levels/mines.md"])
 WORDS = st.sampled_from(
@@ -85,12 +87,13 @@ class Pair:
     def reopen(self) -> None:
         self.fs = MemoryFS(self.fs.root)
 
+    def on_disk(self) -> dict[str, str]:
+        root = self.fs.root
+        return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
     def check(self) -> None:
         """The files on disk, the facts in memory and every earlier revision are the model's."""
-        on_disk = {
-            str(path.relative_to(self.fs.root)): path.read_text() for path in self.fs.root.rglob("*") if path.is_file()
-        }
-        assert on_disk == self.model.texts()
+        assert self.on_disk() == self.model.texts()
         assert self.fs.index() == {name: len(self.model.files[name].lines) for name in sorted(self.model.files)}
         for name, file in self.model.files.items():
             result = self.fs.read(name)
@@ -116,6 +119,52 @@ def test_any_sequence_of_operations_means_what_the_model_says(steps: list[tuple[
         pair.check()
         assert not (Path(folder) / "memory.found").exists()
         pair.fs.close()
+
+
+def random_step(rng: random.Random) -> tuple[object, ...]:
+    """A step over so few texts that they meet again and again."""
+    name = rng.choice(["notes.md", "map.md"])
+    text = "".join(rng.choice(["a: x", "a: y", "b: x", "", "\n", "\n", "\n"]) for _ in range(rng.randrange(9)))
+    line = rng.choice(["a: x", "b", "a: y\nb", "c\n"])
+    return rng.choice(
+        [
+            ("append", name, text),
+            ("append", name, line),
+            ("write", name, text),
+            ("write", name, text.removesuffix("\n")),
+            ("upsert", name, rng.choice("abc"), rng.choice("xyz")),
+            ("upsert", name, rng.choice("abc"), rng.choice("xyz")),
+            ("search", name, rng.choice(["x", "Y", "a:", "", "zz"])),
+            ("restore", rng.randrange(100)),
+            ("reopen",),
+        ]
+    )
+
+
+def edited_a_little(pair: Pair, rng: random.Random) -> tuple[object, ...]:
+    """Write a file again with one line changed, moved or its last newline gone: what a small splice must get right."""
+    name = rng.choice(["notes.md", "map.md"])
+    lines = pair.model.files[name].words if name in pair.model.files else []
+    lines = [*lines]
+    if lines and rng.random() < 0.7:
+        lines[rng.randrange(len(lines))] = rng.choice(["a: x", "b: x", "c: y", "", *lines])
+    return ("write", name, "\n".join(lines) + rng.choice(["", "\n"]))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_long_runs_over_few_texts_keep_files_and_model_equal_after_every_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(folded, "BLOCK_LINES", 3)
+    rng = random.Random(seed)
+    pair = Pair(tmp_path)
+    for number in range(1, 251):
+        pair.fs.mark(number, "LOG")
+        pair.model.step = number
+        pair.do(edited_a_little(pair, rng) if rng.random() < 0.4 else random_step(rng))
+        assert pair.on_disk() == pair.model.texts()
+        pair.search("notes.md", rng.choice(["x", "a: ", "b", ""]))
+    pair.check()
 
 
 @settings(derandomize=True, deadline=None, max_examples=30, database=None)

@@ -68,6 +68,29 @@ def test_any_edits_leave_search_exact(edits: list[tuple[str, ...]]) -> None:
         check(text, lines, keyword, keep)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_long_run_of_edits_leaves_every_search_exact(seed: int) -> None:
+    rng = random.Random(seed)
+    text, lines = FoldedText(9), list[str]()
+    words = ["tree", "Tree at 3", "water", "WATERY", "", "ß", "zombie near", "x" * 40]
+    for _ in range(400):
+        match rng.randrange(5):
+            case 0 | 1 if len(lines) < 60:
+                more = rng.choices(words, k=rng.randrange(9))
+                lines += more
+                text.extend(more)
+            case 2 if lines:
+                length = rng.randrange(len(lines) + 1)
+                del lines[length:]
+                text.cut(length)
+            case _ if lines:
+                index = rng.randrange(len(lines))
+                lines[index] = rng.choice(words)
+                text.replace(index, lines[index])
+        for keyword in rng.sample(["tree", "e", "water", "zombie", "near", "xxxxx", "", "SS", "walrus"], k=2):
+            check(text, lines, keyword, 9)
+
+
 def test_pieces_of_a_thousand_lines_are_all_found() -> None:
     random.seed(7)
     lines = [f"step {i}: {random.choice(['cow', 'Zombie', 'ÉTANG'])} at {i % 64},{i // 64}" for i in range(1_000)]

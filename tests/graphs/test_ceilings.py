@@ -1,0 +1,111 @@
+"""Ceilings of an episode and of a run: reaching one ends the episode as limited, with what it had reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_stub import OpenAIStub
+from playing import by_turn, folder_of, play
+from traces import RunFolder
+
+from graphs.evaluation import graph
+from graphs.inner_agent.ceilings import CeilingReached, Price
+from graphs.inner_agent.context import Context, SettingsError
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIStub]:
+    with OpenAIStub(by_turn({("PLAN", 0): "<|ACTION|>Go East<|END|>"})) as stub:  # 1,200 + 7 tokens a call
+        yield stub
+
+
+def evaluate(tmp_path: Path, server: OpenAIStub, run: dict[str, float] | None = None, **more: Any) -> dict[str, Any]:
+    context = Context(base_url=server.url, max_steps=6, **more.pop("context", {}))
+    request = {
+        "world": "vault",
+        "tasks": ["six-doors"],
+        "seeds": [1, 2],
+        "model": "vllm:m",
+        "out": str(tmp_path / "run"),
+    }
+    summary: dict[str, Any] = graph.invoke({**request, "ceilings": run or {}, **more}, context=context)["summary"]
+    return summary
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "calls"),
+    [({"calls": 5}, 5), ({"tokens": 3_000}, 3), ({"minutes": 1e-9}, 0)],
+)
+def test_an_episode_ends_as_limited_when_it_has_spent_what_it_may(
+    tmp_path: Path, server: OpenAIStub, ceilings: dict[str, float], calls: int
+) -> None:
+    summary = evaluate(tmp_path, server, seeds=[1], context={"ceilings": ceilings})
+    assert len(server.bodies) == calls
+    episode = summary["episodes"][0]
+    assert episode["status"] == "limited"
+    assert f"ceiling of {next(iter(ceilings.values())):g}" in episode["end_reason"]
+    assert (summary["n_limited"], summary["n_failed"], summary["overall"]["n"]) == (1, 0, 1)
+    folder = RunFolder(tmp_path / "run").episode("vault", "six-doors", 1)
+    assert folder.limited.exists()
+    assert not folder.is_finished()
+
+
+def test_money_is_counted_by_the_price_table(tmp_path: Path, server: OpenAIStub) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('["vllm:m"]\nprompt = 1000.0\ncached = 100.0\ncompletion = 2000.0\n')
+    # a call: 200 x 0.001 + 1,000 x 0.0001 + 7 x 0.002 = 0.314 dollars
+    summary = evaluate(tmp_path, server, seeds=[1], context={"ceilings": {"cost": 0.9}, "prices": str(prices)})
+    assert len(server.bodies) == 3
+    assert summary["episodes"][0]["cost"] == pytest.approx(3 * 0.314)
+    assert summary["cost"] == pytest.approx(3 * 0.314)
+
+
+def test_a_run_shares_one_ceiling_among_its_episodes(tmp_path: Path, server: OpenAIStub) -> None:
+    summary = evaluate(tmp_path, server, {"calls": 12}, concurrency=1)
+    assert len(server.bodies) == 12
+    assert [episode["status"] for episode in summary["episodes"]] == ["finished", "limited"]
+    assert "run's ceiling" in summary["episodes"][1]["end_reason"]
+
+
+def test_a_limited_run_goes_on_with_a_higher_ceiling_and_what_it_spent_still_counts(
+    tmp_path: Path, server: OpenAIStub
+) -> None:
+    evaluate(tmp_path, server, {"calls": 8}, seeds=[1], concurrency=1)
+    again = evaluate(tmp_path, server, {"calls": 8}, seeds=[1], concurrency=1, resume=True)
+    spent = len(server.bodies)
+    assert again["episodes"][0]["status"] == "limited"
+    finished = evaluate(tmp_path, server, {"calls": 100}, seeds=[1], concurrency=1, resume=True)
+    assert finished["episodes"][0]["status"] == "finished"
+    assert (finished["n_limited"], finished["episodes"][0]["steps"]) == (0, 6)
+    assert spent <= 9  # the call of the step that was broken off is made anew
+
+
+def test_a_run_on_a_thread_says_that_a_ceiling_is_reached(tmp_path: Path, server: OpenAIStub) -> None:
+    with pytest.raises(CeilingReached, match="4 model calls"):
+        play(tmp_path, 10, model="vllm:m", base_url=server.url, ceilings={"calls": 4})
+    assert folder_of(tmp_path).limited.exists()
+
+
+@pytest.mark.parametrize(
+    ("context", "told"),
+    [
+        ({"ceilings": {"call": 5}}, "calls, tokens, cost, minutes"),
+        ({"ceilings": {"calls": 0}}, "above 0"),
+        ({"ceilings": {"cost": 5}}, "--prices"),
+        ({"prices": "/nowhere.toml"}, "cannot be read"),
+    ],
+)
+def test_a_ceiling_that_makes_no_sense_is_refused_before_any_call(
+    tmp_path: Path, server: OpenAIStub, context: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        evaluate(tmp_path, server, context=context)
+    assert server.bodies == []
+
+
+def test_cached_tokens_cost_what_prompt_tokens_cost_unless_they_have_a_price() -> None:
+    assert Price(prompt=2.0, completion=10.0).cost(1_000_000, 100_000, 400_000) == 3.0
+    assert Price(prompt=2.0, completion=10.0, cached=0.5).cost(1_000_000, 100_000, 400_000) == pytest.approx(2.4)
