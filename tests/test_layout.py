@@ -20,7 +20,7 @@ BESIDE = {("worlds", "memory_fs"), ("memory_fs", "worlds"), ("traces", "chat_mod
 """Rooms that stand side by side and know nothing of each other."""
 GRAPHS = ("inner_agent", "evaluation")
 FILE_LINES, FUNCTION_LINES = 300, 60
-LONGER: dict[str, str] = {}
+LONGER = {"cli/evaluate.py:evaluate": "half of it is its options, one a line, as Typer wants them"}
 """Exceptions to the two stops: file or file:function, and why."""
 
 

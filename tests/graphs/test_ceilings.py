@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from openai_stub import OpenAIStub
 from playing import by_turn, folder_of, play
-from traces import RunFolder
 
 from graphs.evaluation import graph
 from graphs.inner_agent.ceilings import CeilingReached, Price
 from graphs.inner_agent.context import Context, SettingsError
+from traces import RunFolder
 
 
 @pytest.fixture

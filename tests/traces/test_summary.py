@@ -73,6 +73,8 @@ def test_episodes_are_listed_in_order_whatever_order_they_ended_in():
         "end_reason": "solved",
         "tokens": {"prompt": 100, "completion": 10, "cached": 0},
         "model_calls": 40,
+        "cost": None,
+        "status": "finished",
         "wall_s": 1.5,
         "attempt": 1,
     }
