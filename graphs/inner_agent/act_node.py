@@ -8,6 +8,7 @@ from typing import Any, Literal
 from langgraph.types import Command
 
 from graphs.inner_agent.deciding import Sent, decide
+from graphs.inner_agent.events import tell
 from graphs.inner_agent.observe_node import outcome
 from graphs.inner_agent.routine import answered, turns_left
 from graphs.inner_agent.session import Session, plain
@@ -32,7 +33,10 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
         return Command(goto=back, update={"talk": grown, "choice": None})
     _play(state, session, sent, [*state["talks"], talk])
     remaining = state["steps"] - 1
-    update = {**outcome(session), "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
+    now = outcome(session)
+    told = {name: now[name] for name in ("reward", "progression", "done", "end_reason")}
+    tell("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
+    update = {**now, "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
     going_on = remaining > 0 and not session.moment.over
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from langgraph.types import Command
 
+from graphs.inner_agent.events import tell
 from graphs.inner_agent.hook_calls import maintain, observe_notices
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import State
@@ -31,6 +32,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     session.step_began = time.monotonic()
     notices = ([moment.complaint] if moment.complaint else []) + observe_notices(session)
     maintain(session)
+    tell("step", step=moment.step, observation=moment.observation, notices=notices, action=moment.action)
     logs = session.settings.notebook == "on" and moment.previous is not None
     talk = session.open_talk("LOG" if logs else "PLAN", notices)
     update |= {"notices": notices, "talk": talk, "revision": session.notebook.revision}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from chat_models import Completion
+from graphs.inner_agent.events import tell
 from graphs.inner_agent.state import Message, Talk
 from tools import Call, Kind, Mistake, MistakeCode, Reading, Reply
 
@@ -72,6 +73,14 @@ def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
     }
+    tell(
+        "reply",
+        routine=talk["routine"],
+        role=talk["role"],
+        text=completion.message["content"],
+        tool_calls=completion.message.get("tool_calls", []),
+        tokens={"prompt": completion.prompt_tokens, "completion": completion.completion_tokens},
+    )
     return {**talk, "messages": [*talk["messages"], completion.message], "calls": [*talk["calls"], call]}
 
 
@@ -104,6 +113,7 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
             replies.append(Reply(title=item.title, text=item.message, ok=False, call_id=item.call_id))
             written = {"written": item.fragment} if item.fragment else {}
             operations.append({"call": turn, "arguments": written, "outcome": "mistake", "code": str(item.code)})
+            tell("operation", routine=talk["routine"], title=item.title, outcome=str(item.code), text=item.message)
             continue
         facts: dict[str, Any] = {
             "call": turn,
@@ -120,6 +130,8 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
         else:
             recalled = True
             replies.append(_execute(session, item, facts))
+            text = replies[-1].text
+            tell("operation", routine=talk["routine"], title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
     grown: Talk = {**talk, "operations": operations, "mark": session.notebook.revision}
     return Round(grown, replies, held, choice, recalled, done)
