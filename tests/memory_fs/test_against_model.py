@@ -156,6 +156,7 @@ def test_long_runs_over_few_texts_keep_files_and_model_equal_after_every_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(folded, "BLOCK_LINES", 3)
+    monkeypatch.setattr(folded, "WORTH_REMEMBERING", 1)
     rng = random.Random(seed)
     pair = Pair(tmp_path)
     for number in range(1, 251):

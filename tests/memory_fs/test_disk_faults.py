@@ -41,6 +41,7 @@ def test_a_full_disk_stops_the_notebook_and_reopening_finds_all_that_was_done(tm
         fill(fs, 1_000)
     done, text = fs.revision, fs.at(fs.revision)
     assert done > 10
+    assert (tmp_path / "memory.journal.jsonl").read_bytes().endswith(b"\n")
     with pytest.raises(NotebookFailure, match="opened anew"):
         fs.append("log.md", "more")
     assert fs.search("log.md", f"step {done - 1}:").outcome is Outcome.HIT

@@ -31,6 +31,7 @@ def _tiny_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folded, "BLOCK_CHARS", 25)
     monkeypatch.setattr(folded, "REMEMBERED", 3)
     monkeypatch.setattr(folded, "FEW", 1)
+    monkeypatch.setattr(folded, "WORTH_REMEMBERING", 2)
     monkeypatch.setattr(signatures, "GROUP", 4)
     monkeypatch.setattr(signatures, "LONGEST_BLOCK", 30)
 
@@ -85,8 +86,9 @@ def test_a_long_run_of_edits_leaves_every_search_exact(seed: int) -> None:
                 text.cut(length)
             case _ if lines:
                 index = rng.randrange(len(lines))
-                lines[index] = rng.choice(words)
+                lines[index] = rng.choice([*words, f"unique {rng.random()}"])
                 text.replace(index, lines[index])
+                check(text, lines, lines[index][-9:], 9)
         for keyword in rng.sample(["tree", "e", "water", "zombie", "near", "xxxxx", "", "SS", "walrus"], k=2):
             check(text, lines, keyword, 9)
 
