@@ -1,0 +1,164 @@
+"""One episode of 100,000 steps in one process: does anything grow with the steps taken?
+
+    python benchmarks/soak.py [STEPS]
+
+Promises, each against the state after the first 5,000 steps: memory grows by less than 50 MB, no file is left open, and a
+step costs no more CPU, trace or journal than 1.2 x what it did. The world is an endless corridor; its scripted player
+(rules, no language model) searches, appends and, when its file is full, writes it anew: the notebook is at its limit most
+of the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paths
+
+import worlds.registry as registry
+from worlds import Actions, Observation, World
+from worlds.player import Prompt
+from worlds.registry import WorldEntry
+from worlds.world import Turn
+
+STEPS, WARM = 100_000, 5_000
+MEMORY_MB, GROWTH = 50, 1.2
+COLOURS = ("red", "green", "blue", "white", "black", "amber", "grey")
+
+
+class EndlessWorld(World):
+    """A corridor that never ends. The text names the room and its colour; nothing ever terminates it."""
+
+    name = "endless"
+    tasks = ("default",)
+    actions = Actions({"Wait": "do nothing", "Go On": "walk to the next room"}, default="Wait")
+
+    def _reset(self, seed: int) -> Turn:
+        self._room = seed
+        return self._turn()
+
+    def _step(self, action: str) -> Turn:
+        self._room += action == "Go On"
+        return self._turn()
+
+    def _turn(self) -> Turn:
+        text = f"You are in room {self._room}. Its walls are {COLOURS[self._room * 31 % len(COLOURS)]}."
+        return Turn(Observation(long=text, short="You carry nothing."), 0.0, 0.0, {"room": self._room})
+
+    def frame(self) -> str:
+        """The room's number."""
+        return str(self._room)
+
+
+class EndlessPlayer:
+    """Four calls a step: search and record in LOG, look up and walk in PLAN."""
+
+    def decide(self, prompt: Prompt) -> list[tuple[str, dict[str, object]]]:
+        """What to do next in the routine."""
+        if prompt.routine == "PLAN":
+            walk: list[tuple[str, dict[str, object]]] = [("act", {"action": "Go On"})]
+            return walk if prompt.results else [("tail", {"file": "corridor.md", "lines": 5})]
+        room = prompt.text.split("## Now")[1].split("room ")[1].split(".")[0]
+        if not prompt.results:
+            return [("search", {"file": "corridor.md", "keyword": f"room {room} seen"})]
+        if len(prompt.results) == 1:
+            return [("append", {"file": "corridor.md", "text": f"room {room} seen at step {prompt.step}"})]
+        full = "appended" not in prompt.results[-1][1].lower() and "added" not in prompt.results[-1][1].lower()
+        if full and len(prompt.results) == 2:
+            return [("write", {"file": "corridor.md", "text": f"up to room {room}: nothing of note"}), ("done", {})]
+        return [("done", {})]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the process and its files amount to at a step."""
+
+    step: int
+    memory_mb: float
+    open_files: int
+    cpu_s: float
+    trace: int
+    journal: int
+
+
+def scaffold(folder: Path) -> Path:
+    """The vault's first scaffold, for the endless world."""
+    shutil.copytree(paths.ROOT / "scaffolds" / "vault" / "v0", folder)
+    toml = folder / "scaffold.toml"
+    toml.write_text(toml.read_text().replace('world = "vault"', 'world = "endless"'))
+    return folder
+
+
+def look(step: int, folder: Any) -> State:
+    """The state now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return State(
+        step,
+        pages * os.sysconf("SC_PAGE_SIZE") / 2**20,
+        len(os.listdir("/proc/self/fd")),
+        time.process_time(),
+        folder.steps.stat().st_size,
+        folder.journal.stat().st_size,
+    )
+
+
+async def play(steps: int, place: Path) -> list[State]:
+    """Play, and look ten times on the way."""
+    from graphs.evaluation.episode import step_config
+    from graphs.inner_agent.context import EpisodeSettings
+    from graphs.inner_agent.graph import graph
+    from graphs.inner_agent.sessions import SESSIONS
+    from graphs.inner_agent.state import Input
+    from traces import RunFolder
+
+    settings = EpisodeSettings(
+        world="endless", task="default", seed=1, model="scripted", scaffold=str(scaffold(place / "s")), max_steps=steps
+    )
+    folder = RunFolder(place / "run").episode("endless", "default", 1)
+    session = SESSIONS.hold(settings, folder)
+    marks = {WARM // 2, WARM, steps - WARM // 2, steps} | {steps * tenth // 10 for tenth in range(1, 10)}
+    states = []
+    for step in range(1, steps + 1):
+        await graph.ainvoke(Input(episode=str(folder.path), steps=1), step_config(session))
+        if step in marks:
+            states.append(look(step, folder))
+    SESSIONS.close(folder)
+    return states
+
+
+def main() -> bool:
+    """Print the figures; whether the promises are kept."""
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
+    entry = WorldEntry(
+        "endless", "an endless corridor", ("default",), (1,), steps, "soak:EndlessWorld", "soak:EndlessPlayer"
+    )
+    registry.BUILT_IN = (*registry.BUILT_IN, entry)
+    sys.modules["soak"] = sys.modules[__name__]
+    with tempfile.TemporaryDirectory(prefix="automem-soak-") as place:
+        states = {state.step: state for state in asyncio.run(play(steps, Path(place)))}
+    half, warm, before, end = (states[mark] for mark in (WARM // 2, WARM, steps - WARM // 2, steps))
+    ratios = {
+        name: (getattr(end, name) - getattr(before, name)) / (getattr(warm, name) - getattr(half, name))
+        for name in ("cpu_s", "trace", "journal")
+    }
+    grown = end.memory_mb - warm.memory_mb
+    print(
+        f"memory: {warm.memory_mb:.0f} MB after {WARM:,} steps, {grown:+.1f} MB after {steps:,} (promise < {MEMORY_MB})"
+    )
+    print(f"open files: {warm.open_files}, then {end.open_files}")
+    for name, what in (("cpu_s", "CPU"), ("trace", "trace bytes"), ("journal", "journal bytes")):
+        print(
+            f"{what} per step, last {WARM // 2:,} steps: {ratios[name]:.2f} x steps {WARM // 2:,}-{WARM:,} (promise <= {GROWTH})"
+        )
+    return grown < MEMORY_MB and end.open_files <= warm.open_files and max(ratios.values()) <= GROWTH
+
+
+if __name__ == "__main__":
+    raise SystemExit(not main())
