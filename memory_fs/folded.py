@@ -20,6 +20,9 @@ BLOCK_CHARS = 8_192
 REMEMBERED = 32
 """Keywords whose matches in full blocks are remembered: agents ask for the same few words again and again."""
 
+WORTH_REMEMBERING = 16
+"""Blocks that were looked at for a keyword: below, it is found anew as quickly, and would only push others out."""
+
 LONGEST_REMEMBERED = 200
 """Characters of the longest keyword worth remembering."""
 
@@ -33,6 +36,7 @@ class _Matches:
     """The matches of one keyword in the first `blocks` full blocks."""
 
     blocks: int = 0
+    looked_at: int = 0
     total: int = 0
     last: array[int] = field(default_factory=lambda: array("I"))
 
@@ -112,13 +116,14 @@ class FoldedText:
         found = self._matches.pop(keyword, None) or _Matches()
         wanted = keyword.encode(errors="surrogatepass")  # half a character stands in no file: nothing will match
         for number in self._signatures.candidates(wanted, found.blocks, len(self._full)):
+            found.looked_at += 1
             hits = _hits(self._full[number], wanted, self._starts[number])
             found.total += len(hits)
             found.last.extend(hits)
             if len(found.last) > 2 * self._keep:
                 del found.last[: -self._keep]
         found.blocks = len(self._full)
-        if len(keyword) <= LONGEST_REMEMBERED:
+        if found.looked_at >= WORTH_REMEMBERING and len(keyword) <= LONGEST_REMEMBERED:
             self._matches[keyword] = found
             if len(self._matches) > REMEMBERED:
                 del self._matches[next(iter(self._matches))]

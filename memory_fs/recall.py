@@ -35,7 +35,7 @@ def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
         return Recall(Outcome.EMPTY, text, [], 0)
     verb = "contains" if total == 1 else "contain"
     heading = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)}"
-    return _last_lines(heading, name, page, last[-limits.search_lines :], total, limits)
+    return _last_lines(heading, name, page, last, total, limits)
 
 
 def count(name: str, page: Page, keyword: str) -> Recall:

@@ -90,6 +90,8 @@ class Shelf:
     def rewind(self, revision: int) -> None:
         """Forget every revision after this one."""
         self._check_open()
+        if revision == self.revision:
+            return
         state = self.replay(revision)
         before = {name: page.text() for name, page in self.pages.items()}
         self._stopped = UNFINISHED
