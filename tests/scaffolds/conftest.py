@@ -1,12 +1,16 @@
-"""A scaffold to break: a copy of a shipped one outside the repository, with edits."""
+"""A scaffold to break: a copy of a shipped one outside the repository, with edits; and who runs its code."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-from scaffolds import SHIPPED
+from scaffolds import SHIPPED, HooksRunner, Scaffold
+from scaffolds.containment import Bounds
+from scaffolds.containment.bubblewrap import CannotContain
+from scaffolds.containment.process import ContainedProcess
 
 Edit = str | tuple[str, str] | None
 """A whole new text, (old, new) to replace in the text that stands, or None to delete the file."""
@@ -34,3 +38,44 @@ def make_scaffold(tmp_path: Path) -> MakeScaffold:
         return folder
 
     return make
+
+
+@lru_cache(maxsize=1)
+def why_not_contained() -> str:
+    """Why this machine can contain no code; empty if it can."""
+    try:
+        ContainedProcess(Bounds()).close()
+    except CannotContain as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture
+def needs_containment() -> None:
+    """Skips the test, with the reason, where code cannot be contained."""
+    if why := why_not_contained():
+        pytest.skip(why)
+
+
+@pytest.fixture(params=["direct", "contained"])
+def trusted(request: pytest.FixtureRequest) -> bool:
+    """Both runners in turn: code that is trusted runs directly, other code contained."""
+    if request.param == "contained":
+        request.getfixturevalue("needs_containment")
+    return bool(request.param == "direct")
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., HooksRunner]]:
+    """Begins an episode of a scaffold: its hooks, closed when the test is over."""
+    begun: list[HooksRunner] = []
+
+    def begin(scaffold: Scaffold, **bounds: float) -> HooksRunner:
+        hooks = scaffold.hooks(Bounds(**bounds))  # type: ignore[arg-type]
+        assert hooks is not None
+        begun.append(hooks)
+        return hooks
+
+    yield begin
+    for hooks in begun:
+        hooks.close()
