@@ -5,6 +5,7 @@
 | `vllm:NAME` | NAME on the OpenAI-compatible server at the base URL |
 | `openai:NAME` | the same with an API key from the environment; OpenAI itself without a base URL |
 | `scripted` | the world's rule-based player, no language model |
+| `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH` with a LoRA adapter, `+weights=DIR` another model |
 | `PROVIDER:NAME` | whatever LangChain's `init_chat_model` knows: anthropic, google_genai, ollama, … |
 """
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 OPENAI_URL = "https://api.openai.com/v1"
-FORMS = "scripted, vllm:NAME, openai:NAME or PROVIDER:NAME"
+FORMS = "scripted, embedded, vllm:NAME, openai:NAME or PROVIDER:NAME"
 
 
 def chat_model(
@@ -46,9 +47,9 @@ def chat_model(
 
         return ScriptedPlayer(world=world)
     if spec == "embedded" or spec.startswith(("embedded:", "embedded+")):
-        raise ConfigurationError(
-            "The model 'embedded' comes with a later version: use scripted, or serve a model and use vllm:NAME."
-        )
+        from chat_models.embedded import embedded_chat_model
+
+        return embedded_chat_model(spec, temperature=temperature, max_tokens=max_tokens)
     provider, _, name = spec.partition(":")
     if not provider or not name or provider == "scripted":
         raise ConfigurationError(_unreadable(spec))

@@ -11,6 +11,7 @@ import typer
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.fork import fork
+from cli.play import play
 
 app = typer.Typer(
     name="automem",
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command(name="eval")(evaluate)
 app.command(name="fork")(fork)
+app.command(name="play")(play)
 app.command(name="demo")(demo)
 
 
@@ -37,6 +39,9 @@ def main() -> None:
     """Run the command line. Our errors end in one line on stderr and status 2, the machine's failures in status 1."""
     try:
         app()
+    except KeyboardInterrupt:
+        typer.echo("automem: stopped; the same command with --resume goes on.", err=True)
+        sys.exit(130)
     except Exception as error:
         from graphs.errors import OUR_ERRORS
         from graphs.inner_agent.failures import MACHINE_FAILURES

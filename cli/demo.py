@@ -28,6 +28,8 @@ def demo(
 
     world = world_names()[0]
     folder = out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
+    if folder.exists():
+        raise typer.BadParameter(f"{folder} is there already: give another --out.")
     console = Console()
     console.print(
         f"Playing {world}, seeds {seeds}, {steps} steps each. The player is scripted: rules, no language model.\n"

@@ -48,6 +48,10 @@ def evaluate(
     from worlds import world_entry
 
     entry = world_entry(world)
+    if gameplay_base_url and not gameplay_model:
+        raise typer.BadParameter("--gameplay-base-url is of use only with --gameplay-model.")
+    if new_attempts and not resume:
+        raise typer.BadParameter("--new-attempts goes with --resume.")
     if protocol is not None:
         _check_untouched(seeds=seeds, task=task, max_steps=max_steps)
         _check_untouched((1.0, 4096, 60.0), temperature=temperature, max_tokens=max_tokens, timeout=timeout)
@@ -71,13 +75,14 @@ def evaluate(
     request = Input(
         world=world,
         tasks=task or list(entry.tasks),
-        seeds=parse_seeds(seeds) if seeds else list(entry.seeds),
+        seeds=parse_seeds(seeds) if seeds is not None else list(entry.seeds),
         model=model,
         out=str(out),
         concurrency=concurrency,
         resume=resume,
         new_attempts=new_attempts,
         ceilings=o.read_ceilings(run_ceiling),
+        protocol=protocol.value if protocol else None,
     )
     _run(request, context, max_steps or entry.max_steps, quiet)
 

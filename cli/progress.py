@@ -65,4 +65,4 @@ class LiveProgress:
         tenth = 10 * event["step"] // self._max_steps
         if event["event"] == "ended" or tenth > self._told.get(name, 0):
             self._told[name] = tenth
-            self._console.print(f"{name}: step {event['step']}, {state}", markup=False, highlight=False)
+            self._console.print(f"{name}: step {event['step']}, {state}", markup=False, highlight=False, soft_wrap=True)

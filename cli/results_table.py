@@ -47,7 +47,7 @@ def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> 
             f"{label}: {episode['task']} seed {episode['seed']} failed at step {episode['steps'] + 1} "
             f"({cause['where']}): {cause['sentence']}"
         )
-        console.print(" ".join(line.split()), style="red", markup=False, highlight=False)
+        console.print(" ".join(line.split()), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _episodes(summary: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What has to hold between the parts of a scaffold: names that exist, playable vocabularies, trusted code."""
+"""What has to hold between the parts of a scaffold: names that exist, playable vocabularies."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,6 @@ from tempfile import TemporaryDirectory
 
 from memory_fs import Limits, MemoryFS
 from scaffolds.faults import ScaffoldError, nearest
-from scaffolds.folder import SHIPPED
 from scaffolds.settings import Settings, line_of
 from tools import DIALECT_NAMES, DONE, MEMORY_OPERATIONS, Kind, Operation
 
@@ -36,17 +35,6 @@ def check_memory(memory: Mapping[str, str], limits: Limits, toml: Path) -> None:
             _fail(toml, ("files", *named[:1]), f"the notebook does not take these files: {error}")
         finally:
             notebook.close()
-
-
-def check_trust(path: Path, code: Sequence[str], trusted: bool) -> None:
-    """Code runs only if this repository ships it or someone said they trust it."""
-    if code and not trusted and not path.is_relative_to(SHIPPED):
-        raise ScaffoldError(
-            f"this scaffold holds code ({', '.join(code)}) that the repository does not ship, and containing such code "
-            "(under bubblewrap) is not built yet; if you have read it and trust it with all rights of this process, "
-            "pass --trust-scaffold-code (trust_code=True)",
-            path,
-        )
 
 
 def check_vocabulary(

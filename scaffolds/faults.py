@@ -17,7 +17,17 @@ class ScaffoldError(ValueError):
 
 
 class HookFailure(Exception):
-    """Code of a scaffold broke its promise while an episode ran. The message names file, line and what happened."""
+    """Code of a scaffold broke its promise while an episode ran. The message names file, line and what happened.
+
+    `kind` is "hooks" where the code itself broke; where contained code was stopped, it is what it was stopped for:
+    "unresponsive", "ended", "garbage", "output", "cpu", or "containment" where it could not be started.
+    """
+
+    def __init__(self, sentence: str, *, kind: str = "hooks", what: str = "", line: int | None = None) -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.what = what
+        self.line = line
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,22 +10,27 @@ In every step `observe`, then `maintain`, run once before LOG; `act` runs for ea
 action as the model wrote it. An episode taken up again shows the hooks every earlier step anew through `observe` and
 `act`, so keep state there; what `maintain` has written is in the notebook.
 
-Only plain data crosses this border (texts, numbers, lists and the dataclasses below), so that a runner in another
-process can carry every request and answer over a pipe as JSON: `dataclasses.asdict` one way, `View(**…)` and
-`decision(…)` the other, and a NotebookView whose methods are requests back.
+Only plain data crosses this border (texts, numbers, lists and the dataclasses below). Hooks that the repository ships,
+or that someone trusts, run in this process; all others in a contained one (`scaffolds.containment`), where this very
+file runs them: it needs the standard library only, and keeps to it.
 """
+
+from __future__ import annotations
 
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from memory_fs import MemoryFS
 from scaffolds.faults import ScaffoldError, nearest
-from scaffolds.notebook_view import DirectNotebook, NotebookView
+from scaffolds.notebook_view import GuardedNotebook, NotebookView
 from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
 
-__all__ = ["Decision", "DirectHooks", "HooksRunner", "NotebookView", "Repair", "Send", "Veto", "View", "decision"]
+if TYPE_CHECKING:
+    from memory_fs import MemoryFS
+    from tools import Operation
+
+__all__ = ["Decision", "DirectHooks", "HooksRunner", "NotebookView", "Repair", "Send", "Veto", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +77,11 @@ class Veto:
 Decision: TypeAlias = Send | Repair | Veto
 
 
-def decision(data: Mapping[str, str]) -> Decision:
-    """The decision whose `dataclasses.asdict` is `data`. KeyError if it is none's."""
-    if data["kind"] == "send":
-        return Send(data["action"])
-    if data["kind"] == "repair":
-        return Repair(data["action"], data["why"])
-    return {"veto": Veto}[data["kind"]](data["why"])
-
-
 class HooksRunner(Protocol):
-    """Who runs a scaffold's hooks for one episode. Whatever breaks in them leaves as HookFailure."""
+    """Who runs a scaffold's hooks for one episode, and its own operations where they are contained.
+
+    Whatever breaks in them leaves as HookFailure.
+    """
 
     def observe(self, view: View) -> list[str]:
         """The hooks' notices on a step; empty if they have none."""
@@ -93,12 +92,18 @@ class HooksRunner(Protocol):
     def act(self, action: str, view: View) -> Decision:
         """What becomes of an action the model committed."""
 
+    def bound(self, operation: Operation) -> Operation:
+        """One of the scaffold's own operations as this episode runs it."""
+
     def close(self) -> None:
         """The episode is over."""
 
 
-_ENTRY_POINTS = {"observe": 1, "maintain": 2, "act": 2}
-_RULE = 'maintain writes only files that scaffold.toml declares maintained_by = "hooks"'
+ENTRY_POINTS = {"observe": 1, "maintain": 2, "act": 2}
+"""The hooks there are, and how many arguments each is called with."""
+MAINTAIN_RULE = 'maintain writes only files that scaffold.toml declares maintained_by = "hooks"'
+SAID_CHARS = 16_000
+"""What hooks may tell the model at once: as much as one result of the notebook shows (`memory_fs.Limits`)."""
 
 
 class DirectHooks:
@@ -118,29 +123,27 @@ class DirectHooks:
         if self._observe is None:
             return []
         with self._code.blamed(f"observe, step {view.step}"):
-            notices = self._observe(_own(view))
-            if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
-                raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
-            return list(notices)
+            return checked_notices(self._observe(_own(view)))
 
-    def maintain(self, view: View, notebook: MemoryFS) -> None:
+    def maintain(self, view: View, notebook: NotebookView) -> None:
         """Let the hooks bring their files up to date."""
         if self._maintain is None:
             return
         with self._code.blamed(f"maintain, step {view.step}"):
-            returned = self._maintain(_own(view), DirectNotebook(notebook, self._maintained, _RULE))
-            if returned is not None:
-                raise BrokenPromise(f"it must return None, not {returned!r:.200}")
+            guarded = GuardedNotebook(notebook, self._maintained, MAINTAIN_RULE)
+            check_maintained(self._maintain(_own(view), guarded))
+            guarded.check()
 
     def act(self, action: str, view: View) -> Decision:
         """What becomes of an action the model committed."""
         if self._act is None:
             return Send(action)
         with self._code.blamed(f"act({action!r:.80}), step {view.step}"):
-            decided = self._act(action, _own(view))
-            _check_decision(decided, action, view)
-            answer: Decision = decided
-            return answer
+            return checked_decision(self._act(action, _own(view)), action, view)
+
+    def bound(self, operation: Operation) -> Operation:
+        """The operation as it is: a trusted one runs by itself."""
+        return operation
 
     def close(self) -> None:
         """The episode is over: nothing is held."""
@@ -159,15 +162,15 @@ def check_hooks(code: ScaffoldCode) -> frozenset[str]:
     found = {}
     for name, method in inspect.getmembers(hooks, code.is_home_of):
         line = method.__code__.co_firstlineno
-        if name in _ENTRY_POINTS:
+        if name in ENTRY_POINTS:
             found[name] = method
             _check_signature(code, name, method, line)
         elif not name.startswith("_"):
-            known = nearest(name, _ENTRY_POINTS)
+            known = nearest(name, ENTRY_POINTS)
             advice = f"there is no hook {name!r}, {known} (what is your own begins with an underscore)"
             raise ScaffoldError(advice, code.path, line)
     if not found:
-        raise ScaffoldError(f"class Hooks has none of {', '.join(_ENTRY_POINTS)}", code.path)
+        raise ScaffoldError(f"class Hooks has none of {', '.join(ENTRY_POINTS)}", code.path)
     try:
         hooks()
     except (Exception, SystemExit) as error:
@@ -179,7 +182,7 @@ def check_hooks(code: ScaffoldCode) -> frozenset[str]:
 def _check_signature(code: ScaffoldCode, name: str, method: object, line: int) -> None:
     assert callable(method)
     try:
-        inspect.signature(method).bind(*[None] * (1 + _ENTRY_POINTS[name]))
+        inspect.signature(method).bind(*[None] * (1 + ENTRY_POINTS[name]))
     except TypeError:
         forms = {
             "observe": "observe(self, view) -> list[str]",
@@ -191,7 +194,23 @@ def _check_signature(code: ScaffoldCode, name: str, method: object, line: int) -
         raise ScaffoldError(f"{name} must be a plain function, not async", code.path, line)
 
 
-def _check_decision(decided: object, action: str, view: View) -> None:
+def checked_notices(notices: object) -> list[str]:
+    """What `observe` returned. BrokenPromise if it may not."""
+    if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
+        raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
+    if sum(map(len, notices)) > SAID_CHARS:
+        raise BrokenPromise(f"it may say {SAID_CHARS:,} characters, not {sum(map(len, notices)):,}")
+    return list(notices)
+
+
+def check_maintained(returned: object) -> None:
+    """What `maintain` returned. BrokenPromise if it may not."""
+    if returned is not None:
+        raise BrokenPromise(f"it must return None, not {returned!r:.200}")
+
+
+def checked_decision(decided: object, action: str, view: View) -> Decision:
+    """What `act` returned. BrokenPromise if it may not."""
     if not isinstance(decided, Send | Repair | Veto):
         raise BrokenPromise(f"it must return Send, Repair or Veto, not {decided!r:.200}")
     if isinstance(decided, Send) and decided.action != action:
@@ -200,3 +219,6 @@ def _check_decision(decided: object, action: str, view: View) -> None:
         raise BrokenPromise(f"Repair({decided.action!r}) is no action of the world")
     if not isinstance(decided, Send) and not (isinstance(decided.why, str) and decided.why.strip()):
         raise BrokenPromise(f"{type(decided).__name__} needs a reason for the model, in words")
+    if not isinstance(decided, Send) and len(decided.why) > SAID_CHARS:
+        raise BrokenPromise(f"a reason may have {SAID_CHARS:,} characters, not {len(decided.why):,}")
+    return decided

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from memory_fs import MemoryFS, MemoryResult
+from memory_fs import MemoryResult
 from scaffolds.scaffold_code import BrokenPromise
 
 
@@ -42,10 +42,12 @@ class NotebookView(Protocol):
         """File names and their line counts."""
 
 
-class DirectNotebook:
-    """A NotebookView over a notebook in this process. `writable`: the files that may be written, None for all."""
+class GuardedNotebook:
+    """A notebook of which only `writable` files may be written (None: all); `rule` is the sentence that says why."""
 
-    def __init__(self, notebook: MemoryFS, writable: Collection[str] | None, rule: str = "") -> None:
+    def __init__(self, notebook: NotebookView, writable: Collection[str] | None, rule: str = "") -> None:
+        self.broken = ""
+        """What was attempted against the rule; catching the exception does not undo the attempt."""
         self._notebook = notebook
         self._writable = writable
         self._rule = rule
@@ -68,7 +70,13 @@ class DirectNotebook:
         """Set the one line of a file that belongs to a key."""
         return self._open(file).upsert(file, key, text)
 
-    def _open(self, file: str) -> MemoryFS:
+    def check(self) -> None:
+        """The code is done: BrokenPromise if it went against the rule."""
+        if self.broken:
+            raise BrokenPromise(self.broken)
+
+    def _open(self, file: str) -> NotebookView:
         if self._writable is not None and file not in self._writable:
-            raise BrokenPromise(f"{file!r} may not be written here: {self._rule}")
+            self.broken = f"{file!r:.200} may not be written here: {self._rule}"
+            raise BrokenPromise(self.broken)
         return self._notebook

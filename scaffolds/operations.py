@@ -10,23 +10,23 @@ notebook are the arguments, in the order of the tag form; an argument may carry 
 `Annotated[str, Field(description="…")]`. A `recall` cannot write. To answer the model's mistake, return
 `refused("…")`; what breaks becomes a HookFailure.
 Operations keep nothing between calls: the notebook is their only memory.
+
+This file needs the standard library only: it runs in contained processes too. `own_operations` makes of what it reads
+what a vocabulary is made of.
 """
 
 import inspect
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, create_model
-
-from memory_fs import MemoryFS, MemoryResult, Outcome
+from memory_fs import MemoryResult, Outcome
 from scaffolds.faults import ScaffoldError
-from scaffolds.notebook_view import DirectNotebook, NotebookView
+from scaffolds.notebook_view import GuardedNotebook, NotebookView
 from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
-from tools import DONE, MEMORY_OPERATIONS, Kind, Operation, Vocabulary, VocabularyError
 
-__all__ = ["NotebookView", "operation", "read_operations", "refused"]
+__all__ = ["Declaration", "NotebookView", "declarations", "operation", "refused"]
 
 _F = TypeVar("_F", bound=Callable[..., MemoryResult])
 _KIND = "__operation_kind__"
@@ -50,27 +50,47 @@ def refused(sentence: str) -> MemoryResult:
     return MemoryResult(operation="", outcome=Outcome.REJECTED, text=sentence)
 
 
-def read_operations(code: ScaffoldCode) -> tuple[Operation, ...]:
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """An operation as its function says it."""
+
+    name: str
+    kind: Literal["recall", "record"]
+    help: str
+    line: int
+    """Where in operations.py it is written."""
+    arguments: Mapping[str, Any]
+    """Type hint of each argument, in the order of the tag form."""
+    run: Callable[[NotebookView, Mapping[str, Any]], MemoryResult]
+    """Runs it on arguments of those types. What breaks is a HookFailure."""
+
+
+def declarations(code: ScaffoldCode) -> tuple[Declaration, ...]:
     """The operations of an operations.py, in the order written. Runs the file; ScaffoldError names a fault's line."""
     functions = [value for value in vars(code.run()).values() if code.is_home_of(value)]
-    operations = []
+    found = []
     for function in functions:
         line = function.__code__.co_firstlineno
         if hasattr(function, _KIND):
-            operations.append(_read_operation(code, function, line))
+            found.append(_declaration(code, function, line))
         elif not function.__name__.startswith("_"):
             problem = (
                 f'{function.__name__} is not marked @operation(kind="…") (what is your own begins with an underscore)'
             )
             raise ScaffoldError(problem, code.path, line)
-    if not operations:
+    if not found:
         raise ScaffoldError(
             "operations.py defines no operation: delete it, or mark functions with @operation", code.path
         )
-    return tuple(operations)
+    return tuple(found)
 
 
-def _read_operation(code: ScaffoldCode, function: FunctionType, line: int) -> Operation:
+def guarded(notebook: NotebookView, name: str, kind: str) -> GuardedNotebook:
+    """The notebook for an operation of this kind: only a record may write."""
+    return GuardedNotebook(notebook, None if kind == "record" else frozenset(), f'{name} is of kind "{kind}"')
+
+
+def _declaration(code: ScaffoldCode, function: FunctionType, line: int) -> Declaration:
     name = function.__name__
     help_text = (function.__doc__ or "").strip()
     if not help_text or "\n" in help_text:
@@ -85,56 +105,35 @@ def _read_operation(code: ScaffoldCode, function: FunctionType, line: int) -> Op
     if not parameters or hints.get(parameters[0].name) is not NotebookView or hints.get("return") is not MemoryResult:
         form = f"def {name}(notebook: NotebookView, …) -> MemoryResult"
         raise ScaffoldError(f"an operation is written {form}", code.path, line)
-    kind = Kind(getattr(function, _KIND))
-    read = Operation(
-        name=name,
-        kind=kind,
-        arguments=_argument_model(code, name, parameters[1:], hints, line),
-        help=help_text,
-        run=_runner(code, function, kind),
-    )
-    _check_name(code, read, line)
-    return read
+    kind: Literal["recall", "record"] = getattr(function, _KIND)
+    arguments = {one.name: _hint(code, name, one, hints, line) for one in parameters[1:]}
+    return Declaration(name, kind, help_text, line, arguments, _runner(code, function, kind))
 
 
-def _check_name(code: ScaffoldCode, read: Operation, line: int) -> None:
-    if read.name in (*MEMORY_OPERATIONS, DONE.name, "act"):
-        raise ScaffoldError(f"there is an operation {read.name!r} already: choose another name", code.path, line)
-    try:
-        Vocabulary("LOG", [read])
-    except VocabularyError as error:
-        raise ScaffoldError(str(error), code.path, line) from error
+def _hint(code: ScaffoldCode, name: str, parameter: inspect.Parameter, hints: dict[str, Any], line: int) -> Any:
+    what = f"argument {parameter.name!r} of operation {name}"
+    if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD or parameter.default is not parameter.empty:
+        raise ScaffoldError(f"{what} must be plain: no default, no *, no /", code.path, line)
+    hint: Any = hints.get(parameter.name)
+    bare = hint.__origin__ if hasattr(hint, "__metadata__") else hint
+    choices = get_args(bare) if getattr(bare, "__origin__", None) is Literal else ()
+    if bare not in (str, int, float, bool) and not (choices and all(isinstance(one, str | int) for one in choices)):
+        raise ScaffoldError(f"{what} needs a type: {_ARGUMENT_TYPES}", code.path, line)
+    return hint
 
 
-def _argument_model(
-    code: ScaffoldCode, name: str, parameters: list[inspect.Parameter], hints: dict[str, Any], line: int
-) -> type[BaseModel]:
-    fields: dict[str, Any] = {}
-    for parameter in parameters:
-        what = f"argument {parameter.name!r} of operation {name}"
-        if parameter.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD or parameter.default is not parameter.empty:
-            raise ScaffoldError(f"{what} must be plain: no default, no *, no /", code.path, line)
-        hint = hints.get(parameter.name)
-        bare = getattr(hint, "__origin__", hint)
-        if bare not in (str, int, float, bool) and getattr(bare, "__origin__", bare) is not Literal:
-            raise ScaffoldError(f"{what} needs a type: {_ARGUMENT_TYPES}", code.path, line)
-        fields[parameter.name] = (hint, ...)
-    try:
-        return create_model(name, __config__=ConfigDict(extra="forbid", frozen=True), **fields)
-    except (NameError, TypeError, ValueError) as error:
-        raise ScaffoldError(f"the arguments of operation {name} cannot be used: {error}", code.path, line) from error
-
-
-def _runner(code: ScaffoldCode, function: FunctionType, kind: Kind) -> Callable[[MemoryFS, BaseModel], MemoryResult]:
+def _runner(
+    code: ScaffoldCode, function: FunctionType, kind: Literal["recall", "record"]
+) -> Callable[[NotebookView, Mapping[str, Any]], MemoryResult]:
     name = function.__name__
-    writable = None if kind is Kind.RECORD else frozenset[str]()
-    rule = f'{name} is of kind "{kind.value}"'
 
-    def run(notebook: MemoryFS, arguments: BaseModel) -> MemoryResult:
+    def run(notebook: NotebookView, arguments: Mapping[str, Any]) -> MemoryResult:
         with code.blamed(f"operation {name}"):
-            result = function(DirectNotebook(notebook, writable, rule), **dict(arguments))
+            shown = guarded(notebook, name, kind)
+            result = function(shown, **arguments)
+            shown.check()
             if not isinstance(result, MemoryResult):
                 raise BrokenPromise(f"it must return a MemoryResult, not {result!r:.200}")
-            return replace(result, operation=name, revision=notebook.revision)
+            return result
 
     return run

@@ -15,11 +15,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from memory_fs import Limits
-from scaffolds.checks import check_memory, check_names, check_trust, check_vocabulary
+from scaffolds.checks import check_memory, check_names, check_vocabulary
+from scaffolds.containment import Bounds, ContainedHooks, declared
 from scaffolds.faults import ScaffoldError
-from scaffolds.folder import read_memory, resolve, scaffold_files, scaffold_name
+from scaffolds.folder import SHIPPED, read_memory, resolve, scaffold_files, scaffold_name
 from scaffolds.hooks import DirectHooks, HooksRunner, check_hooks
-from scaffolds.operations import read_operations
+from scaffolds.own_operations import read_operations
 from scaffolds.prompts import Prompts, TemplateName
 from scaffolds.scaffold_code import ScaffoldCode
 from scaffolds.settings import Settings, read_settings
@@ -36,7 +37,8 @@ class Scaffold:
     """A loaded and checked scaffold; unchanging, shared by episodes. Made by `Scaffold.load`.
 
     `name` is like `WORLD/v0`; `digest` is a SHA-256 of the folder's files, the same wherever they lie; `memory` holds
-    every file an episode starts with, declared files without a text being empty; `operations` are its own.
+    every file an episode starts with, declared files without a text being empty; `operations` are its own. If it is
+    `contained`, its code runs in a process of its own and its operations once `vocabulary` has bound them to one.
     """
 
     def __init__(self, path: Path, *, trust_code: bool) -> None:
@@ -50,21 +52,30 @@ class Scaffold:
         self.prompts = Prompts(path / "prompts")
         self.memory: Mapping[str, str] = MappingProxyType(read_memory(path, files, self.settings))
         check_memory(self.memory, self.memory_limits(), toml)
-        self.code = {name: ScaffoldCode(files[name]) for name in ("hooks.py", "operations.py") if name in files}
-        check_trust(path, list(self.code), trust_code)
+        self.code: dict[str, ScaffoldCode] = {
+            name: ScaffoldCode.read(files[name]) for name in ("hooks.py", "operations.py") if name in files
+        }
+        self.contained = bool(self.code) and not trust_code and not path.is_relative_to(SHIPPED)
         self.operations: tuple[Operation, ...] = ()
+        self._entry_points: frozenset[str] = frozenset()
+        self._read_code()
+        check_vocabulary(self.settings, self.operations, self._entry_points, toml)
+
+    def _read_code(self) -> None:
+        if self.contained:
+            self._entry_points, self.operations = declared(self.code, Bounds())
+            return
         if "operations.py" in self.code:
             self.operations = read_operations(self.code["operations.py"])
-        self._hooks = self.code.get("hooks.py")
-        entry_points = check_hooks(self._hooks) if self._hooks else frozenset()
-        check_vocabulary(self.settings, self.operations, entry_points, toml)
+        if "hooks.py" in self.code:
+            self._entry_points = check_hooks(self.code["hooks.py"])
 
     @classmethod
     def load(cls, path: Path | str, *, trust_code: bool = False) -> Scaffold:
         """The scaffold in the folder `path` (or of that name among the shipped ones, such as `WORLD/v0`).
 
-        ScaffoldError names file, line and what to do. Code in a scaffold this repository does not ship is refused
-        unless `trust_code`: it runs in this process, with all its rights.
+        ScaffoldError names file, line and what to do. Code in a scaffold this repository does not ship is contained,
+        and refused where that cannot be done, unless `trust_code`: then it runs in this process, with all its rights.
         """
         folder = resolve(path)
         try:
@@ -77,10 +88,20 @@ class Scaffold:
         """Whether there is Python in the folder."""
         return bool(self.code)
 
-    def vocabulary(self, routine: Routine, actions: Actions, *, notebook: NotebookMode = "on") -> Vocabulary:
-        """The operations of a routine: with a frozen notebook no records, without a notebook no recalls either."""
+    def vocabulary(
+        self,
+        routine: Routine,
+        actions: Actions,
+        *,
+        notebook: NotebookMode = "on",
+        hooks: HooksRunner | None = None,
+    ) -> Vocabulary:
+        """The operations of a routine: with a frozen notebook no records, without a notebook no recalls either.
+
+        `hooks`: the episode's runner, as `hooks()` made it; a contained scaffold's own operations run in its process.
+        """
         names = self.settings.vocabulary.log if routine == "LOG" else self.settings.vocabulary.plan
-        own = {operation.name: operation for operation in self.operations}
+        own = {one.name: hooks.bound(one) if hooks is not None else one for one in self.operations}
         known = {**MEMORY_OPERATIONS, **own, DONE.name: DONE, "act": act_operation(actions)}
         hidden = {"on": (), "frozen": (Kind.RECORD,), "off": (Kind.RECORD, Kind.RECALL)}[notebook]
         allowed = [known[name] for name in names if known[name].kind not in hidden]
@@ -90,11 +111,15 @@ class Scaffold:
         """A filled-in prompt; the variables of each template are `scaffolds.prompts.VARIABLES`."""
         return self.prompts.render(template, **variables)
 
-    def hooks(self) -> HooksRunner | None:
-        """Hooks for one episode, with state of their own; None if the scaffold has none."""
-        if self._hooks is None:
-            return None
-        return DirectHooks(self._hooks, [n for n, f in self.settings.files.items() if f.maintained_by == "hooks"])
+    def hooks(self, bounds: Bounds | None = None) -> HooksRunner | None:
+        """Hooks for one episode, with state of their own; None if there is nothing to run for an episode.
+
+        Those of a contained scaffold are a process within `bounds`, to be closed; HookFailure where it breaks.
+        """
+        maintained = [name for name, spec in self.settings.files.items() if spec.maintained_by == "hooks"]
+        if self.contained:
+            return ContainedHooks(self.code, self._entry_points, maintained, bounds or Bounds())
+        return DirectHooks(self.code["hooks.py"], maintained) if "hooks.py" in self.code else None
 
     def memory_limits(self) -> Limits:
         """The limits of this scaffold's notebooks: the notebook's own, where scaffold.toml says nothing."""

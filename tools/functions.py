@@ -5,8 +5,11 @@ raw argument strings are read here, in the order written, and every entry of `to
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import orjson
 
 from tools.reading import (
     AFTER_END,
@@ -26,6 +29,9 @@ from tools.schema import Vocabulary
 
 NOT_ANSWERED = "Not carried out."
 """Answer to a call that the routine ended before: a server refuses a conversation in which a call has no answer."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Functions:
@@ -213,14 +219,19 @@ def _settled(entry: Any, call_id: str) -> dict[str, Any]:
     if isinstance(arguments, str):
         arguments = {"unreadable": excerpt(raw) if isinstance(raw, str) else ""}
     elif isinstance(raw, str) and raw.strip().startswith("{") and _plain_json(raw):
-        return _tool_call(call_id, encodable(name), raw)
-    return _tool_call(call_id, encodable(name), encodable(json.dumps(arguments, ensure_ascii=False)))
+        return _tool_call(call_id, _sendable(name), raw)
+    return _tool_call(call_id, _sendable(name), encodable(json.dumps(arguments, ensure_ascii=False)))
+
+
+def _sendable(name: str) -> str:
+    """A function's name as OpenAI's API takes it back: 1 to 64 letters, digits, underscores and hyphens."""
+    return name if _NAME.fullmatch(name) else re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unnamed"
 
 
 def _plain_json(raw: str) -> bool:
     try:
         raw.encode()
-        json.loads(raw)
+        orjson.loads(raw)  # stricter than json (lone surrogates), and what servers' clients are checked against
     except ValueError:  # also what UnicodeEncodeError and JSONDecodeError are
         return False
     return True

@@ -78,6 +78,7 @@ class StepRecord:
     chosen: str | None = None  # as the model wrote it
     action_outcome: str = "valid"  # "valid", "repaired", "invalid", "missing", "vetoed"
     notices: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)  # what the next step is told of this one's output
     conversations: list[Conversation] = field(default_factory=list)
     reward: float = 0.0
     terminated: bool = False

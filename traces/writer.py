@@ -1,6 +1,7 @@
 """Writes a trace: one line per step in one write, so that a crash at any instant loses at most the step under way."""
 
 import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class TraceWriter:
             self._fd: int | None = os.open(self.path, _FLAGS, 0o644)
         except OSError as error:
             raise disk_failure("write the trace", self.path, error) from error
+        self._closing = weakref.finalize(self, os.close, self._fd)
         self._packer: TextPacker | None = None
         self.steps = 0
         self._size = 0
@@ -70,7 +72,7 @@ class TraceWriter:
     def close(self) -> None:
         """Let go of the file."""
         if self._fd is not None:
-            os.close(self._fd)
+            self._closing()
             self._fd = None
 
     def __enter__(self) -> "TraceWriter":
@@ -78,10 +80,6 @@ class TraceWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_fd", None) is not None:
-            self.close()
 
     def _append(self, line: bytes) -> None:
         fd = self._open()

@@ -5,13 +5,16 @@ about in it: in a room of 2 x 2 cells every wall can be reached, in one of 1 x 2
 """
 
 from collections import deque
+from collections.abc import Iterator
 
-from worlds.crafter_moves import MINED_WITH, Situation
+from worlds.crafter_moves import MINED_WITH
 from worlds.crafter_notes import GUESS, Cell
 from worlds.crafter_sight import CREATURES, DIRECTIONS, WALKABLE
+from worlds.crafter_situation import Situation
 
-LARGEST = 6
+_LARGEST = 6
 """Cells of a closed room that still count as shelter: nothing appears that near to the player."""
+_NEVER = 1_000
 _ROOMS: tuple[tuple[Cell, ...], ...] = (
     ((0, 0),),
     *(((0, 0), step) for step in DIRECTIONS.values()),
@@ -19,90 +22,90 @@ _ROOMS: tuple[tuple[Cell, ...], ...] = (
 )
 
 
-def solid(now: Situation, cell: Cell) -> bool:
-    """Whether nothing can walk through that cell, as far as is known."""
-    mark = now.notes.marks.get(cell, GUESS)
-    return mark not in ("path", "cow") and not mark.endswith(GUESS)
-
-
 def secure(now: Situation) -> bool:
     """Whether walls close in the player and at most a few free cells."""
     room, border = {now.notes.at}, deque([now.notes.at])
     while border:
-        x, y = border.popleft()
-        for dx, dy in DIRECTIONS.values():
-            cell = (x + dx, y + dy)
-            if cell not in room and not solid(now, cell):
+        for _, cell in _neighbours(border.popleft()):
+            if cell not in room and not _solid(now, cell):
                 room.add(cell)
                 border.append(cell)
-                if len(room) > LARGEST:
+                if len(room) > _LARGEST:
                     return False
     return True
 
 
-def seal(now: Situation, most: int = 1_000) -> str:
+def seal(now: Situation, most: int = _NEVER) -> str:
     """The next action towards a closed room around the player; empty when there are too few stones for any.
 
     `most` is the number of actions it may take, roughly.
     """
     x, y = now.notes.at
     best: frozenset[Cell] = frozenset()
-    best_cost = most
+    best_price = most
     for shape in _ROOMS:
         room = frozenset((x + dx, y + dy) for dx, dy in shape)
-        cost = _price(now, room)
-        if cost < best_cost:
-            best, best_cost = room, cost
+        price = _price(now, room)
+        if price < best_price:
+            best, best_price = room, price
     return _work(now, best) if best else ""
 
 
+def _solid(now: Situation, cell: Cell) -> bool:
+    """Whether nothing can walk through that cell, as far as is known."""
+    mark = now.notes.marks.get(cell, GUESS)
+    return mark not in ("path", "cow") and not mark.endswith(GUESS)
+
+
+def _neighbours(cell: Cell) -> Iterator[tuple[str, Cell]]:
+    for direction, (dx, dy) in DIRECTIONS.items():
+        yield direction, (cell[0] + dx, cell[1] + dy)
+
+
 def _price(now: Situation, room: frozenset[Cell]) -> int:
-    """About how many actions closing that room takes; a thousand when it cannot be closed with the stones at hand."""
+    """About how many actions closing that room takes; _NEVER when it cannot be closed with the stones at hand."""
     price = stones = 0
     for cell in room:
-        mark = now.notes.marks.get(cell)
-        if mark and solid(now, cell):
-            if mark not in ("tree", *MINED_WITH) or not (mark == "tree" or now.has(MINED_WITH[mark])):
-                return 1_000
+        if _solid(now, cell):
+            if not _removable(now, now.notes.marks[cell]):
+                return _NEVER
             price += 5
-        for direction, (dx, dy) in DIRECTIONS.items():
-            beyond = (cell[0] + dx, cell[1] + dy)
-            if beyond in room or solid(now, beyond):
+        for direction, beyond in _neighbours(cell):
+            if beyond in room or _solid(now, beyond):
                 continue
-            behind = (cell[0] - dx, cell[1] - dy)
-            if behind not in room and not (cell == now.notes.at and direction == now.facing):
-                return 1_000
+            behind = (2 * cell[0] - beyond[0], 2 * cell[1] - beyond[1])
+            if behind not in room and (cell, direction) != (now.notes.at, now.facing):
+                return _NEVER
             stones += 1
             price += 2
-    return price if stones <= now.has("stone") else 1_000
+    return price if stones <= now.has("stone") else _NEVER
+
+
+def _removable(now: Situation, name: str) -> bool:
+    return name == "tree" or (name in MINED_WITH and now.has(MINED_WITH[name]) > 0)
 
 
 def _work(now: Situation, room: frozenset[Cell]) -> str:
-    """Walk inside the room to where an open wall is in front, and close it."""
+    """Close the open wall in front, or walk inside the room to where one is."""
     facing = now.facing or "south"
-    ahead = now.cell(facing)
-    front = now.sight.front
-    if ahead not in room and not solid(now, ahead):
+    ahead, front = now.cell(facing), now.sight.front
+    if ahead not in room and not _solid(now, ahead):
         if front in WALKABLE or front in ("water", "lava"):
             return "Place Stone"
         if front in CREATURES:
             return "Do"
     seen = {(now.notes.at, facing)}
-    queue: deque[tuple[Cell, str]] = deque()
-    start, first = now.notes.at, ""
-    queue.append((start, first))
+    queue = deque([(now.notes.at, "")])
     while queue:
-        (x, y), first = queue.popleft()
-        for direction, (dx, dy) in DIRECTIONS.items():
-            cell = (x + dx, y + dy)
+        at, first = queue.popleft()
+        for direction, cell in _neighbours(at):
             if cell not in room or (cell, direction) in seen:
                 continue
             seen.add((cell, direction))
-            move = first or direction
-            beyond = (cell[0] + dx, cell[1] + dy)
-            if beyond not in room and not solid(now, beyond):
-                return _step(now, move)
-            queue.append((cell, move))
+            beyond = (2 * cell[0] - at[0], 2 * cell[1] - at[1])
+            if beyond not in room and not _solid(now, beyond):
+                return _step(now, first or direction)
+            queue.append((cell, first or direction))
     return ""
 
 

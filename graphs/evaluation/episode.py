@@ -16,7 +16,7 @@ from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
-from traces import EpisodeFolder, EpisodeResult, read_result
+from traces import EpisodeFolder, EpisodeResult, Failure, read_result
 
 
 class Progress(TypedDict):
@@ -51,7 +51,7 @@ async def play_episode(
     try:
         session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
     except MACHINE_FAILURES as error:
-        result = _unopened(settings, folder, error)
+        result = unopened(settings, failure_record(error, 0), folder.attempt)
     else:
         session.share(run)
         result = await _play_on(session, folder, report)
@@ -117,8 +117,8 @@ def _ended(result: EpisodeResult) -> Progress:
     )
 
 
-def _unopened(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception) -> EpisodeResult:
-    """The result of an episode that failed before its first step could be asked for."""
+def unopened(settings: EpisodeSettings, failure: Failure, attempt: int = 1) -> EpisodeResult:
+    """The result of an episode that failed with nothing to show for it."""
     return EpisodeResult(
         world=settings.world,
         task=settings.task,
@@ -127,9 +127,9 @@ def _unopened(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception
         steps=0,
         progression=0.0,
         episode_return=0.0,
-        failure=failure_record(error, 0),
+        failure=failure,
         scaffold=settings.scaffold,
         model=settings.model,
         gameplay_model=settings.gameplay_model,
-        attempt=folder.attempt,
+        attempt=attempt,
     )

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from langgraph.config import get_stream_writer
 
-from graphs.evaluation.episode import play_episode
+from graphs.errors import OUR_ERRORS
+from graphs.evaluation.episode import play_episode, unopened
 from graphs.evaluation.state import Episode, State
 from graphs.inner_agent.ceilings import Spending, parse_ceilings
-from graphs.inner_agent.context import EpisodeSettings
-from traces import EpisodeResult, RunFolder
+from graphs.inner_agent.context import EpisodeSettings, SettingsError
+from traces import EpisodeResult, Failure, RunFolder
 from traces.results import result_to_plain
+
+logger = logging.getLogger(__name__)
 
 CONCURRENCY = 10
 """Episodes side by side unless told otherwise: the protocol's ten seeds at once."""
 
 
 async def play(state: State) -> dict[str, Any]:
-    """Play every episode of the plan; an unforeseen error in one is raised only after the others have ended."""
+    """Play every episode of the plan. What breaks one, even a fault of our own, leaves the others playing."""
     slots = asyncio.Semaphore(state.get("concurrency") or CONCURRENCY)
     report = get_stream_writer()
     run = Spending(parse_ceilings(state.get("ceilings")), "run", began=time.monotonic())
@@ -34,13 +41,35 @@ async def play(state: State) -> dict[str, Any]:
                 await asyncio.to_thread(folder.set_attempt_aside)
             return await play_episode(settings, folder, report, run)
 
-    ended = await asyncio.gather(*(one(episode) for episode in state["plan"]), return_exceptions=True)
+    with alone(Path(state["out"])):
+        ended = await asyncio.gather(*(one(episode) for episode in state["plan"]), return_exceptions=True)
     results: list[dict[str, Any]] = []
-    for result in ended:
-        if isinstance(result, BaseException):
+    for episode, result in zip(state["plan"], ended, strict=True):
+        if isinstance(result, EpisodeResult):
+            results.append(result_to_plain(result))
+        elif isinstance(result, Exception) and not isinstance(result, OUR_ERRORS):
+            results.append(result_to_plain(broken(EpisodeSettings(**{**state["settings"], **episode}), result)))
+        else:
             raise result
-        results.append(result_to_plain(result))
     return {"results": results}
+
+
+def broken(settings: EpisodeSettings, error: Exception) -> EpisodeResult:
+    """The result of an episode that a fault of ours ended: a failure like any other in the scores."""
+    logger.error("a fault in our own code ended %s seed %s", settings.task, settings.seed, exc_info=error)
+    sentence = f"{type(error).__name__}: {error} (a fault in our own code; the log has its traceback)"
+    return unopened(settings, Failure(where="bug", kind=type(error).__name__, sentence=sentence, step=0))
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Hold the run for this process. SettingsError if another one is playing it."""
+    with (run / "run.json").open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(f"Another process is playing {run}: wait for its end, or give another --out.") from None
+        yield
 
 
 def play_sync(state: State) -> dict[str, Any]:

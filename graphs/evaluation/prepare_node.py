@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from pathlib import Path
 
 from langgraph.runtime import Runtime
+from pydantic import TypeAdapter, ValidationError
 
-from graphs.evaluation.state import Episode, State
+from graphs.evaluation.state import Episode, Input, State
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import Context, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
@@ -18,6 +20,7 @@ from worlds import UnknownWorld, world_entry
 
 def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     """The plan: every task with every seed. Raises our errors: settings, scaffold, world, model, folder in use."""
+    _check_types(state)
     entry = world_entry(state["world"])
     tasks = list(state.get("tasks") or entry.tasks)
     seeds = list(state.get("seeds") or entry.seeds)
@@ -36,6 +39,25 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     run = RunFolder(Path(state["out"]))
     if run.run.exists() and not state.get("resume"):
         raise SettingsError(f"{run.path} holds a run already: give --resume to go on with it, or another --out.")
-    begin_run(run, settings, scaffold.digest, world=entry.name, tasks=tasks, seeds=seeds)
+    max_steps = settings.max_steps or entry.max_steps
+    effective = {"effective_max_steps": max_steps, "effective_dialect": settings.dialect or scaffold.settings.dialect}
+    plan_kept = {"world": entry.name, "tasks": tasks, "seeds": seeds, "protocol": state.get("protocol"), **effective}
+    begin_run(run, settings, scaffold.digest, **plan_kept)
     common = dataclasses.asdict(settings)
     return {"plan": plan, "settings": common, "results": []}
+
+
+@cache
+def _input_types() -> TypeAdapter[Input]:
+    return TypeAdapter(Input)
+
+
+def _check_types(state: State) -> None:
+    """SettingsError if a field of the input has the wrong type: over REST and from Python anything may arrive."""
+    given = {name: value for name, value in state.items() if name in Input.__annotations__}
+    try:
+        _input_types().validate_python(given, strict=True)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in fault["loc"])
+        raise SettingsError(f"The input {name}: {fault['msg']}, not {fault['input']!r}.") from error

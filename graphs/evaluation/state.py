@@ -30,6 +30,8 @@ class Input(TypedDict):
     new_attempts: NotRequired[bool]
     """With `resume`: play failed episodes anew from a clean notebook instead; what they left is set aside."""
 
+    protocol: NotRequired[str | None]
+    """The published protocol that was asked for, if any; kept in run.json."""
     ceilings: NotRequired[dict[str, float]]
     """What the whole run may spend: calls, tokens, cost (US dollars), minutes."""
 

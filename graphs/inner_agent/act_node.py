@@ -10,7 +10,7 @@ from langgraph.types import Command
 from graphs.inner_agent.deciding import Sent, decide
 from graphs.inner_agent.events import tell
 from graphs.inner_agent.observe_node import outcome
-from graphs.inner_agent.routine import answered, turns_left
+from graphs.inner_agent.routine import answered, handed_over, turns_left
 from graphs.inner_agent.session import Session, plain
 from graphs.inner_agent.state import State, Talk
 from tools import Reply
@@ -29,8 +29,8 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
         call_id = _action_call_id(talk)
         reply = Reply(title=f"ACT {state['choice']}", text=sent.veto, ok=False, call_id=call_id)
         grown = answered(session, _vetoed(talk), [reply])
-        back: Literal["plan", "commit"] = "plan" if talk["role"] == "memory" else "commit"
-        return Command(goto=back, update={"talk": grown, "choice": None})
+        back: Literal["plan", "commit"] = "commit" if handed_over(state) else "plan"
+        return Command(goto=back, update={"talk": grown, "choice": None, "told_later": []})
     _play(state, session, sent, [*state["talks"], talk])
     remaining = state["steps"] - 1
     now = outcome(session)
@@ -38,6 +38,9 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     tell("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
     update = {**now, "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
     going_on = remaining > 0 and not session.moment.over
+    if not going_on:
+        session.release()
+    update |= {"run": session.run, "told_later": []}
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 
 
@@ -60,11 +63,12 @@ def _play(state: State, session: Session, sent: Sent, talks: list[Talk]) -> None
         info=info,
         tokens={kind: sum(call[f"{kind}_tokens"] or 0 for call in calls) for kind in TOKENS},
         model_calls=len(calls),
+        complaints=([sent.complaint] if sent.complaint else []) + state["told_later"],
         latency_s=time.monotonic() - session.step_began,
         revision=session.notebook.revision,
         hook_operations=session.hook_operations,
     )
-    session.record(record, after=observation, complaint=sent.complaint)
+    session.record(record, after=observation)
 
 
 def _conversation(session: Session, talk: Talk) -> Conversation:
@@ -81,7 +85,7 @@ def _conversation(session: Session, talk: Talk) -> Conversation:
 
 def _vetoed(talk: Talk) -> Talk:
     operations = [dict(facts) for facts in talk["operations"]]
-    operations[-1]["outcome"] = "vetoed"
+    next(facts for facts in reversed(operations) if facts["outcome"] == "act")["outcome"] = "vetoed"
     return {**talk, "operations": operations}
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from worlds import world_entry
 
+T = TypeVar("T", bound="Context")
 NotebookMode = Literal["on", "off", "frozen"]
 HandoffMode = Literal["auto", "always"]
 
@@ -75,22 +80,63 @@ class EpisodeSettings(Context):
         return self.gameplay_model is not None or self.handoff == "always"
 
 
-def episode_settings(given: dict[str, Any], context: Context | None) -> EpisodeSettings:
-    """Settings of the episode that `given` (fields of `state.Input`) asks for.
+def episode_settings(given: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
+    """Settings of the episode that `given` (fields of `state.Input`) asks for, checked.
 
-    Raises SettingsError or `worlds.UnknownWorld` with what to do.
+    Raises SettingsError or `worlds.UnknownWorld` with what to do. What is None or empty counts as left out.
     """
-    world = given.get("world")
-    if not world:
+    asked = {name: value for name, value in given.items() if value not in (None, "")}
+    world = asked.get("world")
+    if world is None:
         raise SettingsError('Which world? Give one in the input, such as {"world": NAME, "seed": 42, "steps": 3}.')
+    if not isinstance(world, str):
+        raise SettingsError(f"The world is named by a text, not {world!r}.")
     entry = world_entry(world)
-    task = given.get("task") or entry.tasks[0]
-    seed = given.get("seed", entry.seeds[0])
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise SettingsError(f"The seed must be a whole number of at least 0, not {seed!r}.")
-    common = {f.name: getattr(context, f.name) for f in fields(Context)} if context else {}
-    common["scaffold"] = common.get("scaffold") or default_scaffold(world)
-    return EpisodeSettings(**common, world=world, task=task, seed=seed, model=given.get("model") or "scripted")
+    common = {f.name: getattr(context or Context(), f.name) for f in fields(Context)}
+    plain: dict[str, Any] = {
+        **common,
+        "scaffold": common.get("scaffold") or default_scaffold(world),
+        "world": world,
+        "task": asked.get("task", entry.tasks[0]),
+        "seed": asked.get("seed", entry.seeds[0]),
+        "model": asked.get("model", "scripted"),
+    }
+    settings = _checked(EpisodeSettings, plain)
+    if settings.seed < 0:
+        raise SettingsError(f"The seed must be a whole number of at least 0, not {settings.seed}.")
+    return settings
+
+
+def validated(context: Context) -> Context:
+    """The context, its types checked: over REST and from Python anything may arrive. SettingsError names the fault."""
+    return _checked(Context, {field.name: getattr(context, field.name) for field in fields(context)})
+
+
+def steps_to_play(steps: object) -> int:
+    """The world steps a run is to play; 1 when left out. SettingsError for what is no number of steps."""
+    if steps is None:
+        return 1
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise SettingsError(f"steps is a whole number of at least 0, not {steps!r}.")
+    return steps
+
+
+@cache
+def _model_of(kind: type[Context]) -> type[BaseModel]:
+    """A strict pydantic model with the fields of a settings dataclass."""
+    hints = get_type_hints(kind)
+    types: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(kind)}
+    return create_model(kind.__name__, __config__=ConfigDict(strict=True), **types)
+
+
+def _checked(kind: type[T], plain: dict[str, Any]) -> T:
+    try:
+        model: type[BaseModel] = _model_of(kind)  # type: ignore[arg-type]  # a class is hashable
+        return kind(**model.model_validate(plain).model_dump())
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in fault["loc"])
+        raise SettingsError(f"The setting {name}: {fault['msg']}, not {fault['input']!r}.") from error
 
 
 def default_scaffold(world: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 from langgraph.types import Command
 
 from chat_models import Completion
-from graphs.inner_agent.routine import Ask, answered, ask, heard, read, run, turns_left
+from graphs.inner_agent.routine import Ask, answered, ask, heard, read, run, turns_left, unsaid
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import State
 
@@ -28,7 +28,9 @@ def remember(state: State, session: Session) -> Command[Literal["log", "plan"]]:
     assert talk is not None, "log leaves a reply to read"
     came = run(session, talk, read(session, talk))
     if came.done or turns_left(session, came.talk) == 0:
-        update = {"talks": [*state["talks"], came.talk], "talk": session.open_talk("PLAN", state["notices"])}
+        # What went wrong in the last reply has no message of its own any more: PLAN's opening says it.
+        notices = [*state["notices"], *unsaid(came)]
+        update = {"talks": [*state["talks"], came.talk], "talk": session.open_talk("PLAN", notices)}
         return Command(goto="plan", update={**update, "revision": session.notebook.revision})
     grown = answered(session, came.talk, came.replies)
     return Command(goto="log", update={"talk": grown, "revision": session.notebook.revision})

@@ -1,15 +1,17 @@
 """One code path for sync and async: a node is a function or a generator that asks for model calls.
 
 A node function takes `(state, session)` and returns a `Command` whose type names where it can go next. One that needs
-a model is a generator: it yields an `Ask` and is sent the `Completion`. This wrapper finds the live session, makes the
-calls through `chat_models.call` or `acall`, and turns a machine's failure into the episode's record before it rises.
+a model is a generator: it yields an `Ask` and is sent the `Completion`. This wrapper finds the live session, claims it
+for the run, and makes the calls through `chat_models.call` or `acall`. In a run that is awaited, what touches the
+world, the disk or the notebook happens in a thread, so that a server's event loop stays free. Whatever breaks, the
+session is given up: the next run rebuilds it from its folder.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
@@ -24,6 +26,7 @@ from graphs.inner_agent.state import State
 
 Steps = Generator[Ask, Completion, Command[Any]]
 NodeFunction = Callable[[State, Session], Command[Any] | Steps]
+T = TypeVar("T")
 
 
 class Node(Runnable[State, Command[Any]]):
@@ -32,53 +35,81 @@ class Node(Runnable[State, Command[Any]]):
     def __init__(self, function: NodeFunction) -> None:
         self.function = function
         self.name = function.__name__
-        self.destinations = destinations(function)
+        returned = get_type_hints(function)["return"]
+        self.asks = get_origin(returned) is Generator
+        """Whether the node asks a model."""
+        self.begins = self.name == "observe"
+        """Whether the node begins a step."""
+        command = get_args(returned)[2] if self.asks else returned
+        self.destinations: tuple[str, ...] = get_args(get_args(command)[0])
+        """Where the node can go next, read from its return type: `Command[Literal[...]]`."""
 
     def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
-        """Run the node, waiting for model calls in this thread."""
-        session = SESSIONS.matching(input) or SESSIONS.open(input, _context(), _thread(config))
-        with SESSIONS.recording(session):
-            steps = self.function(input, session)
-            if isinstance(steps, Command):
-                return _located(steps, session, input)
-            completion = None
-            while True:
-                try:
-                    request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
-                except StopIteration as end:
-                    return _located(end.value, session, input)
-                session.check_ceilings()
-                completion = call(session.model(request.role), request.messages, **session.call_settings(request))
-                _count(session, request, completion)
+        """Run the node, waiting for the model in this thread."""
+        session = SESSIONS.matching(input, begins=self.begins)
+        if session is None:
+            session = self._opened(input, _context(), _thread(config))
+        session.claim(input.get("run"))
+        try:
+            if not self.asks:
+                return self._command(input, session)
+            steps, request = self._asked(input, session)
+            completion = call(session.model(request.role), request.messages, **session.call_settings(request))
+            return _answered(steps, completion, request, session, input)
+        except BaseException as error:
+            SESSIONS.give_up(session, error)
+            raise
 
     async def ainvoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
-        """Run the node, awaiting model calls; opening a session touches the disk and so happens in a thread."""
-        session = SESSIONS.matching(input)
+        """Run the node, awaiting the model, and everything else that takes time in a thread."""
+        session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
-            session = await asyncio.to_thread(SESSIONS.open, input, _context(), _thread(config))
-        with SESSIONS.recording(session):
-            steps = self.function(input, session)
-            if isinstance(steps, Command):
-                return _located(steps, session, input)
-            completion = None
-            while True:
-                try:
-                    request = steps.send(completion)  # type: ignore[arg-type]  # None starts a generator
-                except StopIteration as end:
-                    return _located(end.value, session, input)
-                session.check_ceilings()
-                completion = await acall(
-                    session.model(request.role), request.messages, **session.call_settings(request)
-                )
-                _count(session, request, completion)
+            session = await _in_thread(self._opened, input, _context(), _thread(config))
+        session.claim(input.get("run"))
+        try:
+            if not self.asks:
+                return await _in_thread(self._command, input, session)
+            steps, request = self._asked(input, session)
+            completion = await acall(session.model(request.role), request.messages, **session.call_settings(request))
+            return _answered(steps, completion, request, session, input)
+        except BaseException as error:
+            await _in_thread(SESSIONS.give_up, session, error)
+            raise
+
+    def _opened(self, state: State, context: Context | None, thread: str | None) -> Session:
+        return SESSIONS.open(state, context, thread, begins=self.begins)
+
+    def _command(self, state: State, session: Session) -> Command[Any]:
+        command = self.function(state, session)
+        assert isinstance(command, Command), "a node that asks nothing returns its command"
+        return _located(command, session, state)
+
+    def _asked(self, state: State, session: Session) -> tuple[Steps, Ask]:
+        steps = self.function(state, session)
+        assert isinstance(steps, Generator), "a node that asks is a generator"
+        session.check_ceilings()
+        return steps, next(steps)
 
 
-def destinations(function: NodeFunction) -> tuple[str, ...]:
-    """Where a node can go next, read from its return type: `Command[Literal[...]]`, in a Generator's third place."""
-    returned = get_type_hints(function)["return"]
-    if get_origin(returned) is Generator:
-        returned = get_args(returned)[2]
-    return get_args(get_args(returned)[0])
+def _answered(steps: Steps, completion: Completion, request: Ask, session: Session, state: State) -> Command[Any]:
+    """Send the node its answer and return what it ends with."""
+    session.paid(request.role, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
+    try:
+        steps.send(completion)
+    except StopIteration as end:
+        command: Command[Any] = end.value
+        return _located(command, session, state)
+    raise TypeError("A node asks one model call; another turn is another visit.")
+
+
+async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """What `function` returns, run in a thread; a cancelled caller waits for its end, since nothing can stop it."""
+    running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _located(command: Command[Any], session: Session, state: State) -> Command[Any]:
@@ -87,10 +118,6 @@ def _located(command: Command[Any], session: Session, state: State) -> Command[A
     if state.get("episode") in (None, episode) or not isinstance(command.update, dict):
         return command
     return Command(goto=command.goto, update={**command.update, "episode": episode})
-
-
-def _count(session: Session, request: Ask, completion: Completion) -> None:
-    session.paid(request.role, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
 
 
 def _context() -> Context | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from langgraph.types import Command
 
+from graphs.inner_agent.context import steps_to_play
 from graphs.inner_agent.events import tell
 from graphs.inner_agent.hook_calls import maintain, observe_notices
 from graphs.inner_agent.session import Session
@@ -18,19 +19,23 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     moment = session.moment
     update: dict[str, Any] = {
         **outcome(session),
-        "steps": state.get("steps", 1),
+        "steps": steps_to_play(state.get("steps")),
+        "run": session.run,
+        "told_later": [],
         "revision": session.notebook.revision,
         "talks": [],
         "talk": None,
         "choice": None,
     }
     if moment.over or update["steps"] < 1:
+        session.release()
+        update["run"] = None
         return Command(goto="__end__", update=update)
     if session.notebook.revision != session.start_revision:
         # An earlier run of this step was interrupted: its notes belong to calls that are now made anew.
         session.notebook.rewind(session.start_revision)
     session.step_began = time.monotonic()
-    notices = ([moment.complaint] if moment.complaint else []) + observe_notices(session)
+    notices = [*moment.complaints, *observe_notices(session)]
     maintain(session)
     tell("step", step=moment.step, observation=moment.observation, notices=notices, action=moment.action)
     logs = session.settings.notebook == "on" and moment.previous is not None

@@ -64,7 +64,11 @@ def open_session(
         models=models(settings),
         retry=Retry(attempts=settings.attempts),
     )
-    _replay(session, world)
+    try:
+        _replay(session, world)
+    except BaseException:
+        session.close()  # contained hooks are a process: it must not stay behind
+        raise
     origin = origin_of(folder)
     if origin is not None and origin.step == session.moment.step:
         session.start_revision = origin.revision
@@ -76,7 +80,15 @@ def open_session(
         )
     if revision is not None:
         observe_notices(session)  # the hooks had already seen this step when it was interrupted
+    if revision is not None and revision > session.notebook.revision:
+        session.close()
+        raise SettingsError(
+            f"The notes this checkpoint of {folder.path} stands on have been taken back: play on from the checkpoint "
+            "before the step, or from the latest."
+        )
     session.notebook.rewind(session.start_revision if revision is None else revision)
+    if session.moment.over and not folder.is_finished():
+        session.trace.finish(session.result())  # killed between the last step and its result
     return session
 
 
@@ -134,9 +146,9 @@ def _replay(session: Session, world: World) -> None:
         observe_notices(session)
         for vetoed in _vetoed_choices(played):
             decide(session, vetoed)
-        sent = decide(session, played.chosen)
+        decide(session, played.chosen)
         observation, *_ = world.step(played.action)
-        session.stand_after(played, observation, sent.complaint)
+        session.stand_after(played, observation)
         for talk in played.conversations:
             for call in talk.calls:
                 session.paid(talk.role, call.prompt_tokens, call.completion_tokens, call.cached_tokens)

@@ -13,7 +13,19 @@ from typing import Any, Literal
 from langgraph.types import Command
 
 from chat_models import Completion
-from graphs.inner_agent.routine import Ask, answered, ask, heard, means_operation, only_actions, read, run, turns_left
+from graphs.inner_agent.routine import (
+    Ask,
+    answered,
+    ask,
+    handed_over,
+    heard,
+    means_operation,
+    only_actions,
+    read,
+    run,
+    turns_left,
+    unsaid,
+)
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import Message, State, Talk
 from tools import Kind, Mistake, MistakeCode
@@ -29,7 +41,7 @@ def plan(state: State, session: Session) -> Generator[Ask, Completion, Command[L
     if not only_actions(reading):
         return Command(goto="recall", update={"talk": talk})
     came = run(session, talk, reading)
-    if session.settings.two_models:
+    if session.hands_over:
         return Command(goto="handoff", update={"talk": came.talk})
     return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
 
@@ -41,15 +53,16 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
     came = run(session, talk, reading)
     update = {"talk": came.talk, "revision": session.notebook.revision}
     last_turn = turns_left(session, came.talk) == 0
-    if session.settings.two_models and talk["role"] == "memory":
+    handed = handed_over(state)
+    if session.hands_over and not handed:
         # Whoever writes an action, or nothing that means an operation, has finished consulting.
         if last_turn or came.choice is not None or not means_operation(reading):
-            shown = answered(session, came.talk, came.replies) if came.recalled else came.talk
-            return Command(goto="handoff", update={**update, "talk": shown})
+            answer = came.replies if means_operation(reading) else []
+            return Command(goto="handoff", update={**update, "talk": answered(session, came.talk, answer)})
     elif last_turn or (came.choice is not None and not came.recalled):
-        return Command(goto="act", update={**update, "choice": came.choice})
+        return Command(goto="act", update={**update, "choice": came.choice, "told_later": unsaid(came)})
     grown = answered(session, came.talk, [*came.replies, *came.held])
-    back: Literal["plan", "commit"] = "plan" if talk["role"] == "memory" else "commit"
+    back: Literal["plan", "commit"] = "commit" if handed else "plan"
     return Command(goto=back, update={**update, "talk": grown})
 
 
@@ -59,7 +72,11 @@ def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
     note = session.scaffold.render("handoff", step=state["step"], note="")
     messages = _without_action(session, talk)
     handed = Talk(
-        routine="PLAN", role="gameplay", messages=_with_note(messages, note), calls=[], operations=[], mark=talk["mark"]
+        routine="PLAN",
+        role=session.role("act"),
+        messages=_with_note(messages, note),
+        calls=[],
+        operations=[],
     )
     consulted: Talk = {**talk, "operations": [_removed(facts) for facts in talk["operations"]]}
     return Command(goto="commit", update={"talks": [*state["talks"], consulted], "talk": handed})
@@ -94,19 +111,16 @@ def _without_action(session: Session, talk: Talk) -> list[Message]:
     at = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
     reading = session.dialect.read(messages[at], session.vocabulary("PLAN"))
     # What stands after the action was not run, but it may hold another action.
-    actions = [
+    gone = [
         item
         for item in reading.items
         if (item.code is MistakeCode.AFTER_END if isinstance(item, Mistake) else item.operation.kind is Kind.WORLD)
     ]
-    if actions:
-        messages[at] = session.dialect.remove(messages[at], actions)
-        answers = {call.call_id for call in actions} - {None}
-        later = [message for message in messages[at + 1 :] if message.get("tool_call_id") not in answers]
-        messages[at + 1 :] = later
-    if at == len(messages) - 1 and not (messages[at]["content"] or messages[at].get("tool_calls")):
-        messages.pop()
-    return messages
+    reply = session.dialect.remove(messages[at], gone) if gone else session.dialect.settle(messages[at])
+    answers = {item.call_id for item in gone} - {None}
+    later = [message for message in messages[at + 1 :] if message.get("tool_call_id") not in answers]
+    empty = not (reply["content"] or reply.get("tool_calls"))
+    return [*messages[:at], *([] if empty and not later else [reply]), *later]
 
 
 def _removed(facts: dict[str, Any]) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chat_models import Completion
 from graphs.inner_agent.events import tell
-from graphs.inner_agent.state import Message, Talk
+from graphs.inner_agent.state import Message, State, Talk
 from tools import Call, Kind, Mistake, MistakeCode, Reading, Reply
 
 if TYPE_CHECKING:
     from graphs.inner_agent.session import Session
 
 HELD = "Held back, not sent: it was written before these results could be seen. Write the action again, or another."
+
+MISTAKES_TOLD = 5
+"""Mistakes of an unanswered reply that are told one by one: enough to learn from, no way to flood a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Round:
     replies: list[Reply]
     """What the memory operations and mistakes are answered with."""
     held: list[Reply]
-    """What the actions are answered with, should they not be sent yet."""
+    """What the actions, and whatever stands after them, are answered with, should they not be sent yet."""
+    mistakes: list[Mistake]
     choice: str | None
     """The first world action of the reply, as written."""
     recalled: bool
@@ -105,12 +109,15 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
     """Run the reply's memory operations in the order written; note its action and its mistakes."""
     replies: list[Reply] = []
     held: list[Reply] = []
+    mistakes: list[Mistake] = []
     operations = list(talk["operations"])
     turn = len(talk["calls"]) - 1
     choice, recalled, done = None, False, False
     for item in reading.items:
         if isinstance(item, Mistake):
-            replies.append(Reply(title=item.title, text=item.message, ok=False, call_id=item.call_id))
+            reply = Reply(title=item.title, text=item.message, ok=False, call_id=item.call_id)
+            (held if item.code is MistakeCode.AFTER_END else replies).append(reply)
+            mistakes.append(item)
             written = {"written": item.fragment} if item.fragment else {}
             operations.append({"call": turn, "arguments": written, "outcome": "mistake", "code": str(item.code)})
             tell("operation", routine=talk["routine"], title=item.title, outcome=str(item.code), text=item.message)
@@ -118,7 +125,7 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
         facts: dict[str, Any] = {
             "call": turn,
             "operation": item.operation.name,
-            "arguments": item.arguments.model_dump(),
+            "arguments": _storable(item.arguments.model_dump()),
         }
         if item.operation.kind is Kind.WORLD:
             choice = choice if choice is not None else str(facts["arguments"]["action"])
@@ -133,8 +140,8 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
             text = replies[-1].text
             tell("operation", routine=talk["routine"], title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
-    grown: Talk = {**talk, "operations": operations, "mark": session.notebook.revision}
-    return Round(grown, replies, held, choice, recalled, done)
+    grown: Talk = {**talk, "operations": operations}
+    return Round(grown, replies, held, mistakes, choice, recalled, done)
 
 
 def answered(session: Session, talk: Talk, replies: Sequence[Reply], note: str = "") -> Talk:
@@ -149,6 +156,18 @@ def answered(session: Session, talk: Talk, replies: Sequence[Reply], note: str =
     new = session.dialect.answer(reply, list(replies), render)
     # A server may refuse to be sent broken tool calls again: what was broken is kept in the operation's record.
     return {**talk, "messages": [*talk["messages"][:-1], session.dialect.settle(reply), *new]}
+
+
+def unsaid(came: Round) -> list[str]:
+    """What could not be read or done in a reply that gets no answer of its own, for the next message's notices."""
+    shown = [f"Not done: {mistake.title}. {mistake.message}" for mistake in came.mistakes[:MISTAKES_TOLD]]
+    more = len(came.mistakes) - MISTAKES_TOLD
+    return [*shown, f"{more} more could not be done."] if more > 0 else shown
+
+
+def handed_over(state: State) -> bool:
+    """Whether this step's PLAN has been handed over already."""
+    return any(talk["routine"] == "PLAN" for talk in state["talks"])
 
 
 def turns_left(session: Session, talk: Talk) -> int:
@@ -169,3 +188,11 @@ def _execute(session: Session, call: Call, facts: dict[str, Any]) -> Reply:
         revision=result.revision,
     )
     return Reply(title=call.title, text=result.text, ok=str(result.outcome) != "rejected", call_id=call.call_id)
+
+
+def _storable(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that any checkpointer can store: whole numbers beyond 64 bits as text."""
+    return {
+        name: str(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+        for name, value in arguments.items()
+    }

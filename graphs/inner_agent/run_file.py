@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from graphs.inner_agent.context import EpisodeSettings, SettingsError
+from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings, validated
+from scaffolds.folder import resolve
 from traces import EpisodeFolder, RunFolder, read_run, write_run
 
 _PER_EPISODE = ("world", "task", "seed")
+
+
+_FREE = (
+    *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
+    *("ceilings", "prices"),
+)
+"""Settings that may differ when a run goes on: where a server is and how patient we are change no episode."""
 
 
 def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, **plan: Any) -> None:
@@ -23,25 +33,49 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
         write_run(run, {"settings": common, "scaffold_digest": scaffold_digest, **plan})
         return
     recorded = found["configuration"]
-    changed = [name for name, value in common.items() if recorded["settings"].get(name) != value and name not in _FREE]
-    if changed:
-        name = changed[0]
-        raise SettingsError(
-            f"{run.run} was started with {name}={recorded['settings'].get(name)!r}, not {common[name]!r}: "
-            "give the same settings to go on with it, or another --out for another run."
-        )
     if recorded["scaffold_digest"] != scaffold_digest:
         raise SettingsError(
-            f"The scaffold {settings.scaffold} has changed since {run.run} was written: "
+            f"The scaffold {settings.scaffold} is not what it was when {run.run} was written: "
             "restore it to go on with that run, or give another --out."
         )
+    then = {**recorded, **recorded["settings"]}
+    for name, value in {**common, **plan}.items():
+        # The scaffold may have another name or place: its content was compared above.
+        if name in then and name not in (*_FREE, "scaffold") and then[name] != value:
+            raise SettingsError(
+                f"{run.run} was started with {name}={then[name]!r}, not {value!r}: "
+                "give the same to go on with it, or another --out for another run."
+            )
 
 
-_FREE = (
-    *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
-    *("ceilings", "prices"),
-)
-"""Settings that may differ when a run goes on: where a server is and how patient we are change no episode."""
+def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
+    """The settings of an episode: those it was started with, if it was; else those that its first run asks for.
+
+    A later run may change what changes no episode (where the server is, how patient we are); asking for anything else
+    that differs is refused. What a context leaves at its default is not asked for.
+    """
+    recorded = recorded_settings(folder)
+    if recorded is None:
+        return episode_settings(given, context)
+    asked = validated(context or Context())
+    changes = {}
+    for field in dataclasses.fields(Context):
+        value = getattr(asked, field.name)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if value == default or value == getattr(recorded, field.name):
+            continue
+        if field.name not in _FREE and not (field.name == "scaffold" and _same_folder(value, recorded.scaffold)):
+            raise SettingsError(
+                f"The episode in {folder.path} was started with {field.name}={getattr(recorded, field.name)!r}, "
+                f"not {value!r}: start a new thread for other settings."
+            )
+        if field.name in _FREE:
+            changes[field.name] = value
+    return dataclasses.replace(recorded, **changes)
+
+
+def _same_folder(one: str, other: str) -> bool:
+    return resolve(one) == resolve(other)
 
 
 def recorded_settings(folder: EpisodeFolder) -> EpisodeSettings | None:
@@ -57,7 +91,7 @@ def recorded_settings(folder: EpisodeFolder) -> EpisodeSettings | None:
 
 def run_of(folder: EpisodeFolder) -> RunFolder:
     """The run an episode's folder RUN/episodes/WORLD/TASK/seed-N belongs to. SettingsError if it lies elsewhere."""
-    parts = folder.path.parts
+    parts = folder.path.resolve().parts
     if len(parts) < 5 or parts[-4] != "episodes" or not re.fullmatch(r"seed-\d+", parts[-1]):
         raise SettingsError(f"{folder.path} is no episode's folder: those are RUN/episodes/WORLD/TASK/seed-N.")
-    return RunFolder(folder.path.parents[3])
+    return RunFolder(folder.path.parents[3] if len(folder.path.parts) > 4 else Path())

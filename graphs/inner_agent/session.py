@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import uuid
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings, read_prices
-from graphs.inner_agent.context import EpisodeSettings
+from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from graphs.inner_agent.state import Message, Talk
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
@@ -26,6 +28,10 @@ Routine = Literal["LOG", "PLAN"]
 Role = Literal["memory", "gameplay"]
 
 
+class Busy(SettingsError):
+    """Two runs want to play one episode at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """Where the episode stands: what the world shows now and what led here."""
@@ -37,8 +43,8 @@ class Moment:
     previous: Observation | None = None
     action: str | None = None
     """The action that led here, as it was sent."""
-    complaint: str | None = None
-    """What to tell the model of its last output, if it held no valid action."""
+    complaints: tuple[str, ...] = ()
+    """What to tell the model of its last output: no valid action in it, something that could not be read or done."""
     reward: float = 0.0
     episode_return: float = 0.0
     terminated: bool = False
@@ -85,16 +91,40 @@ class Session:
         """Seconds that the recorded steps took, each once, whatever was interrupted in between."""
         self.step_began = time.monotonic()
         self._vocabularies = {
-            routine: scaffold.vocabulary(routine, world.actions, notebook=settings.notebook)
+            routine: scaffold.vocabulary(routine, world.actions, notebook=settings.notebook, hooks=self.hooks)
             for routine in (("LOG", "PLAN") if settings.notebook == "on" else ("PLAN",))
         }
         self._tools = {routine: dialect.tools(words) for routine, words in self._vocabularies.items()}
         self.system: Message = {"role": "system", "content": self._system_text()}
+        self.run: str | None = None
+        """Token of the run that is playing; None between runs."""
+        self._claiming = threading.Lock()
+        self._claimed = 0.0
+        # A run that was abandoned without a word (its stream dropped, say) must not hold the episode for ever.
+        self._patience_s = 60 + settings.timeout_s * settings.attempts * 2
         self.moment: Moment
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
         self.start_revision = 0
         """The notebook's revision when the current step began: where an interrupted step is taken up again."""
+
+    # Which run plays
+
+    def claim(self, run: str | None) -> None:
+        """Let the run with this token (a new one if None) play on. Busy if another run is playing."""
+        with self._claiming:
+            now = time.monotonic()
+            if self.run is not None and run != self.run and now - self._claimed < self._patience_s:
+                raise Busy(
+                    f"Another run is playing {self.folder.path}: wait until it has ended, or start a new thread "
+                    "for another episode."
+                )
+            self.run = run or uuid.uuid4().hex
+            self._claimed = now
+
+    def release(self) -> None:
+        """The run has ended; another may play on."""
+        self.run = None
 
     # What the nodes ask
 
@@ -113,6 +143,18 @@ class Session:
     def model(self, role: Role) -> BaseChatModel:
         """The chat model that plays a role."""
         return self._models[role]
+
+    def role(self, part: Literal["log", "plan", "act"]) -> Role:
+        """Whose part it is, by the scaffold: LOG, the consulting half of PLAN, committing the action."""
+        role: Role = getattr(self.scaffold.settings.roles, part)
+        return role
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether PLAN's consultation is handed to another model (or, always, to the same) for the action."""
+        if self.settings.handoff == "always":
+            return True
+        return self.settings.gameplay_model is not None and self.role("plan") != self.role("act")
 
     def model_name(self, role: Role) -> str:
         """The specification of the model that plays a role, for traces."""
@@ -147,7 +189,7 @@ class Session:
         """The notebook's files with their line counts; empty when the notebook is off."""
         return [] if self.settings.notebook == "off" else list(self.notebook.index().items())
 
-    def open_talk(self, routine: Routine, notices: list[str], role: Role = "memory") -> Talk:
+    def open_talk(self, routine: Routine, notices: list[str]) -> Talk:
         """A conversation that opens with the routine's message about the current moment."""
         moment = self.moment
         variables: dict[str, Any] = {
@@ -160,20 +202,24 @@ class Session:
         if routine == "LOG":
             variables["previous"] = moment.previous
         self.notebook.mark(moment.step, routine)
-        template: Literal["log", "plan"] = "log" if routine == "LOG" else "plan"
-        opening: Message = {"role": "user", "content": self.scaffold.render(template, **variables)}
+        part: Literal["log", "plan"] = "log" if routine == "LOG" else "plan"
+        opening: Message = {"role": "user", "content": self.scaffold.render(part, **variables)}
         return Talk(
-            routine=routine, role=role, messages=[opening], calls=[], operations=[], mark=self.notebook.revision
+            routine=routine,
+            role=self.role(part),
+            messages=[opening],
+            calls=[],
+            operations=[],
         )
 
-    def record(self, played: StepRecord, after: Observation, complaint: str | None) -> None:
+    def record(self, played: StepRecord, after: Observation) -> None:
         """Append a played step to the trace, and stand at what the world showed after it."""
         self.trace.write(played)
-        self.stand_after(played, after, complaint)
+        self.stand_after(played, after)
         if self.moment.over:
             self.trace.finish(self.result())
 
-    def stand_after(self, played: StepRecord, after: Observation, complaint: str | None) -> None:
+    def stand_after(self, played: StepRecord, after: Observation) -> None:
         """Move on to the moment after a step, just played or replayed."""
         self.metrics.update(played)
         self.tokens.update(played.tokens)
@@ -185,7 +231,7 @@ class Session:
             info=played.info,
             previous=self.moment.observation,
             action=played.action,
-            complaint=complaint,
+            complaints=tuple(played.complaints),
             reward=played.reward,
             episode_return=self.moment.episode_return + played.reward,
             terminated=played.terminated,

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 from graphs.inner_agent.ceilings import CeilingReached
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
-from graphs.inner_agent.run_file import recorded_settings
+from graphs.inner_agent.run_file import thread_settings
 from graphs.inner_agent.session import Session
-from traces import EpisodeFolder, RunFolder, TraceReader
+from traces import EpisodeFolder, RunFolder, TraceFailure, TraceReader
 
 KEPT = 64
 """Idle sessions kept alive by a server: beyond that the least recently used one is closed, to be replayed when asked
@@ -32,11 +33,13 @@ class Sessions:
         self._live: OrderedDict[str, Session] = OrderedDict()
         self._held: set[str] = set()
         self._lock = threading.RLock()
+        self._opening: WeakValueDictionary[str, Door] = WeakValueDictionary()
 
-    def matching(self, state: Mapping[str, Any]) -> Session | None:
+    def matching(self, state: Mapping[str, Any], *, begins: bool) -> Session | None:
         """The live session that stands where `state` does; None if there is none (open one, then).
 
-        Notes taken since `state` was current belong to an attempt that is now repeated, and are taken back.
+        `begins`: the run is about to begin a step, so that nothing of an earlier try at it counts; in the middle of a
+        step the notebook must stand where `state` says.
         """
         episode = state.get("episode")
         if episode is None:
@@ -48,76 +51,96 @@ class Sessions:
             self._live.move_to_end(episode)
         if "step" in state and session.moment.step != state["step"]:
             return None
-        if state.get("talk") is not None:
-            if session.notebook.revision < state["revision"]:
-                return None
-            if session.notebook.revision > state["revision"]:
-                session.notebook.rewind(state["revision"])
-        return session
+        return session if begins or session.notebook.revision == state["revision"] else None
 
-    def open(self, state: Mapping[str, Any], context: Context | None, thread: str | None) -> Session:
+    def open(self, state: Mapping[str, Any], context: Context | None, thread: str | None, *, begins: bool) -> Session:
         """The session for a run: live, rebuilt from its folder, or of a new episode.
 
-        Raises SettingsError if the run asks for another episode than its thread plays.
+        Raises SettingsError if the run asks for another episode than its thread plays, or for other settings.
         """
         folder = episode_folder(state, context, thread)
-        with self._lock:
+        with self._alone(folder):
+            settings = thread_settings(folder, state, context)
+            if not _agrees(settings, state):
+                raise SettingsError(
+                    f"This thread plays {settings.world}/{settings.task} seed {settings.seed} with {settings.model} "
+                    f"({folder.path}): start a new thread for another episode."
+                )
             live = self._live.get(str(folder.path))
-            if live is not None and "episode" not in state:
-                _refuse_another(live.settings, state, folder)
+            if live is not None and "episode" not in state and live.settings == settings:
                 return live
-            settings = _settings(folder, state, context)
-            _refuse_another(settings, state, folder)
+            middle = None if begins else state["revision"]
             if _is_past(folder, state):
                 # An earlier checkpoint was taken up: what was played since stays, the other future gets its own folder.
                 source, folder = folder, next_free(folder)
-                middle = state["revision"] if state.get("talk") is not None else None
                 notebook = live.notebook if live is not None else None
                 fork_episode(source, folder, state["step"], notebook=notebook, middle=middle)
             elif live is not None:
-                self._drop(str(folder.path))
-            return self._start(settings, folder, state)
+                live.claim(state.get("run"))  # Busy, rather than pulling the episode from under another run
+                self._drop(live)
+            return self._start(settings, folder, state.get("step"), middle)
 
     def hold(self, settings: EpisodeSettings, folder: EpisodeFolder) -> Session:
         """Open an episode and keep its session alive until `close`."""
-        with self._lock:
+        with self._alone(folder):
+            session = self._start(settings, folder, None, None)
             self._held.add(str(folder.path))
-            return self._start(settings, folder, {})
+            return session
 
     def close(self, folder: EpisodeFolder) -> None:
         """Close an episode's session, if it is live."""
         with self._lock:
             self._held.discard(str(folder.path))
-            self._drop(str(folder.path))
+            session = self._live.get(str(folder.path))
+        if session is not None:
+            self._drop(session)
 
-    @contextmanager
-    def recording(self, session: Session) -> Iterator[None]:
-        """Record a machine's failure with the episode, and let the session go: the next run rebuilds it."""
+    def give_up(self, session: Session, error: BaseException) -> None:
+        """Let go of a session that `error` broke off in the middle, whatever it is: the next run rebuilds it.
+
+        A machine's failure, or a ceiling that was reached, is recorded with the episode first.
+        """
         try:
-            yield
-        except MACHINE_FAILURES as error:
-            session.fail(failure_record(error, session.moment.step))
-            with self._lock:
-                self._drop(str(session.folder.path))
-            raise
-        except CeilingReached as reached:
-            session.limit(reached)
-            with self._lock:
-                self._drop(str(session.folder.path))
-            raise
+            if isinstance(error, MACHINE_FAILURES):
+                session.fail(failure_record(error, session.moment.step))
+            elif isinstance(error, CeilingReached):
+                session.limit(error)
+        except TraceFailure as second:
+            error.add_note(f"The failure could not be recorded with the episode either: {second}")
+        finally:
+            self._drop(session)
 
-    def _start(self, settings: EpisodeSettings, folder: EpisodeFolder, state: Mapping[str, Any]) -> Session:
-        middle = state.get("talk") is not None
-        session = open_session(settings, folder, step=state.get("step"), revision=state["revision"] if middle else None)
-        self._live[str(folder.path)] = session
-        for key in [key for key in self._live if key not in self._held][:-KEPT]:
-            self._drop(key)
+    def _start(
+        self, settings: EpisodeSettings, folder: EpisodeFolder, step: int | None, revision: int | None
+    ) -> Session:
+        session = open_session(settings, folder, step=step, revision=revision)
+        with self._lock:
+            self._live[str(folder.path)] = session
+            idle = [one for key, one in self._live.items() if key not in self._held and one.run is None]
+        for one in idle[: max(0, len(idle) - KEPT)]:
+            self._drop(one)
         return session
 
-    def _drop(self, key: str) -> None:
-        session = self._live.pop(key, None)
-        if session is not None:
-            session.close()
+    def _drop(self, session: Session) -> None:
+        with self._lock:
+            if self._live.get(str(session.folder.path)) is session:
+                del self._live[str(session.folder.path)]
+        session.close()
+
+    @contextmanager
+    def _alone(self, folder: EpisodeFolder) -> Iterator[None]:
+        """One opening of an episode at a time; others' openings go on."""
+        with self._lock:
+            door = self._opening.setdefault(str(folder.path), Door())
+        with door.lock:
+            yield
+
+
+class Door:
+    """A lock that a weak dictionary can hold."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
 
 
 SESSIONS = Sessions()
@@ -138,11 +161,6 @@ def episode_folder(state: Mapping[str, Any], context: Context | None, thread: st
     return run.episode(settings.world, settings.task, settings.seed)
 
 
-def _settings(folder: EpisodeFolder, state: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
-    """The settings an episode was started with; or, for a new one, those its first run asks for."""
-    return recorded_settings(folder) or episode_settings(dict(state), context)
-
-
 def _is_past(folder: EpisodeFolder, state: Mapping[str, Any]) -> bool:
     """Whether `state` stands at a step that the episode has already played."""
     if not state.get("episode") or "step" not in state or not folder.steps.exists():
@@ -152,12 +170,4 @@ def _is_past(folder: EpisodeFolder, state: Mapping[str, Any]) -> bool:
 
 
 def _agrees(settings: EpisodeSettings, state: Mapping[str, Any]) -> bool:
-    return all(state.get(name) in (None, getattr(settings, name)) for name in ("world", "task", "seed", "model"))
-
-
-def _refuse_another(settings: EpisodeSettings, state: Mapping[str, Any], folder: EpisodeFolder) -> None:
-    if not _agrees(settings, state):
-        raise SettingsError(
-            f"This thread plays {settings.world}/{settings.task} seed {settings.seed} with {settings.model} "
-            f"({folder.path}): start a new thread for another episode."
-        )
+    return all(state.get(name) in (None, "", getattr(settings, name)) for name in ("world", "task", "seed", "model"))

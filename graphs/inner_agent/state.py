@@ -28,8 +28,6 @@ class Talk(TypedDict):
     """Facts of each model call (fields of `traces.ModelCall`), added by the asking node."""
     operations: list[dict[str, Any]]
     """Facts of each operation (fields of `traces.OperationRecord`), added by the node that ran it."""
-    mark: int
-    """The notebook's revision when the last operation of `operations` had run."""
 
 
 class Input(TypedDict):
@@ -82,6 +80,10 @@ class State(Output):
     """The notebook's revision; `observe` and every node that runs operations set it."""
     notices: list[str]
     """What the scaffold's hooks and the harness tell the model about this observation; set by `observe`."""
+    run: str | None
+    """Token of the run that is playing (see `Session.claim`); None when it has ended."""
+    told_later: list[str]
+    """What could not be answered in its routine, for the next one's notices; set where a routine ends."""
     talk: Talk | None
     """The conversation in progress; opened by `observe`, `remember` and `handoff`."""
     talks: list[Talk]

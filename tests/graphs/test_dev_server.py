@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dev_server import ROOT, DevServer, dev_server
+from foreign_scaffold import foreign_scaffold, why_not_contained
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +87,22 @@ def test_an_evaluation_runs_over_the_api(server: DevServer, tmp_path: Path) -> N
     ended = server.run(server.thread(), "evaluation", given)
     assert ended["summary"]["overall"]["n"] == 2
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+@pytest.mark.skipif(why_not_contained() != "", reason=why_not_contained())
+def test_a_scaffold_of_ones_own_plays_contained_and_a_harmful_one_fails_alone(
+    server: DevServer, tmp_path: Path
+) -> None:
+    given = {"world": "vault", "task": "three-doors", "seed": 1, "steps": 3, "model": "scripted"}
+    harmful = foreign_scaffold(tmp_path / "harmful", "import os; os._exit(1)")
+    good = foreign_scaffold(tmp_path / "good")
+    stopped = server.run(
+        server.thread(), "inner_agent", given, context={"scaffold": str(harmful), "runs": str(tmp_path)}
+    )
+    assert stopped["__error__"]["error"] == "HookFailure"
+    played = server.run(server.thread(), "inner_agent", given, context={"scaffold": str(good), "runs": str(tmp_path)})
+    assert played["step"] == 4
+    assert (Path(played["episode"]) / "memory" / "status.md").read_text() == "step 3, 0 codes"
 
 
 def test_the_schemas_studio_shows_name_what_can_be_given(server: DevServer) -> None:

@@ -2,15 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from foreign_scaffold import why_not_contained
 
 from scaffolds import SHIPPED, HooksRunner, Scaffold
 from scaffolds.containment import Bounds
-from scaffolds.containment.bubblewrap import CannotContain
-from scaffolds.containment.process import ContainedProcess
 
 Edit = str | tuple[str, str] | None
 """A whole new text, (old, new) to replace in the text that stands, or None to delete the file."""
@@ -38,16 +36,6 @@ def make_scaffold(tmp_path: Path) -> MakeScaffold:
         return folder
 
     return make
-
-
-@lru_cache(maxsize=1)
-def why_not_contained() -> str:
-    """Why this machine can contain no code; empty if it can."""
-    try:
-        ContainedProcess(Bounds()).close()
-    except CannotContain as error:
-        return str(error)
-    return ""
 
 
 @pytest.fixture
@@ -79,3 +67,20 @@ def begin() -> Iterator[Callable[..., HooksRunner]]:
     yield begin
     for hooks in begun:
         hooks.close()
+
+
+@pytest.fixture
+def attack(
+    make_scaffold: MakeScaffold, begin: Callable[..., HooksRunner], needs_containment: None
+) -> Callable[..., HooksRunner]:
+    """Begins an episode whose contained hooks have the given methods and may write strategy.md."""
+
+    def make(*methods: str, name: str = "attacker", **bounds: float) -> HooksRunner:
+        lines = "".join(f"    {line}\n" for method in methods for line in method.split("\n"))
+        if "def maintain" not in lines:
+            lines += "    def maintain(self, view, notebook): ...\n"
+        toml = ("[files.\"strategy.md\"]\n", "[files.\"strategy.md\"]\nmaintained_by = \"hooks\"\n")  # fmt: skip
+        folder = make_scaffold({"hooks.py": f"class Hooks:\n{lines}", "scaffold.toml": toml}, name=name)
+        return begin(Scaffold.load(folder), **{"answer_s": 1.0, "memory_mb": 128, **bounds})
+
+    return make

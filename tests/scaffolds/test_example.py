@@ -1,13 +1,14 @@
 """The example scaffold uses every entry point, each doing its job on what Crafter really says."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from memory_fs import MemoryFS, Outcome
-from scaffolds import HooksRunner, Repair, Scaffold, Send, Veto, View
+from scaffolds import SHIPPED, HooksRunner, Repair, Scaffold, Send, Veto, View
 from tools import Call, dialect
 from worlds import World, make_world
 
@@ -202,6 +203,26 @@ def test_the_new_operation_keeps_one_line_per_place(scaffold, world, tmp_path):
         ]
         assert results[2].text == "'here' is no place: write two whole numbers, such as 4,-7."
         assert notebook.at(notebook.revision) == {"map.md": "3,-4: lake, wide\n0,0: {{ start }} | home\n"}
+
+
+def test_a_copy_of_it_does_the_same_contained(scaffold, begin, needs_containment, tmp_path):
+    shutil.copytree(SHIPPED / "examples/every_entry_point", tmp_path / "mine")
+    told: list[list[object]] = []
+    for one in (scaffold, Scaffold.load(tmp_path / "mine")):
+        world, hooks, said = make_world("crafter"), begin(one), []
+        with MemoryFS(tmp_path / f"notebook-{one.contained}") as notebook:
+            for view, notices in played(world, hooks, PLAY[:60]):
+                notebook.mark(view.step, "HOOKS")
+                hooks.maintain(view, notebook)
+                said.append((notices, [hooks.act(action, view) for action in ("craft wood pickaxe", "Do", "fly")]))
+            upsert = one.vocabulary("LOG", world.actions, hooks=hooks).get("upsert_map")
+            said.append(
+                [upsert.run(notebook, upsert.arguments(coordinate=c, description="x")) for c in ("(1, 2)", "?")]
+            )
+            said.append([notebook.at(revision) for revision in range(notebook.revision + 1)])
+        world.close()
+        told.append(said)
+    assert told[0] == told[1]
 
 
 def _things(short: str) -> str:

@@ -70,11 +70,11 @@ def test_arguments_of_every_type_arrive_as_they_were_read(load, begin, trusted, 
     )
     scaffold = load(code)
     words = scaffold.vocabulary("LOG", actions, hooks=None if trusted else begin(scaffold))
-    call = words.validate("mark", {"place": "é|\u2028", "times": 10**30, "size": float("inf"), "wide": True})
+    call = words.validate("mark", {"place": "é|\u2028x", "times": 10**30, "size": float("inf"), "wide": True})
     assert isinstance(call, Call)
     with MemoryFS(tmp_path / "notebook") as notebook:
         call.operation.run(notebook, call.arguments)
-        assert notebook.read("map_notes.md").text.endswith(f"é|\u2028: ({10**30}, inf, True)")
+        assert notebook.read("map_notes.md").text.endswith(f"é|\u2028x: ({10**30}, inf, True)")
 
 
 def test_wrong_arguments_are_the_models_mistake(load, actions):

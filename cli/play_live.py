@@ -1,0 +1,153 @@
+"""The screen of `automem play`, live: drawn when something changed, steered by keys, the terminal given back after."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.live import Live
+
+from cli.keys import Keyboard
+from cli.pace import Leaving, Pace, first_of, play_steps
+from cli.play_screen import compose
+from cli.tiles import shows_colours
+from cli.view import View
+from cli.watched import Watched
+
+FRAME_S = 0.08
+"""Least time between two drawings: twelve a second are smooth, and leave the processor to the game."""
+
+ESCAPE_S = 0.05
+"""How long an escape may be the beginning of another key."""
+
+NO_WRAP, WRAP = "\x1b[?7l", "\x1b[?7h"
+"""A line that the terminal finds wider than we do is cut at the edge, and does not push the others down."""
+
+
+class Terminal:
+    """Keyboard and screen together; a context manager that gives both back whatever happens."""
+
+    def __init__(self, console: Console) -> None:
+        self.keyboard = Keyboard(sys.stdin.fileno())
+        self._console = console
+        self._live = Live(console=console, screen=True, auto_refresh=False)
+        self._taken = contextlib.ExitStack()
+
+    def __enter__(self) -> Terminal:
+        with contextlib.ExitStack() as taken:  # should one of these fail, those before it are given back
+            taken.enter_context(self.keyboard)
+            taken.enter_context(self._screen())
+            self._taken = taken.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._taken.close()
+
+    @contextlib.contextmanager
+    def _screen(self) -> Iterator[None]:
+        self._live.start()
+        try:
+            self._write(NO_WRAP)
+            yield
+        finally:
+            try:
+                self._write(WRAP)
+            finally:
+                self._live.stop()
+
+    def draw(self, watched: Watched, pace: Pace, view: View) -> None:
+        """Show the episode as it stands."""
+        width, height = self._console.size
+        self._live.update(compose(watched, pace, view, width, height), refresh=True)
+
+    def suspend(self) -> None:
+        """Give the terminal to the shell, as Ctrl-Z asks, and take it again when the shell gives it back."""
+        self.__exit__()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self.__enter__()
+
+    def _write(self, codes: str) -> None:
+        self._console.file.write(codes)
+        self._console.file.flush()
+
+
+class Screen:
+    """Shows an episode and plays it as the keys say."""
+
+    def __init__(self, watched: Watched, pace: Pace, leaving: Leaving, console: Console) -> None:
+        self._watched, self._pace, self._leaving = watched, pace, leaving
+        self._console = console
+        self._view = View(colours=shows_colours(console))
+        self._changed = asyncio.Event()
+
+    async def run(self, steps: int | None) -> None:
+        """Play until `steps` have been played, or the episode is over and the watcher has seen enough."""
+        with Terminal(self._console) as terminal, self._listening(terminal):
+            await first_of(self._play(steps), self._draw(terminal))
+
+    async def _play(self, steps: int | None) -> None:
+        await play_steps(self._watched, self._pace, lambda rows: self._changed.set(), steps)
+        if self._watched.session.moment.over:
+            await self._leaving.asked.wait()
+
+    async def _draw(self, terminal: Terminal) -> None:
+        while True:
+            self._changed.clear()
+            terminal.draw(self._watched, self._pace, self._view)
+            await asyncio.sleep(FRAME_S)
+            clock_s = None if self._watched.asked_at is None else 1.0
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), clock_s)
+
+    @contextlib.contextmanager
+    def _listening(self, terminal: Terminal) -> Iterator[None]:
+        """Keys, another size of the terminal, and Ctrl-Z."""
+        loop, keyboard = asyncio.get_running_loop(), terminal.keyboard
+
+        def readable() -> None:
+            keys = keyboard.read()
+            if keys is None:  # the terminal has gone away
+                loop.remove_reader(keyboard.fd)
+                self._leaving.leave()
+                return
+            self._press(keys)
+            if keyboard.pending:
+                loop.call_later(ESCAPE_S, lambda: self._press(keyboard.flush()))
+
+        def suspended() -> None:
+            terminal.suspend()
+            self._changed.set()
+
+        loop.add_reader(keyboard.fd, readable)
+        loop.add_signal_handler(signal.SIGWINCH, self._changed.set)
+        loop.add_signal_handler(signal.SIGTSTP, suspended)
+        try:
+            yield
+        finally:
+            loop.remove_reader(keyboard.fd)
+            loop.remove_signal_handler(signal.SIGWINCH)
+            loop.remove_signal_handler(signal.SIGTSTP)
+
+    def _press(self, keys: list[str]) -> None:
+        page = max(1, self._console.size.height - 6)
+        for key in keys:
+            if key == "q" and not self._view.opened:
+                self._leaving.leave()
+            elif key in self._paces():
+                self._paces()[key]()
+            else:
+                self._view.press(key, [name for name, _ in self._watched.files()], self._watched.notebook.latest, page)
+        if keys:
+            self._changed.set()
+
+    def _paces(self) -> dict[str, Callable[[], None]]:
+        pace = self._pace
+        return {
+            **{"space": pace.toggle, "n": pace.step},
+            **{"+": pace.faster, "=": pace.faster, "-": pace.slower, "_": pace.slower},
+        }

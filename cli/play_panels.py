@@ -1,0 +1,201 @@
+"""The panels of `automem play` that show what the agent does: operations, reply, notebook, one file of it."""
+
+from __future__ import annotations
+
+import time
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Console, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from cli.view import View
+from cli.visible_text import one_line, visible
+from cli.watched import Row, Watched
+from memory_fs.results import plural
+
+_MOODS = {"good": "green", "quiet": "yellow", "bad": "red"}
+_ROUTINES = {"LOG": "magenta", "PLAN": "cyan", "ACT": "bold green"}
+
+NAME = 130
+"""Characters of a file's name: a notebook takes 120 bytes."""
+
+
+def panel(shown: RenderableType, title: str, border: str = "dim") -> Panel:
+    """A framed part of the screen. The title is text, never markup: names in it may come from a model."""
+    return Panel(shown, title=Text(title), title_align="left", border_style=border)
+
+
+def line(text: str, width: int, style: str = "", *, pad: bool = False, more: str = "…") -> Text:
+    """One line of at most `width` cells; `more` stands at the end of what was cut."""
+    cut = Text(text, style, no_wrap=True)
+    cut.truncate(width, overflow="ellipsis" if more else "crop", pad=pad)
+    return cut
+
+
+def lines(shown: list[Text]) -> Text:
+    """These lines, one below the other."""
+    return Text("\n", no_wrap=True).join(shown)
+
+
+def words(watched: Watched, width: int, height: int) -> Panel:
+    """What the model is told of the world; drawn together where there is little room, its status cut last."""
+    inner, room = max(8, width - 4), max(1, height - 2)
+    observation = watched.session.moment.observation
+    parts = [visible(text.strip("\n")) for text in (observation["long"], observation["short"]) if text.strip()]
+    shown = _wrapped("\n\n".join(parts), inner)
+    if len(shown) > room:
+        lasting, status = _packed(parts[0], inner), _packed("\n\n".join(parts[1:]), inner)
+        above = max(room - len(status), room // 2)
+        if len(lasting) > above:
+            lasting[above - 1 :] = [lasting[above - 1][: inner - 1] + "…"]
+        shown = (lasting + status)[:room]
+    return panel(Text("\n".join(shown), no_wrap=True), "what the model sees")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` cells, broken between words where there are any."""
+    return [piece.plain.rstrip() for piece in Text(text).wrap(Console(), width)] if text else []
+
+
+def _packed(text: str, width: int) -> list[str]:
+    """The same for lists in little room: what stood on lines of its own stands side by side, set apart by dots."""
+    packed: list[str] = []
+    for block in text.split("\n\n"):
+        current = ""
+        for row in filter(None, block.split("\n")):
+            item = row.removeprefix("- ")
+            joined = f"{current} {item}" if current.endswith(":") else f"{current} · {item}" if current else item
+            if current and cell_len(joined) > width:
+                packed += _wrapped(current, width)
+                joined = item
+            current = joined
+        packed += _wrapped(current, width)
+    return packed
+
+
+def operations(watched: Watched, width: int, height: int) -> Panel:
+    """What happened last, the newest at the bottom."""
+    inner, room = width - 4, height - 2
+    shown: list[Text] = []
+    for age, row in enumerate(reversed(watched.rows)):
+        if len(shown) >= room:
+            break
+        # What was answered is shown of the newest rows, if there is room, and where something went wrong.
+        if row.text and (row.mood == "bad" or (height > 12 and age < room // 3)):
+            shown.append(line(f"      {row.text}", inner, "dim"))
+        shown.append(_row(row, inner))
+    routine = watched.routine
+    doing = f"{routine}, turn {watched.turn} of {watched.turns}" if routine else "operations"
+    return panel(lines(shown[:room][::-1]), doing, _ROUTINES.get(routine, "dim"))
+
+
+def _row(row: Row, width: int) -> Text:
+    if row.kind == "step":
+        return line(f"── {row.title} " + "─" * width, width, "dim", more="")
+    if row.kind == "notice":
+        return line(f"note  {row.title}", width, "yellow")
+    shown = Text(no_wrap=True).append(f"{row.where:<5} ", _ROUTINES.get(row.where, ""))
+    room = max(8, width - 8 - cell_len(row.outcome))
+    shown.append_text(line(row.title, room, "bold" if row.kind == "action" else "", pad=True))
+    shown.append(f"  {row.outcome}", _MOODS.get(row.mood, ""))
+    shown.truncate(width, overflow="ellipsis")
+    return shown
+
+
+def reply(watched: Watched, width: int, height: int) -> Panel:
+    """The model's last reply in this step, and how long it has been thinking about the next."""
+    inner, room = width - 4, height - 2
+    waiting = watched.asked_at is not None
+    title, shown = "reply", Text(no_wrap=True)
+    said = watched.said
+    if said is not None:
+        title = f"reply: {said.routine}, {said.role} model"
+        if any(said.tokens.values()):
+            title += f", {short(said.tokens['prompt'] or 0)} → {short(said.tokens['completion'] or 0)} tokens"
+        pieces = [piece for written in said.text.split("\n") for piece in (chop_cells(written, inner) or [""])]
+        if len(pieces) > room:
+            pieces[room - 1 :] = [f"… {len(pieces) - room + 1} more lines"]
+        shown.append("\n".join(pieces), "dim" if waiting else "")
+    if watched.asked_at is not None:
+        title = f"waiting for the model, {time.monotonic() - watched.asked_at:.0f} s"
+    return panel(shown, title, "blue" if waiting else "dim")
+
+
+def notebook_height(watched: Watched, height: int) -> int:
+    """Rows for the list of files on a screen of `height`."""
+    return max(3, min(len(watched.files()), height // 4)) + 2
+
+
+def notebook(watched: Watched, view: View, width: int, height: int) -> Panel:
+    """The notebook's files: lines, and what changed last; the file changed last of all in bold."""
+    inner, room = width - 4, height - 2
+    files = watched.files()
+    chosen = _chosen(watched, view)
+    first = max(0, min(chosen - room // 2, len(files) - room))
+    names = min(max((cell_len(name) for name, _ in files), default=0), max(12, inner // 2))
+    shown = []
+    for number, (name, count) in enumerate(files[first : first + room], first):
+        entry = Text("▸" if number == chosen else " ", no_wrap=True)
+        style = "bold" if name == watched.notebook.latest else ""
+        entry.append_text(line(one_line(name, NAME), names, style, pad=True))
+        entry.append(f" {count:>5} ")
+        entry.append_text(_last_change(watched, name, "at step " if inner >= 60 else "@"))
+        entry.truncate(inner, overflow="ellipsis")
+        shown.append(entry)
+    if not files:
+        off = watched.session.settings.notebook == "off"
+        shown = [line("The notebook is off." if off else "No files yet.", inner, "dim")]
+    return panel(
+        lines(shown), f"notebook: {plural(len(files), 'file')}, {plural(sum(count for _, count in files), 'line')}"
+    )
+
+
+def _chosen(watched: Watched, view: View) -> int:
+    return view.chosen([name for name, _ in watched.files()], watched.notebook.latest)
+
+
+def _last_change(watched: Watched, name: str, at: str) -> Text:
+    touch = watched.notebook.touches.get(name)
+    if touch is None:
+        return Text()
+    if not touch.step:
+        return Text(" from the scaffold", "dim")
+    fresh = touch.step == watched.step
+    change = f"+{touch.added}" + (f" −{touch.dropped}" if touch.dropped else "")
+    shown = Text().append(f" {change} {at}{touch.step}  ", "green" if fresh else "dim")
+    return shown.append(touch.text, "" if fresh else "dim")
+
+
+def file(watched: Watched, view: View, width: int, height: int) -> Panel:
+    """The chosen file, from `view.above` lines before its end upward as far as there is room."""
+    inner, room = width - 4, height - 2
+    border = "blue" if view.opened else "dim"
+    files = watched.files()
+    if not files:
+        return panel(Text(), "no file", border)
+    name = files[_chosen(watched, view)][0]
+    pages = watched.pages(name)
+    view.above = min(view.above, max(0, len(pages.lines) - room))  # the first page is full
+    end = len(pages.lines) - view.above
+    digits = len(str(pages.first + len(pages.lines)))
+    shown: list[Text] = []
+    start = end
+    while start > 0 and len(shown) < room:
+        start -= 1
+        pieces = chop_cells(pages.lines[start], max(8, inner - digits - 2)) or [""]
+        for index in reversed(range(len(pieces))):
+            entry = Text(no_wrap=True).append(f"{pages.first + start if index == 0 else '':>{digits}}  ", "dim")
+            shown.append(entry.append(pieces[index]))
+    title = one_line(name, NAME)
+    if end > 0:
+        total = pages.first + len(pages.lines) - 1
+        title += f": lines {pages.first + start}–{pages.first + end - 1} of {total}"
+    else:
+        title += ": empty"
+    return panel(lines(shown[:room][::-1]), title, border)
+
+
+def short(count: int) -> str:
+    """A number in little space: 9,999, 12k, 3.4M."""
+    return f"{count:,}" if count < 10_000 else f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"

@@ -1,0 +1,106 @@
+"""The command that starts a contained process: what it sees, and nothing else.
+
+It sees an interpreter with its standard library, the system's shared libraries and the few files of ours that it
+needs, all read-only. There is no /proc, no /dev, no /etc, no place to write, no network, no other process, no
+environment, no user of the host, and no capability.
+"""
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from scaffolds.containment.system_calls import program
+
+_ROOT = Path(__file__).resolve().parents[2]
+_INSIDE = "scaffolds/containment/inside"
+_HOME = "/automem"
+"""Where our files lie in the container."""
+_FILES = {
+    "pydantic.py": f"{_INSIDE}/pydantic.py",
+    "memory_fs/__init__.py": f"{_INSIDE}/memory_fs.py",
+    "scaffolds/__init__.py": f"{_INSIDE}/scaffolds.py",
+    **{
+        name: name
+        for name in (
+            "memory_fs/results.py",
+            *(f"scaffolds/{name}.py" for name in ("faults", "hooks", "notebook_view", "operations", "scaffold_code")),
+            *(f"{_INSIDE}/{name}.py" for name in ("main", "notebook_pipe")),
+        )
+    },
+}
+"""The files of ours that it sees: name inside, and name in the repository."""
+_SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/nix/store", "/etc/ld.so.cache")
+_NOBODY = "65534"
+_START = f"import sys; sys.path.insert(0, {_HOME!r}); from {_INSIDE.replace('/', '.')}.main import main; main()"
+
+
+class CannotContain(Exception):
+    """This machine cannot contain code. The message is a clause: why, and what would have to be installed."""
+
+
+def command(information: int, filter_: int, arguments: Sequence[str]) -> list[str]:
+    """The command line that starts `inside/main.py` with `arguments`.
+
+    `information`: file descriptor that is told the process's number; `filter_`: one that gives the seccomp program.
+    CannotContain where bubblewrap is missing.
+    """
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None:
+        raise CannotContain("bubblewrap is not installed here (Debian, Ubuntu: apt-get install bubblewrap)")
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    return [
+        bubblewrap,
+        *("--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY, "--cap-drop", "ALL"),
+        *("--die-with-parent", "--as-pid-1", "--new-session", "--hostname", "contained", "--chdir", "/"),
+        *("--seccomp", str(filter_), "--info-fd", str(information)),
+        *_mounts(interpreter_places(python)),
+        *(word for name, source in _FILES.items() for word in ("--ro-bind", str(_ROOT / source), f"{_HOME}/{name}")),
+        *("--remount-ro", "/", "--"),
+        *(str(python), "-I", "-S", "-B", "-X", "utf8", "-c", _START, *arguments),
+    ]
+
+
+def seccomp_filter() -> int:
+    """A file descriptor that gives the seccomp program, to be closed by the caller. CannotContain if there is none."""
+    found = program(platform.machine())
+    if found is None:
+        raise CannotContain(f"the system calls of this machine ({platform.machine()}) are not known to automem")
+    memory_file = os.memfd_create("automem-seccomp")
+    os.write(memory_file, found)
+    os.lseek(memory_file, 0, os.SEEK_SET)
+    return memory_file
+
+
+def interpreter_places(python: Path) -> list[Path]:
+    """The interpreter, its standard library and its shared libraries."""
+    libraries = [Path(sys.base_prefix, sys.platlibdir), Path(sys.base_prefix, "lib"), Path(sys.base_exec_prefix, "lib")]
+    return [python, Path(os.__file__).resolve().parent, *dict.fromkeys(libraries)]
+
+
+def _mounts(interpreter: Sequence[Path]) -> list[str]:
+    """Options that bind what is there, once; a link among the system's folders is made again as a link."""
+    words: list[str] = []
+    bound: list[Path] = []
+    for path in [*map(Path, _SYSTEM), *interpreter]:
+        if not path.exists() or any(path.is_relative_to(other) for other in bound):
+            continue
+        if path.is_symlink() and str(path) in _SYSTEM:
+            words += ["--symlink", str(path.readlink()), str(path)]
+        else:
+            words += ["--ro-bind", str(path), str(path)]
+            bound.append(path)
+    if any(_ROOT.is_relative_to(path) for path in bound):  # a repository kept under /usr/lib, say
+        words += ["--tmpfs", str(_ROOT), "--remount-ro", str(_ROOT)]
+    return words
+
+
+def refusal(error: CannotContain, code: Mapping[str, object]) -> str:
+    """Why a scaffold with code cannot be used on this machine, and what to do."""
+    return (
+        f"this scaffold holds code ({', '.join(code)}) that the repository does not ship, and it cannot be contained "
+        f"here: {error}; if you have read the code and trust it with all rights of this process, "
+        "pass --trust-scaffold-code (trust_code=True)"
+    )

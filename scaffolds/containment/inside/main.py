@@ -1,0 +1,153 @@
+"""Runs a scaffold's code inside the container: one line of JSON in, one or more out, until the parent closes the pipe.
+
+Requests:  {"id", "call": "declare" | "begin" | "observe" | "maintain" | "act" | "operate", …}
+Answers:   {"id", "value"} or {"id", "fault": {"file", "line", "what"}}
+Meanwhile: {"id", "ask": a notebook operation, "arguments"}, which the parent replies to with {"result"} or {"refused"}
+
+Everything here is in the hands of the code it runs: the parent checks each line as if a stranger had written it.
+"""
+
+import gc
+import json
+import os
+import resource
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+from scaffolds.containment.inside.notebook_pipe import NotebookPipe
+from scaffolds.faults import HookFailure, ScaffoldError
+from scaffolds.hooks import DirectHooks, View, check_hooks
+from scaffolds.operations import Declaration, declarations
+from scaffolds.scaffold_code import ScaffoldCode
+
+_FAULTS = (HookFailure, ScaffoldError, AttributeError, KeyError, TypeError, ValueError, RecursionError, MemoryError)
+
+
+def main() -> None:
+    """Take the limits from the command line, then answer requests."""
+    os.environ.clear()  # bubblewrap and Python set PWD and LC_CTYPE
+    _limit(**json.loads(sys.argv[1]))
+    pipe = Pipe()
+    pipe.say({"ready": True})
+    runner = Runner(pipe)
+    while request := pipe.next():
+        try:
+            pipe.say({"id": request["id"], "value": runner.carry_out(request)})
+        except _FAULTS as error:  # any other ends this process, with a traceback among what it printed
+            pipe.say({"id": request["id"], "fault": _fault(error)})
+
+
+def _limit(memory_mb: int, cpu_s: int) -> None:
+    """Set limits that can never be raised again. No file can grow, so none can be written wherever it lay."""
+    size = memory_mb * 1024 * 1024
+    limits = {"AS": size, "CPU": cpu_s, "NPROC": 1, "NOFILE": 64, "FSIZE": 0, "CORE": 0, "MSGQUEUE": 0, "MEMLOCK": 0}
+    for name, limit in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+
+
+class Pipe:
+    """The two ends of the protocol; afterwards standard input is empty, and standard output is standard error."""
+
+    def __init__(self) -> None:
+        self._requests = os.fdopen(os.dup(0), "rb")
+        self._answers = os.dup(1)
+        os.dup2(2, 1)
+        empty, end = os.pipe()
+        os.close(end)
+        os.dup2(empty, 0)
+        os.close(empty)
+        self._id = 0
+
+    def next(self) -> dict[str, Any] | None:
+        """The next request; None when the parent has closed the pipe."""
+        line = self._requests.readline()
+        request: dict[str, Any] | None = json.loads(line) if line else None
+        self._id = request["id"] if request else 0
+        return request
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """Send one line."""
+        line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        while line:
+            line = line[os.write(self._answers, line) :]
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request of our own in the middle of a call, and return the parent's reply."""
+        self.say({"id": self._id, **request})
+        reply: dict[str, Any] = json.loads(self._requests.readline() or "{}")
+        return reply
+
+
+class Runner:
+    """The scaffold's code, loaded once: hooks and operations of one episode."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._notebook = NotebookPipe(pipe.ask)
+        self._hooks: DirectHooks
+        self._operations: dict[str, Declaration] = {}
+
+    def carry_out(self, request: dict[str, Any]) -> object:
+        """The value that answers a request."""
+        call: Callable[..., object] = getattr(self, f"_{request['call']}")
+        return call(**{name: value for name, value in request.items() if name not in ("id", "call")})
+
+    def _declare(self, code: dict[str, list[str]]) -> dict[str, object]:
+        files = _files(code)
+        hooks, operations = files.get("hooks.py"), files.get("operations.py")
+        return {
+            "entry_points": sorted(check_hooks(hooks)) if hooks else [],
+            "operations": [_declared(one) for one in declarations(operations)] if operations else [],
+        }
+
+    def _begin(self, code: dict[str, list[str]], maintained: list[str]) -> None:
+        files = _files(code)
+        if "hooks.py" in files:
+            self._hooks = DirectHooks(files["hooks.py"], maintained)
+        if "operations.py" in files:
+            self._operations = {one.name: one for one in declarations(files["operations.py"])}
+        gc.freeze()  # what was loaded stays: no collection need look at it again
+
+    def _observe(self, view: dict[str, Any]) -> list[str]:
+        return self._hooks.observe(_view(view))
+
+    def _maintain(self, view: dict[str, Any]) -> None:
+        self._hooks.maintain(_view(view), self._notebook)
+
+    def _act(self, action: str, view: dict[str, Any]) -> dict[str, Any]:
+        return asdict(self._hooks.act(action, _view(view)))
+
+    def _operate(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        return asdict(self._operations[name].run(self._notebook, arguments))
+
+
+def _files(code: dict[str, list[str]]) -> dict[str, ScaffoldCode]:
+    return {name: ScaffoldCode(Path(path), source) for name, (path, source) in code.items()}
+
+
+def _view(view: dict[str, Any]) -> View:
+    return View(**{**view, "actions": tuple(view["actions"])})
+
+
+def _declared(one: Declaration) -> dict[str, object]:
+    """A declaration as plain data."""
+    arguments = []
+    for name, hint in one.arguments.items():
+        metadata = getattr(hint, "__metadata__", ())
+        bare = hint.__origin__ if metadata else hint
+        said = [item.said for item in metadata if hasattr(item, "said")]
+        choices = list(get_args(bare))
+        arguments.append({"name": name, "type": None if choices else bare.__name__, "choices": choices, "said": said})
+    return {"name": one.name, "kind": one.kind, "help": one.help, "line": one.line, "arguments": arguments}
+
+
+def _fault(error: Exception) -> dict[str, object]:
+    """What is said of an error. Whatever it holds on to (a list that filled the memory) is let go first."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    if isinstance(error, ScaffoldError):
+        return {"file": error.path.name if error.path else None, "line": error.line, "what": error.problem}
+    if isinstance(error, HookFailure):
+        return {"file": None, "line": error.line, "what": error.what}
+    return {"file": None, "line": None, "what": f"{type(error).__name__}: {error}"}

@@ -1,0 +1,163 @@
+"""Runs a foreign scaffold's code for one episode in a contained process: a `HooksRunner`, as the direct one is.
+
+Whatever the process answers is checked as if written by a stranger: its types, its length, and that it keeps the
+promises of `scaffolds.hooks` and `scaffolds.operations`.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from memory_fs import MemoryFS, MemoryResult
+from scaffolds.containment.bounds import Bounds
+from scaffolds.containment.bubblewrap import CannotContain
+from scaffolds.containment.conversation import Broke, Conversation, sent, shortened
+from scaffolds.containment.wire import Stopped
+from scaffolds.faults import HookFailure
+from scaffolds.hooks import (
+    MAINTAIN_RULE,
+    Decision,
+    Send,
+    View,
+    check_maintained,
+    checked_decision,
+    checked_notices,
+)
+from scaffolds.notebook_view import GuardedNotebook
+from scaffolds.operations import guarded
+from scaffolds.own_operations import rebound
+from scaffolds.scaffold_code import ScaffoldCode
+from tools import Operation
+
+_T = TypeVar("_T")
+
+
+class ContainedHooks:
+    """Hooks and own operations of one episode. HookFailure if the process cannot be started or its code breaks.
+
+    `code`: hooks.py and operations.py, as far as there are any; `maintained`: the files `maintain` may write.
+    """
+
+    def __init__(
+        self,
+        code: Mapping[str, ScaffoldCode],
+        entry_points: Collection[str],
+        maintained: Collection[str],
+        bounds: Bounds,
+    ) -> None:
+        self._code = code
+        self._entry_points = frozenset(entry_points)
+        self._maintained = frozenset(maintained)
+        try:
+            self._talk = Conversation(bounds)
+        except CannotContain as error:
+            path = next(iter(code.values())).path.parent
+            raise HookFailure(f"{path}: its code cannot be contained: {error}", kind="containment") from error
+        first = next(iter(code))
+        self._ask(first, "Hooks()" if first == "hooks.py" else "reading it", "begin", self._given())
+
+    @property
+    def pid(self) -> int:
+        """The contained process's number."""
+        return self._talk.process.pid
+
+    def observe(self, view: View) -> list[str]:
+        """The hooks' notices on a step; empty if they have none."""
+        if "observe" not in self._entry_points:
+            return []
+        doing = f"observe, step {view.step}"
+        value = self._ask("hooks.py", doing, "observe", {"view": _plain(view)})
+        with self._code["hooks.py"].blamed(doing):
+            return checked_notices(value)
+
+    def maintain(self, view: View, notebook: MemoryFS) -> None:
+        """Let the hooks bring their files up to date."""
+        if "maintain" not in self._entry_points:
+            return
+        doing = f"maintain, step {view.step}"
+        shown = GuardedNotebook(notebook, self._maintained, MAINTAIN_RULE)
+        value = self._ask("hooks.py", doing, "maintain", {"view": _plain(view)}, shown)
+        with self._code["hooks.py"].blamed(doing):
+            shown.check()
+            check_maintained(value)
+
+    def act(self, action: str, view: View) -> Decision:
+        """What becomes of an action the model committed."""
+        if "act" not in self._entry_points:
+            return Send(action)
+        doing = f"act({action!r:.80}), step {view.step}"
+        value = self._ask("hooks.py", doing, "act", {"action": action, "view": _plain(view)})
+        decided = self._read("hooks.py", doing, _decision(), value)
+        with self._code["hooks.py"].blamed(doing):
+            return checked_decision(decided, action, view)
+
+    def bound(self, operation: Operation) -> Operation:
+        """One of the scaffold's own operations, to run in this episode's process."""
+
+        def run(notebook: MemoryFS, arguments: Mapping[str, Any]) -> MemoryResult:
+            doing = f"operation {operation.name}"
+            shown = guarded(notebook, operation.name, operation.kind)
+            given = {"name": operation.name, "arguments": dict(arguments)}
+            value = self._ask("operations.py", doing, "operate", given, shown)
+            with self._code["operations.py"].blamed(doing):
+                shown.check()
+            result = self._read("operations.py", doing, _result(), value)
+            if len(result.file or "") > notebook.limits.max_name_bytes:
+                raise self._garbage("operations.py", doing, value)
+            return result
+
+        return rebound(operation, run)
+
+    def close(self) -> None:
+        """The episode is over: nothing of it keeps running."""
+        self._talk.close()
+
+    def _given(self) -> dict[str, Any]:
+        return {"code": sent(self._code), "maintained": sorted(self._maintained)}
+
+    def _ask(
+        self, file: str, doing: str, call: str, given: Mapping[str, Any], notebook: GuardedNotebook | None = None
+    ) -> object:
+        """The value that answers a call; whatever else comes is a HookFailure."""
+        try:
+            return self._talk.ask(call, given, notebook)
+        except Stopped as stopped:
+            raise HookFailure(f"{self._code[file].path}: {doing}: {stopped}", kind=stopped.kind) from None
+        except Broke as broke:
+            path = self._code[file if broke.file is None or broke.file not in self._code else broke.file].path
+            place = f"{path}:{broke.line}" if broke.line else str(path)
+            raise HookFailure(f"{place}: {doing}: {broke.what}", what=broke.what, line=broke.line) from None
+
+    def _read(self, file: str, doing: str, form: TypeAdapter[_T], value: object) -> _T:
+        try:
+            return form.validate_python(value)
+        except ValidationError:
+            raise self._garbage(file, doing, value) from None
+
+    def _garbage(self, file: str, doing: str, value: object) -> HookFailure:
+        self._talk.close()
+        what = f"it answered with something else than it must: {shortened(value)}"
+        return HookFailure(f"{self._code[file].path}: {doing}: {what}", kind="garbage")
+
+
+def _plain(view: View) -> dict[str, Any]:
+    return {
+        "step": view.step,
+        "observation": dict(view.observation),
+        "action": view.action,
+        "actions": view.actions,
+        "world": view.world,
+        "task": view.task,
+    }
+
+
+@lru_cache(maxsize=1)
+def _decision() -> TypeAdapter[Decision]:
+    return TypeAdapter(Decision)
+
+
+@lru_cache(maxsize=1)
+def _result() -> TypeAdapter[MemoryResult]:
+    return TypeAdapter(MemoryResult)
