@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from dev_server import ROOT, DevServer, dev_server
 from foreign_scaffold import foreign_scaffold, why_not_contained
+from openai_stub import OpenAIStub, late, say
+from playing import by_turn
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,30 @@ def test_context_settings_arrive(server: DevServer) -> None:
     messages = server.post(f"/threads/{thread}/history", {"limit": 50})
     nodes = {name for state in messages for name in state["next"]}
     assert "log" not in nodes
+
+
+def test_what_a_model_writes_in_folders_blocks_nothing(server: DevServer) -> None:
+    with OpenAIStub(by_turn({("LOG", 0): "<|CREATE|>deep/er/x.md<|END|><|DONE|>"})) as stub:
+        given = {"world": "vault", "seed": 1, "steps": 3, "model": "vllm:m"}
+        ended = server.run(server.thread(), "inner_agent", given, context={"base_url": stub.url})
+    assert ended["step"] == 4
+
+
+def test_a_run_cancelled_after_it_wrote_leaves_a_thread_that_goes_on(server: DevServer) -> None:
+    writing = by_turn({("LOG", 0): "<|APPEND|>codes.md|something<|END|>", ("LOG", 1): "<|DONE|>"})
+    with OpenAIStub(writing) as stub:
+        thread, context = server.thread(), {"base_url": stub.url}
+        given = {"world": "vault", "seed": 1, "steps": 2, "model": "vllm:m"}
+        server.run(thread, "inner_agent", given, context=context)
+        stub.script(say("<|APPEND|>codes.md|and more<|END|>"), late(30))
+        asked = len(stub.bodies)
+        body = {"assistant_id": "inner_agent", "input": given, "context": context}
+        run = server.post(f"/threads/{thread}/runs", body)["run_id"]
+        while len(stub.bodies) < asked + 2:  # it has written, and waits for the late answer
+            time.sleep(0.05)
+        server.post(f"/threads/{thread}/runs/{run}/cancel?wait=true", {})
+        for played in (5, 7):
+            assert server.run(thread, "inner_agent", given, context=context)["step"] == played
 
 
 def test_an_evaluation_runs_over_the_api(server: DevServer, tmp_path: Path) -> None:
