@@ -37,6 +37,7 @@ def evaluate(
     ceiling: o.Ceilings = None,
     run_ceiling: o.RunCeilings = None,
     prices: o.Prices = None,
+    constrained: o.Constrained = False,
     resume: o.Resume = False,
     new_attempts: o.NewAttempts = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
@@ -70,6 +71,7 @@ def evaluate(
         attempts=attempts,
         ceilings=o.read_ceilings(ceiling),
         prices=prices,
+        constrained=constrained,
         trust_scaffold_code=trust_scaffold_code,
     )
     request = Input(

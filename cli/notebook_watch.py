@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,8 +69,9 @@ class NotebookWatch:
         whole = data.rfind(b"\n") + 1
         self._read += whole
         for line in data[:whole].split(b"\n")[1 if self._skip else 0 :]:
-            if line:
-                self._take(orjson.loads(line))
+            with contextlib.suppress(orjson.JSONDecodeError):  # of a record that was rewound as it was read
+                if line:
+                    self._take(orjson.loads(line))
         self._skip = False
 
     def pages(self, name: str) -> Pages:

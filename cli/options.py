@@ -39,7 +39,7 @@ class HandoffName(StrEnum):
 
 World: TypeAlias = Annotated[str, typer.Option(help="World to play.")]
 Model: TypeAlias = Annotated[
-    str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME or scripted (no language model).")
+    str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME, embedded or scripted (no language model).")
 ]
 Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.")]
 ScaffoldPath: TypeAlias = Annotated[
@@ -84,6 +84,9 @@ RunCeilings: TypeAlias = Annotated[
 Prices: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Price table (TOML: a table per model; prompt, cached, completion: USD per 1M tokens)."),
+]
+Constrained: TypeAlias = Annotated[
+    bool, typer.Option("--constrained", help="Let the model write only text and valid operations (vllm, embedded).")
 ]
 TrustScaffoldCode: TypeAlias = Annotated[
     bool, typer.Option("--trust-scaffold-code", help="Run a foreign scaffold's code, uncontained.")

@@ -32,7 +32,7 @@ def play(
     world: Annotated[str | None, typer.Option(help="World to play. (default: the first one)")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="vllm:NAME, openai:NAME, provider:NAME or scripted (no language model). (default: scripted)"),
+        typer.Option(help="vllm:NAME, openai:NAME, provider:NAME, embedded; scripted: no language model (default)."),
     ] = None,
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
@@ -57,6 +57,8 @@ def play(
     trust_scaffold_code: o.TrustScaffoldCode = False,
 ) -> None:
     """Watch one episode live: the game, the operations, the notebook. Pause, step, quit; go on later."""
+    if gameplay_base_url and not gameplay_model and episode is None:
+        raise typer.BadParameter("--gameplay-base-url is of use only with --gameplay-model.")
     given = {"scaffold": scaffold, "gameplay_model": gameplay_model, "max_steps": max_steps}
     given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value}
     which = {"world": world, "task": task, "seed": seed, "model": model}
@@ -150,7 +152,7 @@ async def _watch(session: Session, steps: int | None, delay: float | None, live:
     from cli.watched import Watched
 
     settings = session.settings
-    watched = Watched(session, who(settings.model, settings.gameplay_model))
+    watched = Watched(session, who(settings.model, settings.gameplay_model), draws=live)
     leaving, pace = Leaving(), Pace(delay if delay is not None else DELAY_S if live else 0.0)
     with leaving.by_signals():
         if live:

@@ -92,7 +92,7 @@ class Screen:
 
     async def _play(self, steps: int | None) -> None:
         await play_steps(self._watched, self._pace, lambda rows: self._changed.set(), steps)
-        if self._watched.session.moment.over:
+        if self._watched.moment.over:
             await self._leaving.asked.wait()
 
     async def _draw(self, terminal: Terminal) -> None:
@@ -141,7 +141,7 @@ class Screen:
             elif key in self._paces():
                 self._paces()[key]()
             else:
-                self._view.press(key, [name for name, _ in self._watched.files()], self._watched.notebook.latest, page)
+                self._view.press(key, [name for name, _ in self._watched.files], self._watched.notebook.latest, page)
         if keys:
             self._changed.set()
 

@@ -41,16 +41,19 @@ def lines(shown: list[Text]) -> Text:
 def words(watched: Watched, width: int, height: int) -> Panel:
     """What the model is told of the world; drawn together where there is little room, its status cut last."""
     inner, room = max(8, width - 4), max(1, height - 2)
-    observation = watched.session.moment.observation
+    observation = watched.moment.observation
     parts = [visible(text.strip("\n")) for text in (observation["long"], observation["short"]) if text.strip()]
     shown = _wrapped("\n\n".join(parts), inner)
     if len(shown) > room:
         lasting, status = _packed(parts[0], inner), _packed("\n\n".join(parts[1:]), inner)
         above = max(room - len(status), room // 2)
-        if len(lasting) > above:
-            lasting[above - 1 :] = [lasting[above - 1][: inner - 1] + "…"]
-        shown = (lasting + status)[:room]
+        shown = _cut(_cut(lasting, above, inner) + status, room, inner)
     return panel(Text("\n".join(shown), no_wrap=True), "what the model sees")
+
+
+def _cut(shown: list[str], room: int, width: int) -> list[str]:
+    """As many of these lines as there is room for; the last one says that there are more."""
+    return shown if len(shown) <= room else [*shown[: room - 1], shown[room - 1][: width - 1] + "…"]
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -124,13 +127,13 @@ def reply(watched: Watched, width: int, height: int) -> Panel:
 
 def notebook_height(watched: Watched, height: int) -> int:
     """Rows for the list of files on a screen of `height`."""
-    return max(3, min(len(watched.files()), height // 4)) + 2
+    return max(3, min(len(watched.files), height // 4)) + 2
 
 
 def notebook(watched: Watched, view: View, width: int, height: int) -> Panel:
     """The notebook's files: lines, and what changed last; the file changed last of all in bold."""
     inner, room = width - 4, height - 2
-    files = watched.files()
+    files = watched.files
     chosen = _chosen(watched, view)
     first = max(0, min(chosen - room // 2, len(files) - room))
     names = min(max((cell_len(name) for name, _ in files), default=0), max(12, inner // 2))
@@ -152,7 +155,7 @@ def notebook(watched: Watched, view: View, width: int, height: int) -> Panel:
 
 
 def _chosen(watched: Watched, view: View) -> int:
-    return view.chosen([name for name, _ in watched.files()], watched.notebook.latest)
+    return view.chosen([name for name, _ in watched.files], watched.notebook.latest)
 
 
 def _last_change(watched: Watched, name: str, at: str) -> Text:
@@ -171,7 +174,7 @@ def file(watched: Watched, view: View, width: int, height: int) -> Panel:
     """The chosen file, from `view.above` lines before its end upward as far as there is room."""
     inner, room = width - 4, height - 2
     border = "blue" if view.opened else "dim"
-    files = watched.files()
+    files = watched.files
     if not files:
         return panel(Text(), "no file", border)
     name = files[_chosen(watched, view)][0]

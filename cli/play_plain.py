@@ -20,13 +20,14 @@ class PlainLines:
     def __init__(self, watched: Watched, pace: Pace, to: TextIO | None = None) -> None:
         self._watched, self._pace = watched, pace
         self._to = to or sys.stdout
-        self._lines = dict(watched.files())
+        self._lines = dict(watched.files)
 
     async def run(self, steps: int | None) -> None:
         """Play until the episode is over, or `steps` have been played."""
-        await play_steps(self._watched, self._pace, self._tell, steps)
+        await play_steps(self._watched, self._pace, self.tell, steps)
 
-    def _tell(self, rows: list[Row]) -> None:
+    def tell(self, rows: list[Row]) -> None:
+        """Write what has just happened."""
         for row in rows:
             for line in getattr(self, f"_{row.kind}")(row):
                 self.write(line)
@@ -39,7 +40,7 @@ class PlainLines:
         self._to.flush()
 
     def _step(self, row: Row) -> list[str]:
-        observation = self._watched.session.moment.observation
+        observation = self._watched.moment.observation
         seen = (("sees", observation["long"]), ("self", observation["short"]))
         lists = [(label, text.replace(":\n- ", ": ").replace("\n- ", " · ")) for label, text in seen if text.strip()]
         return [row.title, *(f"  {label}  {one_line(text, WIDTH)}" for label, text in lists)]
@@ -53,7 +54,7 @@ class PlainLines:
 
     def _action(self, row: Row) -> list[str]:
         watched = self._watched
-        moment = watched.session.moment
+        moment = watched.moment
         figures = f"progression {watched.progress:.1f} %, return {moment.episode_return:g}"
         if any(watched.tokens.values()):
             figures += f", tokens {watched.tokens['prompt']:,} in {watched.tokens['completion']:,} out"
@@ -62,7 +63,7 @@ class PlainLines:
 
     def _notebook(self) -> list[str]:
         """What this step changed in the notebook."""
-        files, before = self._watched.files(), self._lines
+        files, before = self._watched.files, self._lines
         self._lines = dict(files)
         changed = [
             f"{one_line(name, 130)} {plural(count, 'line')} ({count - before.get(name, 0):+d})"

@@ -63,13 +63,13 @@ def _body(watched: Watched, view: View, width: int, height: int) -> RenderableTy
 
 def _left_width(watched: Watched, width: int) -> int:
     """Columns for the game: enough for a frame of text if half the screen is."""
-    frame = watched.frame()
+    frame = watched.frame
     wanted = 4 + max(map(len, frame.split("\n"))) if isinstance(frame, str) else 0
     return max(min(wanted, width // 2), min(64, width * 2 // 5))
 
 
 def _header(watched: Watched, pace: Pace, width: int) -> Text:
-    session, settings, moment = watched.session, watched.session.settings, watched.session.moment
+    session, settings, moment = watched.session, watched.session.settings, watched.moment
     badge, colour = _badge(watched, pace)
     first = Text(no_wrap=True)
     first.append(f" {badge} ", f"bold reverse {colour}")
@@ -93,7 +93,7 @@ def _header(watched: Watched, pace: Pace, width: int) -> Text:
 
 def _badge(watched: Watched, pace: Pace) -> tuple[str, str]:
     session = watched.session
-    if session.moment.over:
+    if watched.moment.over:
         return f"ENDED {one_line(session.end_reason() or '', 30)}".rstrip(), "cyan"
     if pace.held:
         return ("PAUSED", "yellow") if watched.asked_at is None else ("PAUSING", "yellow")
@@ -102,7 +102,7 @@ def _badge(watched: Watched, pace: Pace) -> tuple[str, str]:
 
 def _game(watched: Watched, view: View, width: int, height: int) -> RenderableType:
     """The world as people see it, above what the model is told of it."""
-    picture = drawn(watched.frame(), view.colours)
+    picture = drawn(watched.frame, view.colours)
     if picture is None:
         return panels.words(watched, width, height)
     rows = picture.size(width - 4, (height - 4) * 3 // 5)[1] + 2
@@ -114,7 +114,7 @@ def _game(watched: Watched, view: View, width: int, height: int) -> RenderableTy
 
 def _game_alone(watched: Watched, view: View, width: int, height: int) -> RenderableType:
     """The same side by side, or one below the other where a frame of text needs the width."""
-    picture = drawn(watched.frame(), view.colours)
+    picture = drawn(watched.frame, view.colours)
     if picture is None:
         return panels.words(watched, width, height)
     columns, rows = picture.size(width - 4, height - 2)

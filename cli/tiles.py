@@ -89,8 +89,9 @@ class TextFrame:
         lines = self._text.plain.split("\n")
         return min(columns, max(map(cell_len, lines))), min(rows, len(lines))
 
-    def __rich__(self) -> Text:
-        return self._text
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The text as it is."""
+        yield self._text
 
 
 @lru_cache(maxsize=4_096)  # the colours of a few screens: most cells stay as they were from step to step

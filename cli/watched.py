@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cli.notebook_watch import NotebookWatch, Pages
 from cli.visible_text import one_line, visible
-from graphs.inner_agent.session import Session
+from graphs.inner_agent.session import Moment, Session
 from worlds.world import Frame
 
 ROWS = 300
@@ -49,13 +49,22 @@ class Said(NamedTuple):
 
 
 class Watched:
-    """An episode as it goes on. `take` everything the inner agent streams as "custom" and "updates"."""
+    """An episode as it goes on. `take` everything the inner agent streams as "custom" and "updates".
 
-    def __init__(self, session: Session, who: str) -> None:
+    The agent's nodes run in threads. What is shown of the live world and notebook is therefore looked up only while the
+    graph stands still: between two nodes, and once the action is sent.
+    """
+
+    moment: Moment
+    files: list[tuple[str, int]]
+    """The notebook's files with their line counts."""
+    frame: Frame
+    """What the world looks like; empty text if nobody draws it."""
+
+    def __init__(self, session: Session, who: str, *, draws: bool) -> None:
         self.session = session
         self.who = who
         self.notebook = NotebookWatch(session.folder.memory, session.folder.journal)
-        self.notebook.follow()
         self.rows: deque[Row] = deque(maxlen=ROWS)
         self.said: Said | None = None
         self.step = session.moment.step
@@ -64,19 +73,21 @@ class Watched:
         self.asked_at: float | None = None
         """When the model was asked that has not answered yet."""
         self._due = False
-        self._frame: tuple[int, Frame] | None = None
-        self._files: tuple[int, list[tuple[str, int]]] | None = None
+        self._draws = draws
+        self._seen: tuple[int, int] | None = None
         self._pages: tuple[int, str, Pages] | None = None
+        self.frame = ""
+        self._look()
 
     def take(self, mode: str, data: Event) -> list[Row]:
         """Take in one chunk of the stream; the rows it adds."""
         if mode == "updates":
+            self._look()
             for update in data.values():
                 self._move(update or {})
             return []
-        rows = {"step": self._begin, "reply": self._reply, "operation": self._operation, "action": self._action}[
-            data["event"]
-        ](data)
+        kinds = {"step": self._begin, "reply": self._reply, "operation": self._operation, "action": self._action}
+        rows = kinds[data["event"]](data)
         self.rows.extend(rows)
         return rows
 
@@ -88,48 +99,48 @@ class Watched:
     @property
     def progress(self) -> float:
         """In per cent."""
-        return float(100 * self.session.moment.info["progression"])
+        return float(100 * self.moment.info["progression"])
 
     @property
     def limit(self) -> int:
         """Steps the episode may have."""
         return self.session.world.max_steps
 
-    def frame(self) -> Frame:
-        """What the world looks like now."""
-        if self._frame is None or self._frame[0] != self.session.world.steps:
-            self._frame = self.session.world.steps, self.session.world.frame()
-        return self._frame[1]
-
-    def files(self) -> list[tuple[str, int]]:
-        """The notebook's files with their line counts."""
-        revision = self.session.notebook.revision
-        if self._files is None or self._files[0] != revision:
-            self._files = revision, self.session.files()
-        return self._files[1]
-
     def pages(self, name: str) -> Pages:
-        """The lines of a file of the notebook."""
-        revision = self.session.notebook.revision
+        """The lines of a file of the notebook, as they were when last looked at or later."""
+        revision = self._seen[1] if self._seen else 0
         if self._pages is None or self._pages[:2] != (revision, name):
             self._pages = revision, name, self.notebook.pages(name)
         return self._pages[2]
 
+    def _look(self) -> None:
+        """Look at world and notebook, where they have changed."""
+        session = self.session
+        seen = session.world.steps, session.notebook.revision
+        self.moment = session.moment
+        if self._seen is None or seen[0] != self._seen[0]:
+            self.frame = session.world.frame() if self._draws else ""
+        if self._seen is None or seen[1] != self._seen[1]:
+            self.files = session.files()
+            self.notebook.follow()
+        self._seen = seen
+
     def _move(self, update: Event) -> None:
+        """A node has ended: the conversation goes on, or it does not."""
         talk = update.get("talk")
         if talk is None:
             self._due, self.asked_at = False, None
             return
-        self.routine, self.turn = talk["routine"], len(talk["calls"]) + 1
+        self.routine, self.turn = talk["routine"], len(talk["calls"])
         self.turns = self.session.turns(talk["routine"])
         self._due = talk["messages"][-1]["role"] != "assistant"
-        if not self._due:
-            self.turn, self.asked_at = len(talk["calls"]), None
-        self.notebook.follow()
+        if self._due:
+            self.turn += 1
+        else:
+            self.asked_at = None
 
     def _begin(self, event: Event) -> list[Row]:
         self.step = event["step"]
-        self.notebook.follow()  # hooks write before the first routine
         notices = [Row("notice", "", one_line(notice, RESULT), mood="quiet") for notice in event["notices"][:10]]
         return [Row("step", "", f"step {event['step']}"), *notices]
 
@@ -160,7 +171,7 @@ class Watched:
         mood = "bad" if how in BAD else "quiet" if how in QUIET else "good"
         outcome = how + (f", reward {event['reward']:+g}" if event["reward"] else "")
         self.routine, self.turn = "", 0
-        self.notebook.follow()
+        self._look()
         return [Row("action", "ACT", one_line(event["action"], 80), outcome, text, mood)]
 
 

@@ -1,0 +1,168 @@
+"""automem play as plain lines: over a pipe, left and gone on with, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai_stub import OpenAIStub, status
+from playing import Reply, by_turn
+
+from cli.app import main
+from traces import EpisodeFolder, TraceReader
+
+AUTOMEM = str(Path(sys.executable).with_name("automem"))
+EPISODE = Path("episodes/vault/three-doors/seed-4")
+VAULT = ("--world", "vault", "--task", "three-doors", "--seed", "4")
+WAITING: dict[tuple[str, int], Reply] = {
+    ("LOG", 0): "<|APPEND|>codes.md|waited once more<|END|>\n<|DONE|>",
+    ("PLAN", 0): "I look it up. <|SEARCH|>codes.md|waited<|END|>",
+    ("PLAN", 1): "<|ACTION|>Wait<|END|>",
+}
+"""A player of two calls in the first step and three in each later one, who only waits."""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process, its output no terminal: (exit status, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIStub]:
+    with OpenAIStub(by_turn(WAITING)) as stub:
+        yield stub
+
+
+def served(server: OpenAIStub) -> tuple[str, ...]:
+    return (*VAULT, "--model", "vllm:m", "--base-url", server.url)
+
+
+def everything(run: Path) -> dict[str, Any]:
+    """What an episode did, without times."""
+    folder = EpisodeFolder(run / EPISODE)
+    with TraceReader(folder) as reader:
+        steps = [(s.step, s.observation, s.action, s.reward, s.revision, s.tokens, s.model_calls) for s in reader]
+    notebook = {path.name: path.read_text() for path in folder.memory.iterdir()}
+    return {"steps": steps, "notebook": notebook, "journal": folder.journal.read_text()}
+
+
+# Plain lines
+
+
+def test_over_a_pipe_each_step_is_a_short_block_without_control_codes(tmp_path: Path) -> None:
+    command = [AUTOMEM, "play", *VAULT, "--steps", "8", "--out", str(tmp_path / "run")]
+    forced = {**os.environ, "TERM": "xterm-256color", "FORCE_COLOR": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=forced)
+    assert ended.stderr == ""
+    assert all(line.isprintable() and len(line) <= 300 for line in ended.stdout.splitlines())
+    lines = ended.stdout.splitlines()
+    assert [line for line in lines if line.startswith("step ")] == [f"step {n}" for n in range(1, 9)]
+    assert any(re.match(r"  LOG   APPEND codes.md\|.* → written", line) for line in lines)
+    assert "  notes codes.md 1 line (+1)" in lines
+    assert sum(line.startswith("  ACT   ") for line in lines) == 8
+    assert lines[-2].startswith("left: 8 steps, progression 0.0 %")
+    assert lines[-1] == f"go on with: automem play --episode {tmp_path}/run/{EPISODE}"
+    most = max(len(block.splitlines()) for block in ended.stdout.split("\nstep "))
+    assert most <= 9
+
+
+def test_a_reader_who_leaves_ends_the_play_without_a_traceback(tmp_path: Path) -> None:
+    play = f"'{AUTOMEM}' play {' '.join(VAULT)} --delay 0.2 --out '{tmp_path}/run' | head -2"
+    ended = subprocess.run(["bash", "-c", play], capture_output=True, text=True, check=False)
+    assert ended.stdout.startswith("step 1\n")
+    assert ended.stderr == ""
+    assert (tmp_path / "run" / EPISODE / "steps.jsonl").exists()
+
+
+def test_an_episode_that_was_left_goes_on_like_an_undisturbed_one(automem: Run, tmp_path: Path) -> None:
+    whole, parts, mixed = tmp_path / "whole", tmp_path / "parts", tmp_path / "mixed"
+    seed = ("--world", "vault", "--task", "three-doors", "--seeds", "4", "--model", "scripted")
+    automem("eval", *seed, "--out", str(whole))
+    for run in (parts, mixed):
+        assert automem("play", *VAULT, "--steps", "9", "--out", str(run))[0] == 0
+    code, printed, errors = automem("play", "--episode", str(parts / EPISODE))
+    assert (code, errors) == (0, f"automem: taking up {parts / EPISODE}\n")
+    assert printed.startswith("step 10\n")
+    assert f"ended (solved): {len(everything(whole)['steps'])} steps, progression 100.0 %" in printed
+    assert automem("eval", *seed, "--resume", "--out", str(mixed))[0] == 0
+    assert everything(parts) == everything(whole) == everything(mixed)
+    assert json.loads((parts / EPISODE / "episode.json").read_text())["status"] == "finished"
+    code, printed, _ = automem("play", "--episode", str(parts / EPISODE))
+    assert code == 0
+    assert printed.startswith("This episode is finished (solved)")
+
+
+def test_a_machines_failure_is_one_line_and_the_episode_goes_on_later(
+    automem: Run, tmp_path: Path, server: OpenAIStub
+) -> None:
+    run = tmp_path / "run"
+    assert automem("play", *served(server), "--steps", "2", "--out", str(run))[0] == 0
+    server.script(status(401, "no such key \x1b[2J\u202e"))
+    code, printed, errors = automem("play", "--episode", str(run / EPISODE))
+    assert code == 1
+    assert printed.startswith("step 3\n")
+    assert len(errors.splitlines()) == 2  # taking up …, and the failure
+    assert errors.splitlines()[1].isprintable()
+    assert f"go on with: automem play --episode {run / EPISODE}" in errors
+    assert (run / EPISODE / "failure.json").exists()
+    with OpenAIStub(by_turn(WAITING)) as elsewhere:
+        code, printed, _ = automem("play", "--episode", str(run / EPISODE), "--steps", "1", "--base-url", elsewhere.url)
+    assert code == 0
+    assert "left: 3 steps" in printed
+    assert not (run / EPISODE / "failure.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--world", "volt"], "vault"),
+        (["--world", "vault", "--task", "one-dor"], "one-door"),
+        (["--model", "gpt"], "gpt"),
+        (["--delay", "-1"], "--delay"),
+        (["--gameplay-base-url", "http://x/v1"], "--gameplay-model"),
+        (["--episode", "nowhere"], "holds no episode"),
+        (["--episode", "BEGUN", "--seed", "5"], "leave out --seed"),
+        (["--episode", "BEGUN", "--max-steps", "5"], "leave out --max-steps"),
+        (["--out", "RUN"], "give --episode to go on"),
+    ],
+)
+def test_bad_input_ends_in_one_clear_line_and_status_2(
+    automem: Run, tmp_path: Path, arguments: list[str], told: str
+) -> None:
+    run = tmp_path / "run"
+    automem("play", *VAULT, "--steps", "1", "--out", str(run))
+    before = sorted(tmp_path.rglob("*"))
+    words = [word.replace("BEGUN", str(run / EPISODE)).replace("RUN", str(run)) for word in arguments]
+    given = words if {"--episode", "--out"} & set(words) else [*words, "--out", str(tmp_path / "other")]
+    code, printed, errors = automem("play", *given)
+    assert (code, printed) == (2, "")
+    assert told in " ".join(errors.replace("│", " ").split())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_command_line_draws_nothing_before_it_must() -> None:
+    heavy = ("numpy", "rich.live", "rich.layout", "cli.play_screen", "cli.tiles", "cli.watched")
+    program = f"import sys; from cli.app import app; print(sorted(set({heavy}) & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
