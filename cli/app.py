@@ -53,8 +53,14 @@ def main() -> None:
         raise
 
 
+MESSAGE = 2_000
+"""Characters of an error that are shown: some quote what a server or a model said."""
+
+
 def _end(sentence: str, status: int) -> None:
-    typer.echo(f"automem: {' '.join(sentence.split())}", err=True)
+    from cli.visible_text import one_line
+
+    typer.echo(f"automem: {one_line(sentence, MESSAGE)}", err=True)
     sys.exit(status)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from cli.visible_text import one_line
+
 if TYPE_CHECKING:
     from graphs.evaluation.episode import Progress as Event
 
@@ -48,6 +50,7 @@ class LiveProgress:
         state = f"{100 * event['progression']:.1f} %"
         if event["event"] == "ended":
             state += f" {event['status']}: {event['note']}" if event["note"] else f" {event['status']}"
+        state = one_line(state, 2_000)
         if self._bars is not None:
             self._show_bar(self._bars, name, event, state)
         elif not self._quiet:

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli.visible_text import one_line
+
 
 def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str) -> None:
     """One row per summary: label, episodes, failures, progression of every task and overall, a few metrics."""
@@ -47,7 +49,7 @@ def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> 
             f"{label}: {episode['task']} seed {episode['seed']} failed at step {episode['steps'] + 1} "
             f"({cause['where']}): {cause['sentence']}"
         )
-        console.print(" ".join(line.split()), style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(one_line(line, 2_000), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _episodes(summary: Mapping[str, Any]) -> str:

@@ -9,9 +9,10 @@ from langgraph.types import Command
 
 from graphs.inner_agent.deciding import Sent, decide
 from graphs.inner_agent.events import tell
+from graphs.inner_agent.moment import plain
 from graphs.inner_agent.observe_node import outcome
 from graphs.inner_agent.routine import answered, handed_over, turns_left
-from graphs.inner_agent.session import Session, plain
+from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import State, Talk
 from tools import Reply
 from traces import Conversation, ModelCall, OperationRecord, StepRecord
@@ -39,8 +40,8 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     update = {**now, "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
     going_on = remaining > 0 and not session.moment.over
     if not going_on:
-        session.release()
-    update |= {"run": session.run, "told_later": []}
+        session.claim.release()
+    update |= {"run": session.claim.run, "told_later": []}
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 
 

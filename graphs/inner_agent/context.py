@@ -53,6 +53,9 @@ class Context:
     max_tokens: int = field(default=4096, metadata={"description": "New tokens per call (protocol: 4,096)."})
     timeout_s: float = field(default=60.0, metadata={"description": "Seconds per model call (protocol: 60)."})
     attempts: int = field(default=5, metadata={"description": "Attempts per model call before the episode fails."})
+    constrained: bool = field(
+        default=False, metadata={"description": "Let models write nothing but text and valid operations (tags only)."}
+    )
     trust_scaffold_code: bool = field(
         default=False, metadata={"description": "Run code of scaffolds the repository does not ship, uncontained."}
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graphs.inner_agent.session import Session, plain
+from graphs.inner_agent.moment import plain
+from graphs.inner_agent.session import Session
 from scaffolds import Decision, View
 from traces import OperationRecord
 

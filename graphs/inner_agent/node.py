@@ -49,7 +49,7 @@ class Node(Runnable[State, Command[Any]]):
         session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
             session = self._opened(input, _context(), _thread(config))
-        session.claim(input.get("run"))
+        session.claim.take(input.get("run"))
         try:
             if not self.asks:
                 return self._command(input, session)
@@ -65,7 +65,7 @@ class Node(Runnable[State, Command[Any]]):
         session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
             session = await _in_thread(self._opened, input, _context(), _thread(config))
-        session.claim(input.get("run"))
+        session.claim.take(input.get("run"))
         try:
             if not self.asks:
                 return await _in_thread(self._command, input, session)

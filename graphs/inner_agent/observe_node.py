@@ -20,7 +20,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     update: dict[str, Any] = {
         **outcome(session),
         "steps": steps_to_play(state.get("steps")),
-        "run": session.run,
+        "run": session.claim.run,
         "told_later": [],
         "revision": session.notebook.revision,
         "talks": [],
@@ -28,7 +28,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
         "choice": None,
     }
     if moment.over or update["steps"] < 1:
-        session.release()
+        session.claim.release()
         update["run"] = None
         return Command(goto="__end__", update=update)
     if session.notebook.revision != session.start_revision:

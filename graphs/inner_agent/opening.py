@@ -11,8 +11,9 @@ from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from graphs.inner_agent.deciding import decide
 from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hook_calls import observe_notices
+from graphs.inner_agent.moment import Moment, plain
 from graphs.inner_agent.run_file import begin_run, run_of
-from graphs.inner_agent.session import Moment, Role, Session, plain
+from graphs.inner_agent.session import Role, Session
 from memory_fs import MemoryFS
 from scaffolds import Scaffold
 from tools import dialect
@@ -30,7 +31,9 @@ def check(settings: EpisodeSettings) -> Scaffold:
         raise SettingsError(
             f"The scaffold {settings.scaffold} is for the world {scaffold.settings.world!r}, not {settings.world!r}."
         )
-    models(settings)
+    playing = models(settings)
+    if settings.constrained:
+        _check_constrained(settings, scaffold, playing)
     ceilings = parse_ceilings(settings.ceilings)
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     dialect(settings.dialect or scaffold.settings.dialect)
@@ -90,6 +93,17 @@ def open_session(
     if session.moment.over and not folder.is_finished():
         session.trace.finish(session.result())  # killed between the last step and its result
     return session
+
+
+def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: dict[Role, BaseChatModel]) -> None:
+    """ConfigurationError or SettingsError if replies cannot be constrained: ignoring it would not be noticed."""
+    from chat_models import check_constrainable
+
+    spoken = settings.dialect or scaffold.settings.dialect
+    if spoken != "tags":
+        raise SettingsError(f"Constrained replies are tags, but the dialect is {spoken}: use --dialect tags.")
+    check_constrainable(playing["memory"], settings.model)
+    check_constrainable(playing["gameplay"], settings.gameplay_model or settings.model)
 
 
 def models(settings: EpisodeSettings) -> dict[Role, BaseChatModel]:

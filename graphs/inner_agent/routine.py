@@ -33,6 +33,8 @@ class Ask:
     messages: list[Message]
     tools: list[dict[str, Any]] | None
     seed: int
+    constraint: str | None = None
+    """A regular expression that the reply must match."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def ask(session: Session, talk: Talk, step: int, calls_before: int) -> Ask:
     """The next call of this conversation. `calls_before`: model calls of earlier conversations of the step."""
     seed = call_seed(session.settings.seed, step, calls_before + len(talk["calls"]))
     messages = [session.system, *talk["messages"]]
-    return Ask(talk["role"], messages, session.tool_schemas(talk["routine"]), seed)
+    routine = talk["routine"]
+    return Ask(talk["role"], messages, session.tool_schemas(routine), seed, session.constraint(routine))
 
 
 def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
-import uuid
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings, read_prices
-from graphs.inner_agent.context import EpisodeSettings, SettingsError
+from graphs.inner_agent.claim import Claim
+from graphs.inner_agent.context import EpisodeSettings
+from graphs.inner_agent.moment import Moment, plain
 from graphs.inner_agent.state import Message, Talk
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
@@ -26,34 +25,6 @@ if TYPE_CHECKING:
 
 Routine = Literal["LOG", "PLAN"]
 Role = Literal["memory", "gameplay"]
-
-
-class Busy(SettingsError):
-    """Two runs want to play one episode at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Where the episode stands: what the world shows now and what led here."""
-
-    step: int
-    """The step about to be played, from 1."""
-    observation: Observation
-    info: dict[str, Any]
-    previous: Observation | None = None
-    action: str | None = None
-    """The action that led here, as it was sent."""
-    complaints: tuple[str, ...] = ()
-    """What to tell the model of its last output: no valid action in it, something that could not be read or done."""
-    reward: float = 0.0
-    episode_return: float = 0.0
-    terminated: bool = False
-    truncated: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether the episode has ended."""
-        return self.terminated or self.truncated
 
 
 class Session:
@@ -95,36 +66,18 @@ class Session:
             for routine in (("LOG", "PLAN") if settings.notebook == "on" else ("PLAN",))
         }
         self._tools = {routine: dialect.tools(words) for routine, words in self._vocabularies.items()}
+        self._constraints = {
+            routine: dialect.constraint(words) if settings.constrained else None
+            for routine, words in self._vocabularies.items()
+        }
         self.system: Message = {"role": "system", "content": self._system_text()}
-        self.run: str | None = None
-        """Token of the run that is playing; None between runs."""
-        self._claiming = threading.Lock()
-        self._claimed = 0.0
         # A run that was abandoned without a word (its stream dropped, say) must not hold the episode for ever.
-        self._patience_s = 60 + settings.timeout_s * settings.attempts * 2
+        self.claim = Claim(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
         self.moment: Moment
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
         self.start_revision = 0
         """The notebook's revision when the current step began: where an interrupted step is taken up again."""
-
-    # Which run plays
-
-    def claim(self, run: str | None) -> None:
-        """Let the run with this token (a new one if None) play on. Busy if another run is playing."""
-        with self._claiming:
-            now = time.monotonic()
-            if self.run is not None and run != self.run and now - self._claimed < self._patience_s:
-                raise Busy(
-                    f"Another run is playing {self.folder.path}: wait until it has ended, or start a new thread "
-                    "for another episode."
-                )
-            self.run = run or uuid.uuid4().hex
-            self._claimed = now
-
-    def release(self) -> None:
-        """The run has ended; another may play on."""
-        self.run = None
 
     # What the nodes ask
 
@@ -135,6 +88,10 @@ class Session:
     def tool_schemas(self, routine: Routine) -> list[dict[str, Any]] | None:
         """JSON schemas for native tool calling; None when the dialect needs none."""
         return self._tools[routine]
+
+    def constraint(self, routine: Routine) -> str | None:
+        """The regular expression that replies must match; None when they are not constrained."""
+        return self._constraints[routine]
 
     def turns(self, routine: Routine) -> int:
         """Model turns a routine may take."""
@@ -183,7 +140,12 @@ class Session:
 
     def call_settings(self, request: Ask) -> dict[str, Any]:
         """Keyword arguments of `chat_models.call` for a request."""
-        return {"tools": request.tools, "seed": request.seed, "retry": self.retry}
+        return {
+            "tools": request.tools,
+            "seed": request.seed,
+            "constraint": request.constraint,
+            "retry": self.retry,
+        }
 
     def files(self) -> list[tuple[str, int]]:
         """The notebook's files with their line counts; empty when the notebook is off."""
@@ -310,8 +272,3 @@ class Session:
             notebook=settings.notebook,
             dialect=self.dialect.name,
         )
-
-
-def plain(observation: Observation) -> dict[str, str]:
-    """The observation as the trace keeps it."""
-    return {"long": observation["long"], "short": observation["short"]}

@@ -76,7 +76,7 @@ class Sessions:
                 notebook = live.notebook if live is not None else None
                 fork_episode(source, folder, state["step"], notebook=notebook, middle=middle)
             elif live is not None:
-                live.claim(state.get("run"))  # Busy, rather than pulling the episode from under another run
+                live.claim.take(state.get("run"))  # Busy, rather than pulling the episode from under another run
                 self._drop(live)
             return self._start(settings, folder, state.get("step"), middle)
 
@@ -116,7 +116,7 @@ class Sessions:
         session = open_session(settings, folder, step=step, revision=revision)
         with self._lock:
             self._live[str(folder.path)] = session
-            idle = [one for key, one in self._live.items() if key not in self._held and one.run is None]
+            idle = [one for key, one in self._live.items() if key not in self._held and one.claim.run is None]
         for one in idle[: max(0, len(idle) - KEPT)]:
             self._drop(one)
         return session

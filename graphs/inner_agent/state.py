@@ -81,7 +81,7 @@ class State(Output):
     notices: list[str]
     """What the scaffold's hooks and the harness tell the model about this observation; set by `observe`."""
     run: str | None
-    """Token of the run that is playing (see `Session.claim`); None when it has ended."""
+    """Token of the run that is playing (see `claim.Claim`); None when it has ended."""
     told_later: list[str]
     """What could not be answered in its routine, for the next one's notices; set where a routine ends."""
     talk: Talk | None
