@@ -1,7 +1,6 @@
 """Calls to contained code: a request, notebook operations it asks for meanwhile, and an answer or a fault."""
 
 import reprlib
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -54,9 +53,7 @@ class Conversation:
                 message = self.process.hear()
                 if "ask" not in message:
                     return _value(message)
-                began = time.monotonic()
                 self.process.say(_reply(message, notebook))
-                self.process.allow(time.monotonic() - began)
             requests = f"{self._bounds.notebook_requests:,} notebook requests"
             raise Stopped("output", f"it made {requests} in one call and would not end")
         except Broke:

@@ -71,10 +71,6 @@ class ContainedProcess:
         self._spent = self._cpu_s()
         return message
 
-    def allow(self, seconds: float) -> None:
-        """More time for this call: it was us who took it."""
-        self._wire.allow(seconds)
-
     def close(self) -> None:
         """Stop the process and everything in its container. Takes about a millisecond; closing twice is no fault."""
         self._close()

@@ -55,14 +55,23 @@ def _start(bounds: Bounds) -> Started:
         raise
     finally:
         os.close(writing)
-    with os.fdopen(reading, "rb") as information:
-        told = information.read()  # to its end, which comes when bubblewrap has told all or ended
     try:
-        pid = int(json.loads(told)["child-pid"])
+        pid = _told(reading)
         end = os.pidfd_open(pid)
     except (ValueError, OSError) as error:  # it told nothing, or what it told of has ended
         raise CannotContain(_complaint(outer, error)) from error
     return Started(pid, outer, end, os.pidfd_open(outer.pid))
+
+
+def _told(reading: int) -> int:
+    """The process's number, from the JSON object that bubblewrap writes in pieces. ValueError if it ends without."""
+    told = b""
+    with os.fdopen(reading, "rb", buffering=0) as information:
+        while piece := information.read(4_096):
+            told += piece
+            with suppress(json.JSONDecodeError):
+                return int(json.loads(told)["child-pid"])
+    raise ValueError("it ended")
 
 
 def _bubblewrap(bounds: Bounds, information: int) -> subprocess.Popen[bytes]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from foreign_scaffold import why_not_contained
+from foreign_scaffold import foreign_scaffold, why_not_contained
 
 from scaffolds import SHIPPED, HooksRunner, Scaffold
 from scaffolds.containment import Bounds
@@ -84,3 +84,14 @@ def attack(
         return begin(Scaffold.load(folder), **{"answer_s": 1.0, "memory_mb": 128, **bounds})
 
     return make
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HooksRunner]:
+    """Another contained episode, innocent, that goes on while those of the tests are attacked. It says one thing."""
+    if why := why_not_contained():
+        pytest.skip(why)
+    hooks = Scaffold.load(foreign_scaffold(tmp_path_factory.mktemp("other") / "v1")).hooks()
+    assert hooks is not None
+    yield hooks
+    hooks.close()

@@ -16,7 +16,6 @@ from scaffolds.containment import Bounds
 
 VIEW = View(step=3, observation={"long": "l", "short": "s"}, action=None, actions=("Do",), world="w", task="t")
 REPOSITORY = Path(__file__).resolve().parents[2]
-INNOCENT = "def observe(self, view):\n    return [str(view.step)]"
 
 
 def observe(body: str) -> str:
@@ -92,25 +91,25 @@ REACHING_OUT = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_code_without_end_is_stopped_and_other_episodes_go_on(attack, name):
+def test_code_without_end_is_stopped_and_other_episodes_go_on(attack, other, name):
     body, kind, says = ENDLESS[name]
-    other, hooks = attack(INNOCENT, name="other"), attack(observe(body))
+    hooks = attack(observe(body))
     with pytest.raises(HookFailure, match=says) as caught:
         hooks.observe(VIEW)
     assert caught.value.kind == kind
     hooks.close()
     assert not alive(hooks.pid)
-    assert other.observe(VIEW) == ["3"]
+    assert len(other.observe(VIEW)) == 1
 
 
 @pytest.mark.parametrize("name", REACHING_OUT)
-def test_nothing_outside_is_reached(attack, monkeypatch, name):
+def test_nothing_outside_is_reached(attack, other, monkeypatch, name):
     monkeypatch.setenv("AUTOMEM_SECRET", "hunter2")
     body, says = REACHING_OUT[name]
-    other, hooks = attack(INNOCENT, name="other"), attack(observe(body))
+    hooks = attack(observe(body))
     with pytest.raises(HookFailure, match=rf"hooks\.py:\d+: observe, step 3: .*({says})"):
         hooks.observe(VIEW)
-    assert other.observe(VIEW) == ["3"]
+    assert len(other.observe(VIEW)) == 1
 
 
 def test_no_file_and_no_variable_of_ours_is_to_be_found_anywhere(attack, monkeypatch, tmp_path):

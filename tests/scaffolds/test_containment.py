@@ -1,6 +1,7 @@
 """Containment itself: what is needed for it, what it is made of, and that nothing of it stays behind."""
 
 import gc
+import itertools
 import shutil
 import signal
 import stat
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import alive, wait_until_ended
@@ -107,6 +109,13 @@ def test_a_process_outlives_the_thread_that_asked_for_it(make_scaffold, begin, n
     thread.join()
     time.sleep(0.05)  # PR_SET_PDEATHSIG would have struck by now
     assert made[0].observe(VIEW) == ["3"]
+
+
+def test_a_machine_that_was_put_to_sleep_is_not_held_against_the_code(attack, monkeypatch):
+    hooks = attack("def observe(self, view):\n    import time\n    time.sleep(0.3)\n    return ['awake']")
+    leaping = itertools.count(0, 1_000)
+    monkeypatch.setattr("scaffolds.containment.wire.time", SimpleNamespace(monotonic=lambda: float(next(leaping))))
+    assert hooks.observe(VIEW) == ["awake"]
 
 
 def test_a_runner_that_is_forgotten_is_closed(make_scaffold, needs_containment):

@@ -9,7 +9,6 @@ from worlds import make_world
 
 VIEW = View(step=3, observation={"long": "l", "short": "s"}, action=None, actions=("Do",), world="w", task="t")
 NESTED = "[" * 1000 + "]" * 1000
-INNOCENT = "def observe(self, view):\n    return [str(view.step)]"
 TO_PARENT = (  # the descriptor that the protocol uses, found by trying
     "    import json, os\n    def tell(data):\n        for fd in range(3, 12):\n            try:\n"
     "                if os.write(fd, data): return\n            except OSError:\n                pass\n"
@@ -47,16 +46,16 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_an_answer_that_is_none_ends_the_process(attack, name):
+def test_an_answer_that_is_none_ends_the_process(attack, other, name):
     data, says = GARBAGE[name]
-    other, hooks = attack(INNOCENT, name="other"), attack(garbage(data))
+    hooks = attack(garbage(data))
     with pytest.raises(HookFailure, match=says) as caught:
         hooks.observe(VIEW)
     assert caught.value.kind == "garbage"
     assert not alive(hooks.pid)
     with pytest.raises(HookFailure, match=says):
         hooks.observe(VIEW)
-    assert other.observe(VIEW) == ["3"]
+    assert len(other.observe(VIEW)) == 1
 
 
 @pytest.mark.parametrize(

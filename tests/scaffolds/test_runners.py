@@ -4,6 +4,7 @@ import pytest
 
 from memory_fs import MemoryFS, NotebookFailure, Outcome
 from scaffolds import HookFailure, Repair, Scaffold, Send, Veto, View
+from scaffolds.scaffold_code import ScaffoldCode
 from worlds import make_world
 
 VIEW = View(
@@ -211,12 +212,11 @@ def test_a_broken_promise_is_the_machines_failure_with_file_and_line(hooks_of, t
 
 
 def test_hooks_that_cannot_be_made_fail_the_episode(make_scaffold, begin, trusted):
-    flag = "import random\n\n\nclass Hooks:\n    def __init__(self):\n"
-    code = flag + "        1 / (COUNT - 1)\n\n    def observe(self, view):\n        return []\n\n\nCOUNT = 0\n"
+    code = "class Hooks:\n    def __init__(self):\n        1 / 1\n\n    def observe(self, view):\n        return []\n"
     scaffold = Scaffold.load(make_scaffold({"hooks.py": code}), trust_code=trusted)
-    scaffold.code["hooks.py"].__init__(scaffold.code["hooks.py"].path, code.replace("COUNT = 0", "COUNT = 1"))
-    vars(scaffold.code["hooks.py"]).pop("_code", None)
-    with pytest.raises(HookFailure, match=r"hooks\.py:6: Hooks\(\): ZeroDivisionError"):
+    path = scaffold.code["hooks.py"].path
+    scaffold.code["hooks.py"] = ScaffoldCode(path, code.replace("1 / 1", "1 / 0"))  # as if it failed now and then
+    with pytest.raises(HookFailure, match=r"hooks\.py:3: Hooks\(\): ZeroDivisionError"):
         begin(scaffold)
 
 

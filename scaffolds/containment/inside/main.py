@@ -45,7 +45,10 @@ def _limit(memory_mb: int, cpu_s: int) -> None:
     size = memory_mb * 1024 * 1024
     limits = {"AS": size, "CPU": cpu_s, "NPROC": 1, "NOFILE": 64, "FSIZE": 0, "CORE": 0, "MSGQUEUE": 0, "MEMLOCK": 0}
     for name, limit in limits.items():
-        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+        kind = getattr(resource, f"RLIMIT_{name}")
+        most = resource.getrlimit(kind)[1]  # where we run may be bounded more narrowly already
+        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
+        resource.setrlimit(kind, (limit, limit))
 
 
 class Pipe:
