@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from cli.notebook_watch import NotebookWatch, Pages
 from cli.visible_text import one_line, visible
 from graphs.inner_agent.moment import Moment
-    from graphs.inner_agent.session import Session
+from graphs.inner_agent.session import Session
 from worlds.world import Frame
 
 ROWS = 300
