@@ -12,11 +12,27 @@ from chat_models.factory import chat_model
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure
 
 if TYPE_CHECKING:
-    from chat_models.calling import Completion, Retry, acall, call
+    from chat_models.calling import Completion, Retry, acall, call, check_constrainable
 
-__all__ = ["Completion", "ConfigurationError", "FailureKind", "ProviderFailure", "Retry", "acall", "call", "chat_model"]
+__all__ = [
+    "Completion",
+    "ConfigurationError",
+    "FailureKind",
+    "ProviderFailure",
+    "Retry",
+    "acall",
+    "call",
+    "chat_model",
+    "check_constrainable",
+]
 
-_LATER = {"Completion": "calling", "Retry": "calling", "acall": "calling", "call": "calling"}
+_LATER = {
+    "Completion": "calling",
+    "Retry": "calling",
+    "acall": "calling",
+    "call": "calling",
+    "check_constrainable": "calling",
+}
 
 
 def __getattr__(name: str) -> Any:

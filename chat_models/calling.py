@@ -76,11 +76,16 @@ def call(
     *,
     tools: list[Message] | None = None,
     seed: int | None = None,
+    constraint: str | None = None,
     retry: Retry | None = None,
 ) -> Completion:
-    """Ask the model, waiting in this thread. ProviderFailure when it stays failed."""
+    """Ask the model, waiting in this thread. ProviderFailure when it stays failed.
+
+    `constraint`: a regular expression that the whole reply must match; ConfigurationError where the model cannot be
+    held to one.
+    """
     retry = retry or Retry()
-    asked, options, prompt = _prepared(model, messages, tools, seed)
+    asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
     for attempt in range(1, retry.attempts + 1):
         started = time.perf_counter()
         try:
@@ -99,11 +104,12 @@ async def acall(
     *,
     tools: list[Message] | None = None,
     seed: int | None = None,
+    constraint: str | None = None,
     retry: Retry | None = None,
 ) -> Completion:
     """Ask the model, awaiting the answer; the same as `call` otherwise. Cancellation passes through."""
     retry = retry or Retry()
-    asked, options, prompt = _prepared(model, messages, tools, seed)
+    asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
     for attempt in range(1, retry.attempts + 1):
         started = time.perf_counter()
         try:
@@ -128,16 +134,35 @@ def _wait(error: Exception, model: BaseChatModel, attempt: int, seed: int | None
 
 
 def _prepared(
-    model: BaseChatModel, messages: Sequence[Mapping[str, Any]], tools: list[Message] | None, seed: int | None
+    model: BaseChatModel,
+    messages: Sequence[Mapping[str, Any]],
+    tools: list[Message] | None,
+    seed: int | None,
+    constraint: str | None,
 ) -> tuple[Runnable[Any, AIMessage], dict[str, Any], list[BaseMessage]]:
     """What to invoke, with which options, on which messages."""
     options: dict[str, Any] = {} if seed is None or not _takes_seed(model) else {"seed": seed}
+    if constraint is not None:
+        check_constrainable(model, _name(model))
+        options |= model.constrained(constraint)  # type: ignore[attr-defined]  # just checked
     asked: Runnable[Any, AIMessage] = model
     if tools and getattr(model, "takes_tools", False):
         options["tools"] = tools
     elif tools:
         asked = _bound(model, tools)
     return asked, options, to_langchain(messages)
+
+
+def check_constrainable(model: BaseChatModel, name: str) -> None:
+    """ConfigurationError if the model's replies cannot be held to a regular expression."""
+    if not getattr(model, "takes_constraint", False):
+        raise ConfigurationError(
+            f"The replies of {name} cannot be constrained: leave --constrained out, or use vllm:NAME or embedded."
+        )
+
+
+def _name(model: BaseChatModel) -> str:
+    return str(getattr(model, "where", None) or model._llm_type)
 
 
 def _takes_seed(model: BaseChatModel) -> bool:

@@ -6,10 +6,8 @@ llguidance follows the expression byte by byte and says which of the vocabulary'
 
 from __future__ import annotations
 
-import heapq
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Collection
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +24,13 @@ ENDING = 64
 """Tokens before the limit from which on a reply is watched, and no further operation begun."""
 MARGIN = 32
 """Tokens kept in hand beyond the shortest end: the next token may open an operation, in single characters some 30."""
+LONGEST = 120
+"""Characters that an end may have: one operation with a long name and as long a choice."""
 WIDE = 40
-"""Where more single characters than these may come next (in free text), few of them lead to an end sooner."""
+"""Where more single bytes than these may come next (in free text), few of them lead to an end sooner."""
 NARROWING = frozenset(b"<|>a1\n")
+BAR = ord("|")
+"""Parts arguments: the beginning of the second looks like that of the first."""
 KEPT = 32
 """Compiled expressions kept: two per scaffold and dialect."""
 
@@ -40,17 +42,14 @@ class Constraints:
         self._tokenizer = tokenizer
         self.ends = sorted(ends)
         self._guide: Any = None
-        self._characters: dict[int, int] = {}
+        self._bytes: dict[int, int] = {}
         self._matchers: OrderedDict[str, Any] = OrderedDict()
 
     def begin(self, regex: str) -> Constraint:
         """A constraint at the beginning of a reply. ConfigurationError for an expression that cannot be followed."""
         if self._guide is None:
             self._guide = from_tokenizer(self._tokenizer, n_vocab=len(self._tokenizer), eos_token=self.ends)
-            vocabulary = self._tokenizer.get_vocab()
-            # In a byte-level vocabulary every printable ASCII character is a token; the line break is written Ċ.
-            self._characters = {vocabulary[chr(c)]: c for c in range(33, 127) if chr(c) in vocabulary}
-            self._characters |= {vocabulary[name]: ord(c) for name, c in (("Ġ", " "), ("Ċ", "\n")) if name in vocabulary}
+            self._bytes = _single_bytes(self._guide)
         if regex not in self._matchers:
             matcher = LLMatcher(self._guide, LLMatcher.grammar_from_regex(regex))
             if matcher.is_error():
@@ -59,15 +58,15 @@ class Constraints:
             while len(self._matchers) > KEPT:
                 self._matchers.popitem(last=False)
         self._matchers.move_to_end(regex)
-        return Constraint(self._matchers[regex].deep_copy(), self._characters, self.ends[0])
+        return Constraint(self._matchers[regex].deep_copy(), self._bytes, self.ends[0])
 
 
 class Constraint:
     """One reply's way through its expression."""
 
-    def __init__(self, matcher: Any, characters: dict[int, int], end: int) -> None:
+    def __init__(self, matcher: Any, single_bytes: dict[int, int], end: int) -> None:
         self._matcher = matcher
-        self._characters = characters
+        self._bytes = single_bytes
         self._end = end
         self._ending: list[int] = []
         """The tokens, in reverse, that remain to be written once the reply is being brought to its end."""
@@ -97,33 +96,55 @@ class Constraint:
             raise RuntimeError(f"The constraint was left by token {token}: {self._matcher.get_error()}")
 
     def shortest_end(self) -> list[int]:
-        """Single-character tokens that complete the match, and the end of the turn; few characters if not the fewest.
+        """Tokens, most of a single byte, that complete the match, and the end of the turn: the fewest, or nearly so.
 
         Searched over all that may come next where that is little (names of operations and actions), and over marks
         and one letter where it is much (texts).
         """
-        order = count()
-        open_ends: list[tuple[int, int, list[int], Any]] = [(0, next(order), [], self._matcher.deep_copy())]
-        while open_ends:
-            length, _, tokens, matcher = heapq.heappop(open_ends)
+        ways: deque[tuple[list[int], Any]] = deque([([], self._matcher.deep_copy())])
+        seen: set[tuple[bytes, int, int]] = set()
+        while ways:
+            tokens, matcher = ways.popleft()
             if matcher.is_accepting():
                 return [*tokens, self._end]
-            if length >= ENDING:
+            if len(tokens) >= LONGEST:
                 continue
-            allowed = _allowed(matcher, None)
-            possible = [token for token in self._characters if allowed[token]]
-            if len(possible) > WIDE:
-                possible = [token for token in possible if self._characters[token] in NARROWING]
+            mask = matcher.compute_bitmask()
+            allowed = _bits(mask)
+            # Where what comes next is certain, only its longest token is allowed.
+            possible = [token for token in self._bytes if allowed[token]] or np.flatnonzero(allowed)[:WIDE].tolist()
+            marks = [token for token in possible if self._bytes.get(token) in NARROWING]
+            text = len(possible) > WIDE and bool(marks)
+            # Where ways part, those on which the same may come next lead on alike: in a text whatever its length, in
+            # numbers and in the bytes of one character those of the same length.
+            place = (mask, sum(self._bytes.get(token) == BAR for token in tokens), 0 if text else len(tokens))
+            if len(possible) > 1 and place in seen:
+                continue
+            seen.add(place)
+            if text:
+                possible = marks
             for token in possible:
                 further = matcher.deep_copy()
                 further.consume_token(token)
-                heapq.heappush(open_ends, (length + 1, next(order), [*tokens, token], further))
+                ways.append(([*tokens, token], further))
         return []
 
 
-def _allowed(matcher: Any, size: int | None) -> NDArray[np.bool_]:
-    """For each token of the vocabulary, whether it may come next."""
-    bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")
-    if size is not None and len(bits) < size:  # logits are sometimes padded beyond the vocabulary
-        bits = np.concatenate([bits, np.zeros(size - len(bits), dtype=np.uint8)])
-    return bits[:size].astype(bool)
+def _single_bytes(guide: Any) -> dict[int, int]:
+    """The byte of each token that is a single one."""
+    written = {
+        token: guide.decode_bytes([token]) for token in range(guide.vocab_size) if not guide.is_special_token(token)
+    }
+    return {token: text[0] for token, text in written.items() if len(text) == 1}
+
+
+def _allowed(matcher: Any, size: int) -> NDArray[np.bool_]:
+    """For each of `size` logits, whether its token may come next."""
+    bits = _bits(matcher.compute_bitmask())
+    if len(bits) < size:  # logits are sometimes padded beyond the vocabulary
+        bits = np.concatenate([bits, np.zeros(size - len(bits), dtype=bool)])
+    return bits[:size]
+
+
+def _bits(mask: bytes) -> NDArray[np.bool_]:
+    return np.unpackbits(np.frombuffer(mask, dtype=np.uint8), bitorder="little").astype(bool)

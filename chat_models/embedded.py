@@ -47,6 +47,9 @@ class EmbeddedChatModel(BaseChatModel):
     takes_seed: ClassVar[bool] = True
     """Read by `chat_models.call`: a seed can be given with every call."""
 
+    takes_constraint: ClassVar[bool] = True
+    """Read by `chat_models.call`: a reply can be held to a regular expression."""
+
     engine: Engine
     adapter: Adapter | None = None
     temperature: float = 1.0

@@ -9,14 +9,17 @@ prompt, seed and settings alone, in bf16 too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from chat_models.failures import ConfigurationError
 
@@ -111,9 +114,12 @@ class Network:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.dtype = getattr(torch, dtype or _suitable(self.device))
         self.tokenizer: Any = AutoTokenizer.from_pretrained(weights)
-        model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=self.dtype, attn_implementation=ATTENTION)
+        with _without_bars():
+            model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=self.dtype, attn_implementation=ATTENTION)
         config = model.config
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        if getattr(config, "sliding_window", None):
+            kinds.add("sliding_attention")
         if not model._supports_attention_backend or kinds != {"full_attention"}:
             raise ConfigurationError(
                 f"The model in {weights} ({config.model_type}) is none that 'embedded' can run: it needs plain causal "
@@ -173,19 +179,34 @@ class Network:
         if adapter is not None:
             self._switch_on(*adapter)
         elif self._peft is not None:
-            self._peft.base_model.disable_adapter_layers()
+            cast("Any", self._peft.base_model).disable_adapter_layers()
         self._adapter = name
 
     def _switch_on(self, name: str, folder: Path) -> None:
         from peft import PeftModel
 
+        # PEFT asks transformers for an attribute by its old name; nothing we can change, nothing a user can do.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
         if self._peft is None:
             self._peft = PeftModel.from_pretrained(self.model, folder, adapter_name=name)
             self._peft.eval()
         elif name not in self._peft.peft_config:
             self._peft.load_adapter(folder, adapter_name=name)
-        self._peft.base_model.enable_adapter_layers()
+        cast("Any", self._peft.base_model).enable_adapter_layers()
         self._peft.set_adapter(name)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Silence the progress bar of loading, which takes a tenth of a second."""
+    bars = cast("Any", logging)
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _suitable(device: torch.device) -> str:

@@ -58,7 +58,9 @@ def read_spec(spec: str) -> EmbeddedSpec:
         raise ConfigurationError(f"The model {spec!r} has an unknown dtype: write {' or '.join(DTYPES)}.")
     tokens = given.get("tokens", str(REPLY_TOKENS))
     if not tokens.isascii() or not tokens.isdigit() or not 0 < int(tokens) <= 1_000_000:
-        raise ConfigurationError(f"The model {spec!r} asks for {tokens} new tokens: write a whole number of at least 1.")
+        raise ConfigurationError(
+            f"The model {spec!r} asks for {tokens} new tokens: write a whole number of at least 1."
+        )
     own = given.get("weights")
     weights = _weights_in(Path(own).expanduser()) if own else get_weights()
     adapter = _adapter_in(Path(given["adapter"]).expanduser(), weights, own) if "adapter" in given else None

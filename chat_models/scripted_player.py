@@ -8,8 +8,7 @@ calls when functions were bound, tags otherwise.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -22,8 +21,8 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from chat_models.failures import ConfigurationError
 from chat_models.messages import assistant_message, to_plain
 from tools import dialect
-from worlds.player import Policy, Prompt
-from worlds.registry import world_entry
+from worlds import make_policy
+from worlds.player import Prompt
 
 NOTE = "scripted, no language model"
 
@@ -38,10 +37,15 @@ Message = Mapping[str, Any]
 class ScriptedPlayer(BaseChatModel):
     """Plays `world` by rules: scripted, no language model. Counts no tokens, because there are none.
 
-    ConfigurationError if the world has no rule-based player or the messages are not those of a LOG or PLAN routine.
+    UnknownWorld when made for a world that has no rule-based player; ConfigurationError when a call's messages are not
+    those of a LOG or PLAN routine.
     """
 
     world: str
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        make_policy(self.world)  # not in a validator, whose error would hide this one in three lines of pydantic's
 
     @property
     def _llm_type(self) -> str:
@@ -81,7 +85,7 @@ class ScriptedPlayer(BaseChatModel):
 
     def _answer(self, messages: list[BaseMessage], tools: Sequence[Message] | None) -> ChatResult:
         prompt = read_prompt([to_plain(message) for message in messages], tools)
-        decisions = policy_class(self.world)().decide(prompt)
+        decisions = make_policy(self.world).decide(prompt)  # a new one each time: it can keep nothing
         written = dialect("tags" if tools is None else "functions").write(decisions)
         message = assistant_message(
             written.get("content") or "",
@@ -89,20 +93,6 @@ class ScriptedPlayer(BaseChatModel):
             response_metadata={"model_name": "scripted", "finish_reason": "stop", "note": NOTE},
         )
         return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"note": NOTE})
-
-
-@cache
-def policy_class(world: str) -> Callable[[], Policy]:
-    """What makes the world's rule-based player. UnknownWorld, or ConfigurationError if the world has none."""
-    reference = world_entry(world).player
-    if reference is None:
-        raise ConfigurationError(
-            f"The world {world!r} has no rule-based player, so the model 'scripted' cannot play it: "
-            "name a model that is served, such as vllm:NAME."
-        )
-    module, _, name = reference.partition(":")
-    policy: Callable[[], Policy] = getattr(import_module(module), name)
-    return policy
 
 
 def read_prompt(messages: Sequence[Message], tools: Sequence[Message] | None = None) -> Prompt:

@@ -42,6 +42,10 @@ class ServedChatModel(ChatOpenAI):
     takes_tools: ClassVar[bool] = True
     """Read by `chat_models.call`: tool schemas in OpenAI's form can be given with every call, without binding."""
 
+    takes_constraint: bool = False
+    """Read by `chat_models.call`: whether the server is vLLM, which holds a reply to a regular expression. Other
+    servers would pass over the request in silence, or refuse it."""
+
     token_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the limit of new tokens is called on the wire. Every server but OpenAI's own reads `max_tokens` (vLLM and
     SGLang call it deprecated and read both), and old ones silently ignore `max_completion_tokens`."""
@@ -61,6 +65,13 @@ class ServedChatModel(ChatOpenAI):
             root = self.root_async_client
             self.root_async_client, self.async_client = _ClientOfThisLoop(root), _CompletionsOfThisLoop(root)
         return self
+
+    def constrained(self, regex: str) -> dict[str, Any]:
+        """Read by `chat_models.call`: the options of a call whose whole reply must match the expression.
+
+        vLLM 0.32 ignores its name of old, guided_regex: HTTP 200 and an unconstrained reply.
+        """
+        return {"extra_body": {"structured_outputs": {"regex": regex}}}
 
     @property
     def where(self) -> str:

@@ -25,6 +25,10 @@ class Dialect(Protocol):
         """The tool schemas to bind to the model; None when the dialect is plain text."""
         ...
 
+    def constraint(self, vocabulary: Vocabulary) -> str | None:
+        """A regular expression for whole replies without a mistake; None when a reply is not plain text."""
+        ...
+
     def read(self, message: Message, vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:
         """Calls and mistakes in the order written; `truncated` when the reply hit the token limit. Never raises."""
         ...

@@ -47,6 +47,10 @@ class Functions:
         """The tool schemas to bind to the model."""
         return vocabulary.json_schemas()
 
+    def constraint(self, vocabulary: Vocabulary) -> None:
+        """None: what a function's arguments may be is the server's to constrain."""
+        return
+
     def read(self, message: Mapping[str, Any], vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:
         """Calls and mistakes in the order of `tool_calls`; spans are indices into it. Never raises."""
         entries = _entries(message)

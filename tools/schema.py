@@ -158,6 +158,10 @@ class Vocabulary:
         """A regular expression for exactly one valid operation in the tag dialect, for constrained decoding."""
         return tag_grammar.regex(self.operations)
 
+    def reply_regex(self) -> str:
+        """A regular expression for a whole reply in the tag dialect: free text, then one or more valid operations."""
+        return tag_grammar.reply_regex(self.operations)
+
 
 def _loosened(text: str) -> str:
     return " ".join(text.split()).casefold()

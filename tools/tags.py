@@ -27,6 +27,10 @@ class Tags:
         """None: tags need nothing of the model but text."""
         return
 
+    def constraint(self, vocabulary: Vocabulary) -> str:
+        """A regular expression for whole replies without a mistake."""
+        return vocabulary.reply_regex()
+
     def read(self, message: Mapping[str, Any], vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:
         """Calls and mistakes in the order written; spans are character positions in the content. Never raises."""
         text = content_text(message)

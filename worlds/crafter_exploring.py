@@ -1,4 +1,4 @@
-"""Where the rule-based Crafter player goes when it knows no better: unseen land, or land where creatures may be by now."""
+"""Where the rule-based Crafter player goes when it knows no better: unseen land, or land where cows may be by now."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -13,7 +13,7 @@ _HORIZON = 40
 
 
 def explore(now: Situation, near: str = "") -> str:
-    """Towards the nearest land not seen yet, ahead rather than behind, if possible next to land of a kind (a letter)."""
+    """Towards the nearest land not seen yet, ahead rather than behind, best next to land of the letter `near`."""
     if now.lost:
         return _wander(now)
     rows = now.notes.rows
@@ -23,6 +23,7 @@ def explore(now: Situation, near: str = "") -> str:
             cost += 12
         if near != "w" and _borders(rows, block_x, block_y, "w"):
             cost += 8  # likely more of the same lake
+        cost -= sum(row[max(0, block_x - 2) : block_x + 3].count(".") for row in rows[max(0, block_y - 2) : block_y + 3]) // 2
         choices.append((cost, offset))
     choices.sort()
     for _, offset in choices[:3]:
@@ -59,7 +60,7 @@ def _wander(now: Situation) -> str:
 
 
 def _blocks(now: Situation, letters: str, ahead: int) -> Iterator[tuple[int, int, int, Cell]]:
-    """Blocks of that land within the horizon: column, row, cost (less when ahead), offset. Not those where one is blind."""
+    """Blocks of that land within the horizon: column, row, cost (less when ahead), offset. None where one is blind."""
     x, y = now.notes.at
     ahead_x, ahead_y = DIRECTIONS[now.notes.facing or "south"]
     for block_y in range(1, BLOCKS):

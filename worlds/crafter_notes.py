@@ -112,7 +112,7 @@ def write_notes(notes: Notes, step: int) -> str:
 
 
 def write_change(old: Notes, new: Notes, step: int) -> str:
-    """One line that turns the old notes into the new ones."""
+    """One line that turns the old notes into the new ones; empty when there is nothing new to say."""
     parts = [_where(new)]
     gone = [cell for cell in old.marks if cell not in new.marks]
     if gone:
@@ -121,6 +121,8 @@ def write_change(old: Notes, new: Notes, step: int) -> str:
     parts += [f"row {number} {row}" for number, row in enumerate(new.rows) if row != old.rows[number]]
     if new.planted and new.planted != old.planted:
         parts.append(_planting(new.planted))
+    if parts == [_where(old)] and old.found:
+        return ""
     return f"step {step}: " + "; ".join(parts)
 
 

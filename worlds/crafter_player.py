@@ -80,11 +80,12 @@ def _log(prompt: Prompt, sections: dict[str, str], notes: Notes) -> list[Decisio
     before, now = read_sight(sections.get("Before", "")), read_sight(sections["Now"])
     action = sections.get("Action sent", "").strip()
     new = advance(notes, before, action, now, prompt.step)
+    change = write_change(notes, new, prompt.step)
     decisions: list[Decision] = []
-    if "write" in prompt.operations and (notes.lines >= FEW_LINES or "append" not in prompt.operations):
+    if change and "write" in prompt.operations and (notes.lines >= FEW_LINES or "append" not in prompt.operations):
         decisions.append(("write", {"file": MAP, "text": write_notes(new, prompt.step)}))
-    else:
-        decisions.append(("append", {"file": MAP, "text": write_change(notes, new, prompt.step)}))
+    elif change:
+        decisions.append(("append", {"file": MAP, "text": change}))
     reached = [goal for goal in _reached(before, action, now) if goal not in notes.goals]
     if reached and "append" in prompt.operations:
         decisions.append(("append", {"file": GOALS, "text": f"step {prompt.step}: {' '.join(reached)}"}))

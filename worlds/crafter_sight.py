@@ -88,7 +88,7 @@ def _thing(steps: int, vertical: str, horizontal: str) -> Thing:
 
 
 def _around(things: dict[str, Thing]) -> dict[str, tuple[str, ...]]:
-    """A cell that no kind reports is of a kind already reported earlier in the scan: that kind's first cell won the tie."""
+    """A cell that no kind reports is of a kind reported earlier in the scan, whose first cell won the tie."""
     reported = {(thing.x, thing.y): name for name, thing in things.items() if thing.distance == 1}
     around: dict[str, tuple[str, ...]] = {}
     earlier: tuple[str, ...] = ()

@@ -75,9 +75,10 @@ class Situation:
 
     def names(self, direction: str) -> tuple[str, ...]:
         """What the neighbouring cell may be: what is faced, what is reported, what was walked on before."""
-        if direction == self.facing and self.sight.front != "nothing":
-            return (self.sight.front,)
         names = self.sight.around[direction]
+        front = self.sight.front
+        if direction == self.facing and (front in names or (not names and front != "nothing")):
+            return (front,)
         if len(names) > 1 and not self.lost and self.cell(direction) in self.notes.trail:
             return tuple(name for name in names if name != "lava") or names
         return names

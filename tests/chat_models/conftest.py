@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,3 +57,20 @@ def ask_puppet(request: pytest.FixtureRequest) -> Ask:
         return asyncio.run(acall(asked, messages, **options))
 
     return ask_once
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model on disk; see `tiny_model`."""
+    from tiny_model import make_tiny_model
+
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(scope="session")
+def adapters(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two adapters of the tiny model."""
+    from tiny_model import make_adapter
+
+    folder = tmp_path_factory.mktemp("adapters")
+    return make_adapter(folder / "one", tiny, seed=1), make_adapter(folder / "two", tiny, seed=2)

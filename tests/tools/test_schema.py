@@ -26,6 +26,7 @@ from tools import (
     dialect,
 )
 from tools.memory_operations import Arguments
+from tools.reading import MAX_OPERATIONS
 
 SEARCH = MEMORY_OPERATIONS["search"]
 
@@ -173,10 +174,48 @@ def test_the_expression_matches_nothing_else(text: str) -> None:
     assert not re.fullmatch(EVERYTHING.regex(), text)
 
 
-def test_the_expression_uses_only_what_engines_of_constrained_decoding_know() -> None:
-    # xgrammar 0.2.8 and llguidance 1.9.1 (the backends of vLLM) were tried: both take it. No lookaround, no escaped
+def test_the_expressions_use_only_what_engines_of_constrained_decoding_know() -> None:
+    # xgrammar 0.2.8 and llguidance 1.9.1 (the backends of vLLM) were tried: both take them. No lookaround, no escaped
     # space, no flags, no named group.
-    assert not re.search(r"\(\?[^:]|\\[^\\.^$|?*+()\[\]{}rns]", EVERYTHING.regex())
+    for expression in (EVERYTHING.regex(), EVERYTHING.reply_regex(), LOG.reply_regex()):
+        assert not re.search(r"\(\?[^:]|\\[^\\.^$|?*+()\[\]{}rnst]", expression)
+
+
+@pytest.mark.parametrize("vocabulary", [EVERYTHING, LOG, PLAN], ids=["EVERYTHING", "LOG", "PLAN"])
+def test_what_the_expression_of_a_reply_matches_reads_without_a_mistake(vocabulary: Vocabulary) -> None:
+    @settings(max_examples=200, deadline=None, derandomize=True)
+    @given(st.from_regex(re.compile(vocabulary.reply_regex()), fullmatch=True))
+    def check(text: str) -> None:
+        items = dialect("tags").read({"role": "assistant", "content": text}, vocabulary).items
+        assert all(isinstance(item, Call) for item in items[:MAX_OPERATIONS])
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("<|DONE|>", True),
+        ("I see 2 trees: note them.\n<|APPEND|>a.md|a < b<|END|>\n<|DONE|>", True),
+        ("<|READ|>a.md<|END|><|READ|>b.md<|END|>", True),
+        ("<|DONE|><|READ|>a.md<|END|>", False),
+        ("<|DONE|> and so on", False),
+        ("nothing", False),
+        ("a <| b <|DONE|>", False),
+        ("|END|> <|DONE|>", False),
+        ("<|ACTION|>Do<|END|>", False),
+    ],
+)
+def test_a_reply_is_free_text_then_operations_and_the_last_may_end_the_routine(text: str, fits: bool) -> None:
+    assert bool(re.fullmatch(LOG.reply_regex(), text)) is fits
+
+
+@pytest.mark.parametrize("line", ["ACTION: Do", "Action : Do", "- **action**: Do", "action:Do"])
+def test_where_a_line_could_act_the_free_text_holds_none(line: str) -> None:
+    reply = f"I think.\n{line}\n<|READ|>a.md<|END|>"
+    assert re.fullmatch(LOG.reply_regex(), reply)
+    assert not re.fullmatch(PLAN.reply_regex(), reply)
+    assert re.fullmatch(PLAN.reply_regex(), "I think: the tree first.\n<|ACTION|>Do<|END|>")
 
 
 # --- executors -------------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ def final_forms() -> dict[str, str]:
             forms = dialect(spoken).forms(vocabulary)
             files[f"{name}_{spoken}.txt"] = "".join(f"{form}  {text}\n" for form, text in forms)
         files[f"{name}_regex.txt"] = vocabulary.regex() + "\n"
+        files[f"{name}_reply_regex.txt"] = vocabulary.reply_regex() + "\n"
     return files
 
 

@@ -1,0 +1,236 @@
+"""The embedded model: what it answers, when it stops, what it says of itself, and that nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chat_models import Completion, ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, chat_model
+from chat_models.embedded import EmbeddedChatModel
+from chat_models.embedded_engine import Engine, Reply, Request
+
+ONCE = Retry(attempts=1)
+PAGE = [
+    {"role": "system", "content": "You keep a notebook. " * 30},
+    {"role": "user", "content": "PLAN step 3\n\nYou see water."},
+]
+"""Longer than a block of the prefix cache."""
+
+
+def embedded(weights: Path, *parts: str, dtype: str = "float32", **settings: Any) -> EmbeddedChatModel:
+    spec = "+".join([f"embedded+weights={weights}", f"dtype={dtype}", *parts])
+    made = chat_model(spec, world="none", **settings)
+    assert isinstance(made, EmbeddedChatModel)
+    return made
+
+
+def say(model: EmbeddedChatModel, messages: list[dict[str, Any]] | None = None, **options: Any) -> Completion:
+    return call(model, messages or PAGE, retry=ONCE, **options)
+
+
+def test_it_says_what_transformers_would_generate(tiny: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny)
+    reference: Any = AutoModelForCausalLM.from_pretrained(tiny)
+    prompt = tokenizer.apply_chat_template(PAGE, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    length = prompt["input_ids"].shape[1]
+    wanted = reference.generate(**prompt, max_new_tokens=60, do_sample=False)[0, length:]
+    said = say(embedded(tiny, "tokens=60", temperature=0.0))
+    assert said.message == {"role": "assistant", "content": tokenizer.decode(wanted, skip_special_tokens=True)}
+    assert said.prompt_tokens == length
+
+
+def test_a_seed_repeats_a_reply_and_another_does_not(tiny: Path) -> None:
+    model = embedded(tiny)
+    one, again, other = (say(model, seed=seed).message["content"] for seed in (5, 5, 6))
+    assert one == again != other
+
+
+def test_without_a_seed_replies_differ(tiny: Path) -> None:
+    model = embedded(tiny)
+    assert say(model).message != say(model).message
+
+
+def test_both_ways_to_call_say_the_same(tiny: Path) -> None:
+    model = embedded(tiny)
+    assert say(model, seed=5).message == asyncio.run(acall(model, PAGE, seed=5, retry=ONCE)).message
+
+
+def test_tokens_are_counted_and_a_cut_reply_says_so(tiny: Path) -> None:
+    said = say(embedded(tiny, "tokens=9"), seed=1)
+    assert (said.completion_tokens, said.finish_reason) == (9, "length")
+    assert said.prompt_tokens is not None
+    assert said.prompt_tokens > 300
+    assert len(said.message["content"]) >= 3
+
+
+@pytest.mark.parametrize(
+    ("parts", "max_tokens", "limit"), [([], 4096, 256), ([], 5, 5), (["tokens=7"], 4096, 7), (["tokens=900"], 300, 300)]
+)
+def test_a_reply_is_as_long_as_the_lower_limit_allows(
+    tiny: Path, parts: list[str], max_tokens: int, limit: int
+) -> None:
+    assert embedded(tiny, *parts, max_tokens=max_tokens).max_tokens == limit
+
+
+def test_a_reply_ends_with_the_token_that_ends_a_turn(tiny: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny)
+    unbounded = say(embedded(tiny, "tokens=30", temperature=0.0)).message["content"]
+    weights = shutil.copytree(tiny, tmp_path / "other")
+    settings = json.loads((weights / "generation_config.json").read_text())
+    ending = tokenizer(unbounded)["input_ids"][12]
+    (weights / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": [2, ending]}))
+    said = say(embedded(weights, "tokens=30", temperature=0.0))
+    assert said.finish_reason == "stop"
+    assert unbounded.startswith(said.message["content"])
+    assert said.completion_tokens is not None
+    assert said.completion_tokens <= 13
+
+
+def test_a_stop_string_ends_the_reply(tiny: Path) -> None:
+    model = embedded(tiny, temperature=0.0)
+    whole = model.invoke("hi").content
+    assert isinstance(whole, str)
+    cut = model.invoke("hi", stop=[whole[5:7]])
+    assert whole.startswith(str(cut.content))
+    assert len(cut.content) <= 5
+    assert cut.response_metadata["finish_reason"] == "stop"
+
+
+def test_a_prompt_beyond_the_context_is_a_failure_that_is_not_tried_again(tiny: Path) -> None:
+    with pytest.raises(ProviderFailure, match=r"the prompt has \d+ tokens, the model reads 2048") as caught:
+        call(embedded(tiny), [{"role": "user", "content": "z" * 3000}], retry=Retry(attempts=5, base_s=60))
+    assert caught.value.kind is FailureKind.CONTEXT_TOO_LONG
+    assert caught.value.attempts == 1
+
+
+def test_a_reply_ends_where_the_context_does(tiny: Path) -> None:
+    model = embedded(tiny, "tokens=1000")
+    empty = say(model, [{"role": "user", "content": ""}], constraint="a").prompt_tokens
+    assert empty is not None
+    said = say(model, [{"role": "user", "content": "z" * (2048 - 6 - empty)}], seed=3)
+    assert (said.prompt_tokens, said.completion_tokens, said.finish_reason) == (2042, 6, "length")
+
+
+def test_functions_are_refused_before_anything_is_computed(tiny: Path) -> None:
+    tool = {"type": "function", "function": {"name": "read", "description": "", "parameters": {}}}
+    with pytest.raises(ConfigurationError, match=r"cannot call functions: use the dialect tags"):
+        say(embedded(tiny), tools=[tool])
+
+
+def test_the_event_loop_goes_on_while_the_model_writes(tiny: Path) -> None:
+    async def count_meanwhile() -> int:
+        writing = asyncio.create_task(acall(embedded(tiny), PAGE, seed=1, retry=ONCE))
+        turns = 0
+        while not writing.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        await writing
+        return turns
+
+    assert asyncio.run(count_meanwhile()) > 5
+
+
+def test_a_cancelled_call_leaves_the_others_alone(tiny: Path) -> None:
+    model = embedded(tiny)
+    wanted = say(model, seed=2).message
+
+    async def cancel_one() -> Completion:
+        dropped, kept = (asyncio.create_task(acall(model, PAGE, seed=seed, retry=ONCE)) for seed in (1, 2))
+        await asyncio.sleep(0.01)
+        dropped.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dropped
+        return await kept
+
+    assert asyncio.run(cancel_one()).message == wanted
+
+
+def test_what_breaks_in_the_worker_reaches_the_caller_and_the_next_call_is_served(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = embedded(tiny)
+    wanted = say(model, seed=2).message
+
+    def broken(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(model.engine._network, "step", broken)
+        with pytest.raises(ProviderFailure, match="no memory left"):
+            say(model, seed=2)
+    assert say(model, seed=2).message == wanted
+
+
+def test_weights_that_cannot_be_loaded_are_our_error(tmp_path: Path, tiny: Path) -> None:
+    folder = shutil.copytree(tiny, tmp_path / "sliding")
+    config = json.loads((folder / "config.json").read_text())
+    sliding = {**config, "model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 64}
+    (folder / "config.json").write_text(json.dumps(sliding))
+    with pytest.raises(ConfigurationError, match="plain causal attention"):
+        say(embedded(folder))
+
+
+def test_a_stopped_engine_ends_its_thread(tiny: Path) -> None:
+    engine = Engine(tiny, "float32")
+    reply = engine.submit(Request(PAGE, limit=3, seed=1)).result(timeout=60)
+    assert isinstance(reply, Reply)
+    engine.stop()
+    assert engine._thread is not None
+    assert not engine._thread.is_alive()
+
+
+Spell = Callable[[Path], str]
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("embedded:x", r"write embedded\[\+adapter=…\]\[\+weights=…\]\[\+dtype=…\]\[\+tokens=…\]"),
+        ("embedded+", "cannot be read"),
+        ("embedded+lora=x", "cannot be read"),
+        ("embedded+adapter=", "cannot be read"),
+        ("embedded+dtype=float32+dtype=float32", "cannot be read"),
+        ("embedded+dtype=int8", "unknown dtype: write float32 or bfloat16"),
+        ("embedded+tokens=0", "whole number of at least 1"),
+        ("embedded+tokens=ten", "whole number of at least 1"),
+        ("embedded+weights=/no/such", r"/no/such holds no model: its configuration \(config.json\) is missing"),
+    ],
+)
+def test_a_specification_that_cannot_work_says_what_to_write(spec: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        chat_model(spec, world="none")
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "llguidance" else found(name))
+    with pytest.raises(ConfigurationError, match=r"needs the package llguidance: pip install .*\[embedded\]"):
+        chat_model("embedded", world="none")
+
+
+def test_a_path_may_hold_a_plus_sign(tiny: Path, tmp_path: Path) -> None:
+    weights = shutil.copytree(tiny, tmp_path / "a+b=c")
+    assert embedded(weights).engine.weights == weights.resolve()
+
+
+def test_it_says_who_it_is_and_keeps_one_engine(tiny: Path) -> None:
+    before = threading.active_count()
+    one, two = embedded(tiny, "tokens=3"), embedded(tiny, temperature=0.5)
+    say(one), say(two)
+    assert one.engine is two.engine
+    assert threading.active_count() <= before + 1
+    assert one.where == "embedded (base)"
+    assert one._llm_type == "embedded"
