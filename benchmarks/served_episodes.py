@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import endless_world
 import paths  # noqa: F401 - before anything of the repository
 
 from traces import EpisodeFolder, RunFolder
@@ -60,7 +61,9 @@ class Played:
         return 1e3 * self.cpu_s / self.steps
 
 
-async def play_side_by_side(url: str, episodes: int, steps: int, warm_up: int = 20, first_seed: int = 42) -> Played:
+async def play_side_by_side(
+    url: str, episodes: int, steps: int, warm_up: int = 20, first_seed: int = 42, world: str = "crafter"
+) -> Played:
     """Play `episodes` for `steps` steps each, in lockstep-free concurrency, after `warm_up` uncounted steps each."""
     from graphs.evaluation.episode import step_config
     from graphs.inner_agent.context import EpisodeSettings
@@ -68,13 +71,14 @@ async def play_side_by_side(url: str, episodes: int, steps: int, warm_up: int = 
     from graphs.inner_agent.sessions import SESSIONS
     from graphs.inner_agent.state import Input
 
+    scaffold = "crafter/v0" if world == "crafter" else endless_world.scaffold()
     run = RunFolder(Path(tempfile.mkdtemp(prefix="automem-bench-")))
     folders, sessions = [], []
     for seed in range(first_seed, first_seed + episodes):
         settings = EpisodeSettings(
-            world="crafter", task="default", seed=seed, model="vllm:stub", scaffold="crafter/v0", base_url=url
+            world=world, task="default", seed=seed, model="vllm:stub", scaffold=scaffold, base_url=url
         )
-        folders.append(run.episode("crafter", "default", seed))
+        folders.append(run.episode(world, "default", seed))
         sessions.append(SESSIONS.hold(settings, folders[-1]))
 
     async def advance(index: int, count: int) -> int:

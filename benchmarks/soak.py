@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -19,60 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import paths
-
-import worlds.registry as registry
-from worlds import Actions, Observation, World
-from worlds.player import Prompt
-from worlds.registry import WorldEntry
-from worlds.world import Turn
+import paths  # noqa: F401 - before anything of the repository
+from endless_world import register, scaffold
 
 STEPS, WARM = 100_000, 5_000
 MEMORY_MB, GROWTH = 50, 1.2
-COLOURS = ("red", "green", "blue", "white", "black", "amber", "grey")
-
-
-class EndlessWorld(World):
-    """A corridor that never ends. The text names the room and its colour; nothing ever terminates it."""
-
-    name = "endless"
-    tasks = ("default",)
-    actions = Actions({"Wait": "do nothing", "Go On": "walk to the next room"}, default="Wait")
-
-    def _reset(self, seed: int) -> Turn:
-        self._room = seed
-        return self._turn()
-
-    def _step(self, action: str) -> Turn:
-        self._room += action == "Go On"
-        return self._turn()
-
-    def _turn(self) -> Turn:
-        text = f"You are in room {self._room}. Its walls are {COLOURS[self._room * 31 % len(COLOURS)]}."
-        return Turn(Observation(long=text, short="You carry nothing."), 0.0, 0.0, {"room": self._room})
-
-    def frame(self) -> str:
-        """The room's number."""
-        return str(self._room)
-
-
-class EndlessPlayer:
-    """Four calls a step: search and record in LOG, look up and walk in PLAN."""
-
-    def decide(self, prompt: Prompt) -> list[tuple[str, dict[str, object]]]:
-        """What to do next in the routine."""
-        if prompt.routine == "PLAN":
-            walk: list[tuple[str, dict[str, object]]] = [("act", {"action": "Go On"})]
-            return walk if prompt.results else [("tail", {"file": "corridor.md", "lines": 5})]
-        room = prompt.text.split("## Now")[1].split("room ")[1].split(".")[0]
-        if not prompt.results:
-            return [("search", {"file": "corridor.md", "keyword": f"room {room} seen"})]
-        if len(prompt.results) == 1:
-            return [("append", {"file": "corridor.md", "text": f"room {room} seen at step {prompt.step}"})]
-        full = "appended" not in prompt.results[-1][1].lower() and "added" not in prompt.results[-1][1].lower()
-        if full and len(prompt.results) == 2:
-            return [("write", {"file": "corridor.md", "text": f"up to room {room}: nothing of note"}), ("done", {})]
-        return [("done", {})]
 
 
 @dataclass(frozen=True)
@@ -85,14 +35,6 @@ class State:
     cpu_s: float
     trace: int
     journal: int
-
-
-def scaffold(folder: Path) -> Path:
-    """The vault's first scaffold, for the endless world."""
-    shutil.copytree(paths.ROOT / "scaffolds" / "vault" / "v0", folder)
-    toml = folder / "scaffold.toml"
-    toml.write_text(toml.read_text().replace('world = "vault"', 'world = "endless"'))
-    return folder
 
 
 def look(step: int, folder: Any) -> State:
@@ -118,7 +60,7 @@ async def play(steps: int, place: Path) -> list[State]:
     from traces import RunFolder
 
     settings = EpisodeSettings(
-        world="endless", task="default", seed=1, model="scripted", scaffold=str(scaffold(place / "s")), max_steps=steps
+        world="endless", task="default", seed=1, model="scripted", scaffold=scaffold(), max_steps=steps
     )
     folder = RunFolder(place / "run").episode("endless", "default", 1)
     session = SESSIONS.hold(settings, folder)
@@ -135,11 +77,7 @@ async def play(steps: int, place: Path) -> list[State]:
 def main() -> bool:
     """Print the figures; whether the promises are kept."""
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
-    entry = WorldEntry(
-        "endless", "an endless corridor", ("default",), (1,), steps, "soak:EndlessWorld", "soak:EndlessPlayer"
-    )
-    registry.BUILT_IN = (*registry.BUILT_IN, entry)
-    sys.modules["soak"] = sys.modules[__name__]
+    register(steps)
     with tempfile.TemporaryDirectory(prefix="automem-soak-") as place:
         states = {state.step: state for state in asyncio.run(play(steps, Path(place)))}
     half, warm, before, end = (states[mark] for mark in (WARM // 2, WARM, steps - WARM // 2, steps))
@@ -153,9 +91,8 @@ def main() -> bool:
     )
     print(f"open files: {warm.open_files}, then {end.open_files}")
     for name, what in (("cpu_s", "CPU"), ("trace", "trace bytes"), ("journal", "journal bytes")):
-        print(
-            f"{what} per step, last {WARM // 2:,} steps: {ratios[name]:.2f} x steps {WARM // 2:,}-{WARM:,} (promise <= {GROWTH})"
-        )
+        figure = f"{ratios[name]:.2f} x steps {WARM // 2:,}-{WARM:,}"
+        print(f"{what} per step, last {WARM // 2:,} steps: {figure} (promise <= {GROWTH})")
     return grown < MEMORY_MB and end.open_files <= warm.open_files and max(ratios.values()) <= GROWTH
 
 
