@@ -11,7 +11,7 @@ from cli.seeds import parse_seeds
 
 
 def demo(
-    seeds: Annotated[str, typer.Option(help="Seeds to play.")] = "42-44",
+    seeds: Annotated[str, typer.Option(help="Seeds to play.")] = "42-46",
     steps: Annotated[int, typer.Option(min=1, help="Steps per episode.")] = 300,
     out: Annotated[Path | None, typer.Option(help="Folder for the two runs. (default: runs/demo-DATE-TIME)")] = None,
 ) -> None:

@@ -23,7 +23,6 @@ def explore(now: Situation, near: str = "") -> str:
             cost += 12
         if near != "w" and _borders(rows, block_x, block_y, "w"):
             cost += 8  # likely more of the same lake
-        cost -= sum(row[max(0, block_x - 2) : block_x + 3].count(".") for row in rows[max(0, block_y - 2) : block_y + 3]) // 2
         choices.append((cost, offset))
     choices.sort()
     for _, offset in choices[:3]:
