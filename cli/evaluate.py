@@ -24,6 +24,7 @@ def evaluate(
     task: o.Tasks = None,
     protocol: o.PaperProtocol = None,
     max_steps: o.MaxSteps = None,
+    world_option: o.WorldOptions = None,
     concurrency: o.Concurrency = 10,
     dialect: o.DialectOption = None,
     notebook: o.Notebook = o.NotebookName.on,
@@ -54,7 +55,7 @@ def evaluate(
     if new_attempts and not resume:
         raise typer.BadParameter("--new-attempts goes with --resume.")
     if protocol is not None:
-        _check_untouched(seeds=seeds, task=task, max_steps=max_steps)
+        _check_untouched(seeds=seeds, task=task, max_steps=max_steps, world_option=world_option)
         _check_untouched((1.0, 4096, 60.0), temperature=temperature, max_tokens=max_tokens, timeout=timeout)
     context = Context(
         scaffold=scaffold,
@@ -69,6 +70,7 @@ def evaluate(
         max_tokens=max_tokens,
         timeout_s=timeout,
         attempts=attempts,
+        world_options=dict(entry.protocol) if protocol else o.read_world_options(world_option),
         ceilings=o.read_ceilings(ceiling),
         prices=prices,
         constrained=constrained,
@@ -108,7 +110,7 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
         raise typer.Exit(1)
 
 
-def _check_untouched(fixed: tuple[object, ...] = (None, None, None), **given: object) -> None:
+def _check_untouched(fixed: tuple[object, ...] = (None, None, None, None), **given: object) -> None:
     """SettingsError if an option that the published protocol fixes was given another value."""
     from graphs.inner_agent.context import SettingsError
 

@@ -52,6 +52,9 @@ PaperProtocol: TypeAlias = Annotated[
     Protocol | None, typer.Option(help="The paper's tasks, seeds, steps and sampling, none to be changed.")
 ]
 MaxSteps: TypeAlias = Annotated[int | None, typer.Option(min=1, help="Steps per episode. (default: the world's)")]
+WorldOptions: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--world-option", help="NAME=VALUE, such as wording=balrog; may be repeated.")
+]
 Concurrency: TypeAlias = Annotated[int, typer.Option(min=1, help="Episodes side by side.")]
 DialectOption: TypeAlias = Annotated[
     DialectName | None, typer.Option(help="How the model speaks. (default: the scaffold's)")
@@ -106,3 +109,10 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
                 f'"{one}" is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30.'
             ) from error
     return ceilings
+
+
+def read_world_options(given: list[str] | None) -> dict[str, str]:
+    """The options of NAME=VALUE; which a world has, and their values, it checks itself."""
+    if wrong := [one for one in given or [] if "=" not in one]:
+        raise typer.BadParameter(f'"{wrong[0]}" is no option of a world: write NAME=VALUE, such as wording=balrog.')
+    return dict(one.split("=", 1) for one in given or [])

@@ -59,6 +59,9 @@ class Context:
     trust_scaffold_code: bool = field(
         default=False, metadata={"description": "Run code of scaffolds the repository does not ship, uncontained."}
     )
+    world_options: dict[str, str] = field(
+        default_factory=dict, metadata={"description": "Options of the world, such as how distances are worded."}
+    )
     ceilings: dict[str, float] = field(
         default_factory=dict,
         metadata={"description": "What an episode may spend: calls, tokens, cost (US dollars), minutes."},

@@ -37,7 +37,7 @@ def check(settings: EpisodeSettings) -> Scaffold:
     ceilings = parse_ceilings(settings.ceilings)
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     dialect(settings.dialect or scaffold.settings.dialect)
-    make_world(settings.world, settings.task, max_steps=settings.max_steps).close()
+    make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options).close()
     return scaffold
 
 
@@ -56,7 +56,7 @@ def open_session(
     begin_run(run_of(folder), settings, scaffold.digest)
     folder.create()
     folder.set_failure_aside()
-    world = make_world(settings.world, settings.task, max_steps=settings.max_steps)
+    world = make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
     session = Session(
         settings=settings,
         folder=folder,
