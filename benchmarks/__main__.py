@@ -6,7 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPTS = ("startup", "notebook", "crafter_steps", "harness_cpu", "trace_growth", "containment", "side_by_side", "soak")
+SCRIPTS = (
+    "startup",
+    "notebook",
+    "crafter_steps",
+    "nethack_text",
+    "harness_cpu",
+    "trace_growth",
+    "containment",
+    "side_by_side",
+    "soak",
+)
 
 
 def main() -> int:

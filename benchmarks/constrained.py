@@ -21,8 +21,8 @@ from chat_models.embedded_spec import REPLY_TOKENS
 from chat_models.embedded_weights import get_weights
 from tools import Mistake, Vocabulary, dialect
 
-STEPS = 13
-"""Twenty-five turns: the first step has no LOG."""
+STEPS = 12
+"""Twenty-three turns: the first step has no LOG."""
 BATCH = 8
 
 
@@ -85,7 +85,7 @@ def measure(engine: Engine, pages: list[list[dict[str, str]]], *, held: bool) ->
                     page,
                     limit=REPLY_TOKENS,
                     seed=start + index,
-                    constraint=words[routine].reply_regex() if held else None,
+                    constraint=words[routine].reply_regex(REPLY_TOKENS) if held else None,
                 )
             )
             for index, (page, routine) in enumerate(zip(batch, routines, strict=True))

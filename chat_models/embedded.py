@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable
 from pydantic import ConfigDict
 
 from chat_models.embedded_engine import Engine, Reply, Request
-from chat_models.embedded_spec import Adapter, read_spec
+from chat_models.embedded_spec import Adapter, EmbeddedSpec
 from chat_models.failures import ConfigurationError
 from chat_models.messages import to_plain
 
@@ -69,6 +69,15 @@ class EmbeddedChatModel(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         adapter = {"adapter": str(self.adapter.folder)} if self.adapter else {}
         return {"model_name": self.engine.weights.name, **adapter, "temperature": self.temperature}
+
+    @property
+    def thought_characters(self) -> int:
+        """Read by the inner agent: free text that a reply held to operations may open with.
+
+        As many characters as the reply may have tokens: a third of it or less, since most tokens are longer. Left
+        alone, the model talks until it is cut off.
+        """
+        return self.max_tokens
 
     def constrained(self, regex: str) -> dict[str, Any]:
         """Read by `chat_models.call`: the options of a call whose whole reply must match the expression."""
@@ -128,15 +137,11 @@ class EmbeddedChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def embedded_chat_model(spec: str, *, temperature: float, max_tokens: int) -> EmbeddedChatModel:
-    """The model that a specification `embedded[+adapter=PATH][+weights=DIR][+dtype=…][+tokens=N]` names.
-
-    ConfigurationError, in one sentence, for whatever cannot work. Fetches the weights where they are not here yet.
-    """
-    read = read_spec(spec)
+def embedded_chat_model(spec: EmbeddedSpec, *, temperature: float, max_tokens: int) -> EmbeddedChatModel:
+    """The model that a specification names; nothing is loaded yet."""
     return EmbeddedChatModel(
-        engine=engine_of(read.weights, read.dtype),
-        adapter=read.adapter,
+        engine=engine_of(spec.weights, spec.dtype),
+        adapter=spec.adapter,
         temperature=temperature,
-        max_tokens=min(max_tokens, read.tokens),
+        max_tokens=min(max_tokens, spec.tokens),
     )

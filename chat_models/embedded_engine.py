@@ -89,7 +89,8 @@ class Engine:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
-        self._network: Network
+        self.network: Network
+        """Loaded by the first call."""
         self._constraints: Constraints
 
     def submit(self, request: Request) -> Future[Reply]:
@@ -146,8 +147,8 @@ class Engine:
         if not calls:
             return
         try:
-            self._network.use(adapter)
-            logits = self._network.step([call.row for call in calls], [call.tokens[-1] for call in calls])
+            self.network.use(adapter)
+            logits = self.network.step([call.row for call in calls], [call.tokens[-1] for call in calls])
             for call, line in zip(calls, logits, strict=True):
                 self._take(call, line)
         except Exception as error:  # noqa: BLE001 - belongs to the callers, whatever it is
@@ -155,17 +156,17 @@ class Engine:
                 _end(call.future, error)
 
     def _load(self) -> None:
-        if not hasattr(self, "_network"):
+        if not hasattr(self, "network"):
             from chat_models.constraining import Constraints
             from chat_models.embedded_network import Network
 
-            self._network = Network(self.weights, self.dtype)
-            self._constraints = Constraints(self._network.tokenizer, self._network.ends)
+            self.network = Network(self.weights, self.dtype)
+            self._constraints = Constraints(self.network.tokenizer, self.network.ends)
 
     def _prefilled(self, request: Request, future: Future[Reply]) -> tuple[_Writing, torch.Tensor]:
         import torch
 
-        network = self._network
+        network = self.network
         tokens = network.prompt(request.messages)
         room = network.context - len(tokens)
         if room < 1:
@@ -206,7 +207,7 @@ class Engine:
             likely = torch.softmax(logits / temperature, dim=-1)
             token = int(torch.multinomial(likely, 1, generator=call.generator))
         call.tokens.append(token)
-        if token in self._network.ends:
+        if token in self.network.ends:
             _end(call.future, self._reply(call, call.tokens[:-1], "stop"))
         elif left == 1:
             _end(call.future, self._reply(call, call.tokens, "length"))
@@ -214,7 +215,7 @@ class Engine:
             call.constraint.take(token)
 
     def _reply(self, call: _Writing, written: list[int], reason: str) -> Reply:
-        text = self._network.tokenizer.decode(written, skip_special_tokens=True)
+        text = self.network.tokenizer.decode(written, skip_special_tokens=True)
         return Reply(text, call.prompt_tokens, len(call.tokens), call.cached_tokens, reason)
 
 

@@ -195,7 +195,6 @@ def _convert(gguf: Path, to: Path) -> None:
     read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name)
     config = read.config
     del config.quantization_config  # with it, the model cannot be saved
-    config._name_or_path = REPOSITORY
     model: Any = cast("Any", AutoModelForCausalLM).from_config(config, dtype=torch.bfloat16)
     model.load_state_dict(read.state_dict())
     model.tie_weights()

@@ -47,9 +47,13 @@ def chat_model(
 
         return ScriptedPlayer(world=world)
     if spec == "embedded" or spec.startswith(("embedded:", "embedded+")):
+        from chat_models.embedded_spec import read_spec
+
+        read = read_spec(spec)  # first, so that a refusal imports nothing heavy
+
         from chat_models.embedded import embedded_chat_model
 
-        return embedded_chat_model(spec, temperature=temperature, max_tokens=max_tokens)
+        return embedded_chat_model(read, temperature=temperature, max_tokens=max_tokens)
     provider, _, name = spec.partition(":")
     if not provider or not name or provider == "scripted":
         raise ConfigurationError(_unreadable(spec))

@@ -12,6 +12,7 @@ from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.fork import fork
 from cli.play import play
+from cli.worlds import worlds
 
 app = typer.Typer(
     name="automem",
@@ -24,6 +25,7 @@ app.command(name="eval")(evaluate)
 app.command(name="fork")(fork)
 app.command(name="play")(play)
 app.command(name="demo")(demo)
+app.add_typer(worlds, name="worlds")
 
 
 @app.callback(invoke_without_command=True)

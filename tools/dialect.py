@@ -25,8 +25,11 @@ class Dialect(Protocol):
         """The tool schemas to bind to the model; None when the dialect is plain text."""
         ...
 
-    def constraint(self, vocabulary: Vocabulary) -> str | None:
-        """A regular expression for whole replies without a mistake; None when a reply is not plain text."""
+    def constraint(self, vocabulary: Vocabulary, thought: int | None = None) -> str | None:
+        """A regular expression for whole replies without a mistake; None when a reply is not plain text.
+
+        `thought`: characters of free text before the operations at most; None for any number.
+        """
         ...
 
     def read(self, message: Message, vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:

@@ -47,7 +47,7 @@ class Functions:
         """The tool schemas to bind to the model."""
         return vocabulary.json_schemas()
 
-    def constraint(self, vocabulary: Vocabulary) -> None:
+    def constraint(self, vocabulary: Vocabulary, thought: int | None = None) -> None:
         """None: what a function's arguments may be is the server's to constrain."""
         return
 

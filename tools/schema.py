@@ -158,9 +158,12 @@ class Vocabulary:
         """A regular expression for exactly one valid operation in the tag dialect, for constrained decoding."""
         return tag_grammar.regex(self.operations)
 
-    def reply_regex(self) -> str:
-        """A regular expression for a whole reply in the tag dialect: free text, then one or more valid operations."""
-        return tag_grammar.reply_regex(self.operations)
+    def reply_regex(self, thought: int | None = None) -> str:
+        """A regular expression for a whole reply in the tag dialect: free text, then one or more valid operations.
+
+        `thought`: characters of free text at most; None for any number.
+        """
+        return tag_grammar.reply_regex(self.operations, thought)
 
 
 def _loosened(text: str) -> str:

@@ -42,16 +42,17 @@ def regex(operations: Iterable[Operation]) -> str:
     return "|".join(f"(?:{_operation_regex(operation)})" for operation in operations)
 
 
-_FREE = r"[^<|]*"
+_FREE = r"[^<|]"
 # Beside an action's tag, a line `ACTION: Do` is thinking aloud; without that tag it is one. So where `act` is allowed
 # no colon follows what could be the end of "action", spaced or marked as Markdown has it.
-_FREE_BESIDE_ACT = r"(?:[^<|:]|[^<|:Nn \t*_`]:)*"
+_FREE_BESIDE_ACT = r"(?:[^<|:Nn \t*_`]:?|[Nn \t*_`])"
 _BETWEEN = r"[ \n]{0,2}"
 
 
-def reply_regex(operations: Sequence[Operation]) -> str:
+def reply_regex(operations: Sequence[Operation], thought: int | None = None) -> str:
     """A regular expression for a whole reply: free text, then one or more valid operations and nothing else.
 
+    `thought` is how many characters of free text there may be, give or take a colon; any number if None.
     Nothing follows an operation that ends the routine. What it matches reads without a mistake, up to the limit of
     operations in one message. Every beginning of a match can be completed in few characters. It leaves out `<` and
     `|` in the free text, where they could begin a tag.
@@ -59,7 +60,7 @@ def reply_regex(operations: Sequence[Operation]) -> str:
     free = _FREE_BESIDE_ACT if any(operation.name == ACT for operation in operations) else _FREE
     going_on = regex(operation for operation in operations if not operation.ends_routine)
     before = f"(?:(?:{going_on}){_BETWEEN})*" if going_on else ""
-    return f"{free}{before}(?:{regex(operations)})"
+    return f"{free}{'*' if thought is None else f'{{0,{thought}}}'}{before}(?:{regex(operations)})"
 
 
 def _operation_regex(operation: Operation) -> str:

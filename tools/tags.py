@@ -27,9 +27,9 @@ class Tags:
         """None: tags need nothing of the model but text."""
         return
 
-    def constraint(self, vocabulary: Vocabulary) -> str:
+    def constraint(self, vocabulary: Vocabulary, thought: int | None = None) -> str:
         """A regular expression for whole replies without a mistake."""
-        return vocabulary.reply_regex()
+        return vocabulary.reply_regex(thought)
 
     def read(self, message: Mapping[str, Any], vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:
         """Calls and mistakes in the order written; spans are character positions in the content. Never raises."""

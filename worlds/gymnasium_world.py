@@ -90,4 +90,4 @@ class GymnasiumWorld(World):
     def close(self) -> None:
         """Close the environment too."""
         super().close()
-        self._env.close()
+        self._env.close()  # type: ignore[no-untyped-call]  # of Gymnasium 1.2

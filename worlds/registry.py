@@ -6,7 +6,8 @@ A user's own world is a WorldEntry, named by an entry point of their distributio
     maze = "my_package.maze:ENTRY"
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +20,7 @@ GROUP = "automem.worlds"
 
 
 class UnknownWorld(ValueError):
-    """There is no world, no task of a world, or no player of a world by that name; the message suggests near ones."""
+    """There is no world, or of a world no task, option or player by that name; the message suggests near ones."""
 
 
 class MissingEngine(ValueError):
@@ -44,16 +45,32 @@ class WorldEntry:
     max_steps: int
     """Steps of an episode under the evaluation protocol."""
     factory: str
-    """`module:attribute` of a callable (task, max_steps) -> World."""
+    """`module:attribute` of a callable (task, max_steps, and every option that is set, by name) -> World."""
     player: str | None = None
     """`module:attribute` of a `worlds.player.Policy` without arguments: the rule-based stand-in."""
     install: str = ""
     """The command that installs the engine."""
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What can be set of the world: the values of each option, the first of them its default."""
+    protocol: Mapping[str, str] = field(default_factory=dict)
+    """The options under the evaluation protocol, where they are not the defaults."""
 
     def __post_init__(self) -> None:
         if not self.tasks or self.max_steps < 1:
             raise ValueError(f"World {self.name!r}: an entry needs at least one task and a max_steps of at least 1.")
+        for option, value in self.protocol.items():
+            self.check_option(option, value)
 
+    def check_option(self, option: str, value: str) -> None:
+        """UnknownWorld unless the world has the option and the option that value."""
+        if option not in self.options:
+            raise UnknownWorld(_unknown(f"option of world {self.name!r}", option, tuple(self.options)))
+        if value not in self.options[option]:
+            raise UnknownWorld(_unknown(f"{option} of world {self.name!r}", value, self.options[option]))
+
+
+_WORDING = ("numeric", "balrog", "paper")
+"""How the worlds on NetHack tell distances: worlds.nethack_text.Wording."""
 
 BUILT_IN = (
     WorldEntry(
@@ -75,6 +92,33 @@ BUILT_IN = (
         factory="worlds.scripted_world:VaultWorld",
         player="worlds.scripted_world_player:VaultPolicy",
     ),
+    WorldEntry(
+        name="nethack",
+        summary="NetHack: go as deep into the dungeon as you can, a random character (BALROG's text)",
+        tasks=("NetHackChallenge-v0",),
+        seeds=tuple(range(42, 47)),
+        max_steps=100_000,
+        factory="worlds.nethack:NetHackWorld",
+        install="pip install -e '.[nethack]'",
+        options={"wording": _WORDING},
+        protocol={"wording": "paper"},
+    ),
+    WorldEntry(
+        name="minihack",
+        summary="MiniHack: eight puzzles, mazes, fights and quests on NetHack's engine (BALROG's text)",
+        tasks=(
+            *("MiniHack-Boxoban-Hard-v0", "MiniHack-Boxoban-Medium-v0"),
+            *("MiniHack-MazeWalk-9x9-v0", "MiniHack-MazeWalk-15x15-v0"),
+            *("MiniHack-Corridor-R3-v0", "MiniHack-CorridorBattle-Dark-v0"),
+            *("MiniHack-Quest-Easy-v0", "MiniHack-Quest-Medium-v0"),
+        ),
+        seeds=tuple(range(42, 47)),
+        max_steps=100,
+        factory="worlds.minihack:MiniHackWorld",
+        install="pip install -e '.[nethack]'",
+        options={"wording": _WORDING},
+        protocol={"wording": "paper"},
+    ),
 )
 
 
@@ -94,19 +138,21 @@ def world_entry(name: str) -> WorldEntry:
     return _load_entry(point)
 
 
-def make_world(name: str, task: str | None = None, *, max_steps: int | None = None) -> World:
-    """A world ready for `reset`, with its entry's first task and step limit unless others are given.
+def make_world(name: str, task: str | None = None, *, max_steps: int | None = None, **options: str) -> World:
+    """A world ready for `reset`, with its entry's first task, step limit and options unless others are given.
 
-    UnknownWorld for an unknown name or task, MissingEngine if the engine is not installed, BrokenWorld if the entry
-    leads to no world, ValueError if `max_steps` is below 1.
+    UnknownWorld for an unknown name, task, option or value of one, MissingEngine if the engine is not installed,
+    BrokenWorld if the entry leads to no world, ValueError if `max_steps` is below 1.
     """
     entry = world_entry(name)
     task = entry.tasks[0] if task is None else task
     if task not in entry.tasks:
         raise UnknownWorld(_unknown(f"task of world {name!r}", task, entry.tasks))
+    for option, value in options.items():
+        entry.check_option(option, value)
     try:
         world = _attribute(entry.factory, name)(
-            task=task, max_steps=entry.max_steps if max_steps is None else max_steps
+            task=task, max_steps=entry.max_steps if max_steps is None else max_steps, **options
         )
     except ImportError as error:
         raise MissingEngine(_missing(entry, error)) from error
@@ -168,5 +214,5 @@ def _missing(entry: WorldEntry, error: ImportError) -> str:
 
 def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known)}."
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}."
     return f"There is no {what} {name!r}; {hint}"

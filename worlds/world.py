@@ -13,6 +13,21 @@ from typing_extensions import TypedDict  # pydantic reads graph states with it; 
 Frame: TypeAlias = NDArray[np.uint8] | str
 """What people look at: an RGB array of shape (height, width, 3), or text."""
 
+
+class ColouredText(str):
+    """A text frame that knows its colours. Everywhere else it is the plain text."""
+
+    runs: tuple[tuple[tuple[str, str], ...], ...]
+    """Of each line, its parts of one colour: (text, "#rrggbb")."""
+
+    @classmethod
+    def of(cls, runs: tuple[tuple[tuple[str, str], ...], ...]) -> "ColouredText":
+        """The text of these lines."""
+        text = cls("\n".join("".join(part for part, _ in line) for line in runs))
+        text.runs = runs
+        return text
+
+
 TEXT_LIMIT = 16_384
 """Characters a section of an observation may have. A NetHack screen with its full inventory stays under a third."""
 

@@ -65,7 +65,7 @@ def ask(session: Session, talk: Talk, step: int, calls_before: int) -> Ask:
     seed = call_seed(session.settings.seed, step, calls_before + len(talk["calls"]))
     messages = [session.system, *talk["messages"]]
     routine = talk["routine"]
-    return Ask(talk["role"], messages, session.tool_schemas(routine), seed, session.constraint(routine))
+    return Ask(talk["role"], messages, session.tool_schemas(routine), seed, session.constraint(routine, talk["role"]))
 
 
 def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:

@@ -67,8 +67,10 @@ class Session:
         }
         self._tools = {routine: dialect.tools(words) for routine, words in self._vocabularies.items()}
         self._constraints = {
-            routine: dialect.constraint(words) if settings.constrained else None
+            (routine, role): dialect.constraint(words, getattr(model, "thought_characters", None))
             for routine, words in self._vocabularies.items()
+            for role, model in models.items()
+            if settings.constrained
         }
         self.system: Message = {"role": "system", "content": self._system_text()}
         # A run that was abandoned without a word (its stream dropped, say) must not hold the episode for ever.
@@ -89,9 +91,9 @@ class Session:
         """JSON schemas for native tool calling; None when the dialect needs none."""
         return self._tools[routine]
 
-    def constraint(self, routine: Routine) -> str | None:
-        """The regular expression that replies must match; None when they are not constrained."""
-        return self._constraints[routine]
+    def constraint(self, routine: Routine, role: Role) -> str | None:
+        """The regular expression that a role's replies must match; None when they are not constrained."""
+        return self._constraints.get((routine, role))
 
     def turns(self, routine: Routine) -> int:
         """Model turns a routine may take."""

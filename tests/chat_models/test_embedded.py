@@ -166,7 +166,7 @@ def test_what_breaks_in_the_worker_reaches_the_caller_and_the_next_call_is_serve
         raise RuntimeError("no memory left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(model.engine._network, "step", broken)
+        patched.setattr(model.engine.network, "step", broken)
         with pytest.raises(ProviderFailure, match="no memory left"):
             say(model, seed=2)
     assert say(model, seed=2).message == wanted

@@ -47,13 +47,13 @@ def answers(engine: Engine, requests: list[Request]) -> list[Reply]:
 def watch_widths(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many calls share each step from now on."""
     widths: list[int] = []
-    step = engine._network.step
+    step = engine.network.step
 
     def watched(rows: Any, tokens: Any) -> Any:
         widths.append(len(rows))
         return step(rows, tokens)
 
-    monkeypatch.setattr(engine._network, "step", watched)
+    monkeypatch.setattr(engine.network, "step", watched)
     return widths
 
 

@@ -74,11 +74,11 @@ WRONG = [
     ("vllm:", {}, r"lacks a name: write vllm:NAME"),
     ("openai", {}, r"lacks a name: write openai:NAME"),
     ("gpt-5", {}, r"does not say who serves it: write vllm:gpt-5, openai:gpt-5"),
-    ("", {}, r"write scripted, vllm:NAME, openai:NAME or PROVIDER:NAME"),
+    ("", {}, r"write scripted, embedded, vllm:NAME, openai:NAME or PROVIDER:NAME"),
     (":m", {}, r"cannot be read"),
     ("scripted:crafter", {}, r"write scripted; which world it plays is set elsewhere"),
-    ("embedded", {}, r"comes with a later version"),
-    ("embedded+adapter=runs/a", {}, r"comes with a later version"),
+    ("embedded:x", {}, r"write embedded\[\+adapter=…\]"),
+    ("embedded+weights=no/such", {}, r"no/such holds no model"),
     ("vllm:m", {"base_url": "localhost:8000"}, r"is no web address: write it like http://HOST:8000/v1"),
     ("vllm:m", {"base_url": "ftp://h/v1"}, r"is no web address"),
     ("vllm:m", {"base_url": "http://h:99999/v1"}, r"cannot be read: Port out of range"),
@@ -187,7 +187,7 @@ def test_langchain_itself_names_the_package_of_a_provider_and_the_providers_it_k
 def test_importing_the_room_and_refusing_a_model_load_nothing_heavy():
     script = (
         "import sys, chat_models\n"
-        "for spec in ('vllm:m', 'embedded', 'gpt'):\n"
+        "for spec in ('vllm:m', 'embedded+weights=no', 'gpt'):\n"
         "    try: chat_models.chat_model(spec, world='none')\n"
         "    except chat_models.ConfigurationError: pass\n"
         "heavy = {'langchain', 'langchain_core', 'langchain_openai', 'openai', 'httpx2', 'pydantic', 'asyncio'}\n"

@@ -1,4 +1,4 @@
-"""The final prompts of crafter/v0, as files: what a model is sent, kept under version control so that a change shows.
+"""The final prompts of the first scaffolds, as files under version control: a change of what a model is sent shows.
 
 Update them after an intended change, from the repository's root:
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from scaffolds import Scaffold
 from tools import Reply, dialect
-from worlds import make_world
+from worlds import Actions, make_world
+from worlds.minihack import task_actions
 
 FOLDER = Path(__file__).resolve().parents[1] / "scaffolds" / "snapshots"
 BEFORE = {
@@ -19,9 +20,44 @@ BEFORE = {
 NOW = {**BEFORE, "short": BEFORE["short"].replace("wood: 1", "wood: 2")}
 NOTICES = ["map_notes.md has 61 lines, more than 60: write it anew, keeping what still matters."]
 
+LEVEL = [" ------- ", " |.....| ", " |..@d.+ ", " |..>..| ", " ------- "]
+DUNGEON = {
+    "long": "message:\nYou displaced Idefix.\n\nlanguage observation:\nstairs down 1 step away south\n"
+    "tame little dog 1 step away east\n\ncursor:\nYourself a barbarian\n(x=4, y=3)\n\nmap:\n"
+    + "\n".join(LEVEL)
+    + "\n\n",
+    "short": "inventory:\na: a +0 two-handed sword (weapon in hands)\n",
+}
+ASKED = {**DUNGEON, "long": DUNGEON["long"].replace("You displaced Idefix.", "What do you want to eat? [d or ?*]")}
+
 
 def prompts() -> dict[str, str]:
     """Every prompt by the name of its snapshot."""
+    return _crafter() | _dungeons()
+
+
+def _dungeons() -> dict[str, str]:
+    nethack, minihack = Scaffold.load("nethack/v0"), Scaffold.load("minihack/v0")
+    found = {}
+    for spoken, notebook in (("tags", "on"), ("functions", "frozen"), ("tags", "off")):
+        found[f"nethack-system-{spoken}-{notebook}.md"] = system(nethack, spoken, notebook)
+    for kind in ("Boxoban-Hard", "MazeWalk-9x9", "Corridor-R3", "CorridorBattle-Dark", "Quest-Easy"):
+        task = f"MiniHack-{kind}-v0"
+        found[f"minihack-system-{kind.lower()}.md"] = spoken_system(minihack, "tags", "on", task, task_actions(task))
+    task = "MiniHack-Quest-Easy-v0"
+    found["minihack-system-functions-off.md"] = spoken_system(minihack, "functions", "off", task, task_actions(task))
+    for scaffold in (nethack, minihack):
+        files = [(name, text.count("\n")) for name, text in scaffold.memory.items()]
+        now = {"action": "eat", "observation": ASKED, "files": files}
+        world = scaffold.settings.world
+        found[f"{world}-log.md"] = scaffold.render("log", step=7, previous=DUNGEON, notices=[], **now)
+        found[f"{world}-plan.md"] = scaffold.render("plan", step=7, notices=["A question waits."], **now)
+        found[f"{world}-results.md"] = scaffold.render("results", replies=[], routine="PLAN", turns_left=1, note="")
+        found[f"{world}-handoff.md"] = scaffold.render("handoff", step=7, note="")
+    return found
+
+
+def _crafter() -> dict[str, str]:
     scaffold = Scaffold.load("crafter/v0")
     files = [(name, 3 * index) for index, name in enumerate(scaffold.settings.files)]
     found = {}
@@ -51,18 +87,23 @@ def prompts() -> dict[str, str]:
 
 
 def system(scaffold: Scaffold, spoken: str, notebook: str) -> str:
-    """The system message as the inner agent fills it in: LOG is left out unless the notebook is on."""
+    """The system message for the world's first task."""
     world = make_world(scaffold.settings.world)
+    world.close()
+    return spoken_system(scaffold, spoken, notebook, world.task, world.actions)
+
+
+def spoken_system(scaffold: Scaffold, spoken: str, notebook: str, task: str, actions: Actions) -> str:
+    """The system message as the inner agent fills it in: LOG is left out unless the notebook is on."""
     speech = dialect(spoken)
     forms = {
-        routine: speech.forms(scaffold.vocabulary(routine, world.actions, notebook=notebook))
-        for routine in ("LOG", "PLAN")
+        routine: speech.forms(scaffold.vocabulary(routine, actions, notebook=notebook)) for routine in ("LOG", "PLAN")
     }
-    text = scaffold.render(
+    return scaffold.render(
         "system",
-        world=world.name,
-        task=world.task,
-        actions=[(name, world.actions.help(name)) for name in world.actions],
+        world=scaffold.settings.world,
+        task=task,
+        actions=[(name, actions.help(name)) for name in actions],
         log_forms=forms["LOG"] if notebook == "on" else [],
         plan_forms=forms["PLAN"],
         files=[(name, spec.purpose) for name, spec in scaffold.settings.files.items()],
@@ -70,8 +111,6 @@ def system(scaffold: Scaffold, spoken: str, notebook: str) -> str:
         notebook=notebook,
         dialect=spoken,
     )
-    world.close()
-    return text
 
 
 def main() -> None:

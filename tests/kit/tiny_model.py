@@ -21,10 +21,9 @@ CORPUS = (
     "<|SEARCH|>map_notes.md|tree<|END|> <|APPEND|>map_notes.md|table at 3,4<|END|> <|ACTION|>Do<|END|> <|DONE|>",
     "LOG step 12 PLAN step 13 RESULTS health: 9/9 food: 8/9 drink: 7/9 energy: 9/9",
 )
-CONTEXT = 2048
 
 
-def make_tiny_model(folder: Path, *, layers: int = 2, hidden: int = 64, seed: int = 7) -> Path:
+def make_tiny_model(folder: Path, *, layers: int = 2, hidden: int = 64, context: int = 2048, seed: int = 7) -> Path:
     """Save config, weights (float32) and tokenizer of a random Llama with grouped heads to the folder."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -38,7 +37,7 @@ def make_tiny_model(folder: Path, *, layers: int = 2, hidden: int = 64, seed: in
         num_hidden_layers=layers,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=context,
         tie_word_embeddings=True,
         # Far more than the usual 0.02, so that the prompt matters to what is said.
         initializer_range=0.35,

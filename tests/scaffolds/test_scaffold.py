@@ -8,7 +8,7 @@ import pytest
 
 from scaffolds import SHIPPED, Area, Scaffold, ScaffoldError, compare, shipped_scaffolds
 from tools import dialect
-from worlds import make_world, world_names
+from worlds import make_world, world_entry, world_names
 
 HOOKS = "class Hooks:\n    def observe(self, view):\n        return []\n"
 
@@ -18,7 +18,8 @@ def test_every_shipped_scaffold_loads_and_can_be_spoken(path):
     scaffold = Scaffold.load(path)
     assert scaffold.name == "/".join(path.parts[-2:])
     assert (path / "METHOD.md").is_file()
-    actions = make_world(scaffold.settings.world).actions
+    world = scaffold.settings.world
+    actions = make_world(world, world_entry(world).tasks[-1]).actions  # the first of some needs levels of its own
     for notebook in ("on", "off", "frozen"):
         for name in ("tags", "functions"):
             speech = dialect(name)
@@ -33,9 +34,9 @@ def test_every_shipped_scaffold_loads_and_can_be_spoken(path):
             assert all(form in text for routine in forms.values() for form, _ in routine)
 
 
-def test_each_world_has_a_first_scaffold_and_no_folder_is_missed():
+def test_each_world_that_can_be_played_offline_has_a_first_scaffold_and_no_folder_is_missed():
     names = [Scaffold.load(path).name for path in shipped_scaffolds()]
-    assert {f"{world}/v0" for world in world_names()} <= set(names)
+    assert {f"{world}/v0" for world in world_names() if world_entry(world).player} <= set(names)
     assert len(names) == len(list(SHIPPED.rglob("scaffold.toml")))
 
 
@@ -64,6 +65,20 @@ def test_v0_starts_with_five_empty_files_and_the_papers_operations():
     )
     assert (v0.settings.turns.log, v0.settings.turns.plan, v0.memory_limits().search_lines) == (10, 10, 100)
     assert not v0.has_code
+
+
+@pytest.mark.parametrize(
+    ("name", "empty"),
+    [
+        ("nethack/v0", "dungeon_map.md monster_encounters.md inventory.md actions_log.md strategy.md"),
+        ("minihack/v0", "dungeon_map.md actions_log.md inventory.md strategy.md"),
+    ],
+)
+def test_v0_of_the_dungeons_starts_with_rules_and_symbols_filled_in(name, empty):
+    v0 = Scaffold.load(name)
+    assert [file for file, text in v0.memory.items() if not text] == empty.split()
+    assert [file for file, text in v0.memory.items() if text] == ["game_rules.md", "map_symbols.md"]
+    assert (v0.settings.turns.log, v0.settings.turns.plan, v0.memory_limits().search_lines) == (10, 10, 100)
 
 
 @pytest.mark.parametrize(

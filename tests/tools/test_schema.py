@@ -181,10 +181,13 @@ def test_the_expressions_use_only_what_engines_of_constrained_decoding_know() ->
         assert not re.search(r"\(\?[^:]|\\[^\\.^$|?*+()\[\]{}rnst]", expression)
 
 
+@pytest.mark.parametrize("thought", [None, 0, 5])
 @pytest.mark.parametrize("vocabulary", [EVERYTHING, LOG, PLAN], ids=["EVERYTHING", "LOG", "PLAN"])
-def test_what_the_expression_of_a_reply_matches_reads_without_a_mistake(vocabulary: Vocabulary) -> None:
-    @settings(max_examples=200, deadline=None, derandomize=True)
-    @given(st.from_regex(re.compile(vocabulary.reply_regex()), fullmatch=True))
+def test_what_the_expression_of_a_reply_matches_reads_without_a_mistake(
+    vocabulary: Vocabulary, thought: int | None
+) -> None:
+    @settings(max_examples=80, deadline=None, derandomize=True)
+    @given(st.from_regex(re.compile(vocabulary.reply_regex(thought)), fullmatch=True))
     def check(text: str) -> None:
         items = dialect("tags").read({"role": "assistant", "content": text}, vocabulary).items
         assert all(isinstance(item, Call) for item in items[:MAX_OPERATIONS])
@@ -208,6 +211,12 @@ def test_what_the_expression_of_a_reply_matches_reads_without_a_mistake(vocabula
 )
 def test_a_reply_is_free_text_then_operations_and_the_last_may_end_the_routine(text: str, fits: bool) -> None:
     assert bool(re.fullmatch(LOG.reply_regex(), text)) is fits
+
+
+def test_free_text_can_be_bounded() -> None:
+    for vocabulary, end in ((LOG, "<|DONE|>"), (PLAN, "<|ACTION|>Do<|END|>")):
+        assert re.fullmatch(vocabulary.reply_regex(6), f"a tree{end}")
+        assert not re.fullmatch(vocabulary.reply_regex(6), f"a tree.{end}")
 
 
 @pytest.mark.parametrize("line", ["ACTION: Do", "Action : Do", "- **action**: Do", "action:Do"])

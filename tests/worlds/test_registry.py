@@ -96,7 +96,7 @@ def test_the_games_engine_is_not_loaded_before_its_world_is_made() -> None:
     ("name", "task", "sentence"),
     [
         ("crafted", None, "There is no world 'crafted'; did you mean crafter?"),
-        ("zzz", None, "There is no world 'zzz'; there are: crafter, vault."),
+        ("zzz", None, "There is no world 'zzz'; there are: crafter, vault, nethack, minihack."),
         ("vault", "one-dor", "There is no task of world 'vault' 'one-dor'; did you mean one-door"),
         ("crafter", "easy", "There is no task of world 'crafter' 'easy'; there are: default."),
     ],
@@ -142,6 +142,43 @@ def test_a_world_without_a_rule_based_player_says_who_has_one(install: Install) 
     install("lamp = their_lamp:ENTRY")
     with pytest.raises(UnknownWorld, match=r"'lamp' has no rule-based player.*these have: crafter, vault"):
         make_policy("lamp")
+
+
+OPTIONS = """
+    from worlds import Actions, Observation, Turn, World, WorldEntry
+
+    class LampWorld(World):
+        name, tasks = "lamp", ("dim",)
+        actions = Actions({"Press": ""}, default="Press")
+
+        def __init__(self, task, max_steps, colour="red"):
+            super().__init__(task, max_steps)
+            self.colour = colour
+
+        def _reset(self, seed):
+            return Turn(Observation(long=self.colour, short=""), 0.0, 0.0, {})
+
+        _step = frame = _reset
+
+    ENTRY = WorldEntry("lamp", "a lamp", ("dim",), (1,), 7, "their_lamp:LampWorld",
+                       options={"colour": ("red", "green")}, protocol={"colour": "green"})
+"""
+
+
+def test_options_reach_the_world_and_are_checked_before(install: Install, tmp_path: Path) -> None:
+    install("lamp = their_lamp:ENTRY")
+    (tmp_path / "their_lamp.py").write_text(textwrap.dedent(OPTIONS))
+    assert make_world("lamp").reset(seed=1)[0]["long"] == "red"
+    assert make_world("lamp", **world_entry("lamp").protocol).reset(seed=1)[0]["long"] == "green"
+    with pytest.raises(UnknownWorld, match="no colour of world 'lamp' 'gren'; did you mean green"):
+        make_world("lamp", colour="gren")
+    with pytest.raises(UnknownWorld, match="no option of world 'lamp' 'color'; did you mean colour"):
+        make_world("lamp", color="red")
+
+
+def test_an_entrys_protocol_must_be_among_its_options() -> None:
+    with pytest.raises(UnknownWorld, match="no size of world 'odd' 'huge'"):
+        WorldEntry("odd", "", ("a",), (1,), 5, "a:b", options={"size": ("small",)}, protocol={"size": "huge"})
 
 
 def test_an_entry_without_tasks_or_steps_is_refused() -> None:

@@ -1,0 +1,81 @@
+"""Constrained runs: not one mistake from a model that knows nothing, and refusals before anything is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openai_stub import OpenAIStub, say
+from playing import Json, folder_of, play, steps_of
+from tiny_model import make_tiny_model
+
+from chat_models import ConfigurationError
+from graphs.inner_agent.context import SettingsError
+from traces import RunFolder, read_run
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny random model that can read the scaffold's prompts."""
+    weights = make_tiny_model(tmp_path_factory.mktemp("tiny") / "base", context=16384)
+    return f"embedded+weights={weights}+dtype=float32+tokens=120"
+
+
+@pytest.fixture
+def stub() -> Iterator[OpenAIStub]:
+    with OpenAIStub() as server:
+        yield server
+
+
+def outcomes(tmp_path: Path, thread: str) -> list[str]:
+    steps = steps_of(tmp_path, thread)
+    return [facts.outcome for step in steps for talk in step.conversations for facts in talk.operations]
+
+
+def test_a_constrained_episode_holds_no_mistake_and_an_unconstrained_one_little_else(tmp_path: Path, spec: str) -> None:
+    play(tmp_path, 2, thread="held", model=spec, constrained=True)
+    play(tmp_path, 2, thread="free", model=spec)
+    assert "mistake" not in outcomes(tmp_path, "held")
+    assert outcomes(tmp_path, "held")
+    assert outcomes(tmp_path, "free").count("mistake") > 5
+
+
+def test_a_constrained_episode_can_be_repeated(tmp_path: Path, spec: str) -> None:
+    for thread in ("one", "two"):
+        play(tmp_path, 2, thread=thread, model=spec, constrained=True)
+    said = [
+        [talk.messages for step in steps_of(tmp_path, thread) for talk in step.conversations]
+        for thread in ("one", "two")
+    ]
+    assert said[0] == said[1]
+
+
+def test_the_run_records_that_it_was_constrained(tmp_path: Path, spec: str) -> None:
+    play(tmp_path, 1, model=spec, constrained=True)
+    recorded = read_run(RunFolder(folder_of(tmp_path).path.parents[3]))
+    assert recorded is not None
+    assert recorded["configuration"]["settings"]["constrained"] is True
+
+
+def test_every_call_to_vllm_carries_the_expression_of_its_routine(tmp_path: Path, stub: OpenAIStub) -> None:
+    stub.default = say("<|DONE|><|ACTION|>Wait<|END|>")
+    play(tmp_path, 2, model="vllm:m", base_url=stub.url, constrained=True)
+    asked: dict[str, Json] = {body["messages"][1]["content"].split(" ")[0]: body for body in stub.bodies}
+    assert sorted(asked) == ["LOG", "PLAN"]
+    assert "<\\|DONE\\|>" in asked["LOG"]["structured_outputs"]["regex"]
+    assert "<\\|ACTION\\|>" in asked["PLAN"]["structured_outputs"]["regex"]
+
+
+def test_a_model_that_cannot_be_constrained_is_refused_before_the_first_call(tmp_path: Path, stub: OpenAIStub) -> None:
+    with pytest.raises(ConfigurationError, match="The replies of scripted cannot be constrained"):
+        play(tmp_path, 1, constrained=True)
+    with pytest.raises(ConfigurationError, match="The replies of openai:m cannot be constrained"):
+        play(tmp_path, 1, model="vllm:m", gameplay_model="openai:m", base_url=stub.url, constrained=True)
+    assert stub.bodies == []
+
+
+def test_functions_cannot_be_constrained(tmp_path: Path, stub: OpenAIStub) -> None:
+    with pytest.raises(SettingsError, match="the dialect is functions: use --dialect tags"):
+        play(tmp_path, 1, model="vllm:m", base_url=stub.url, dialect="functions", constrained=True)
+    assert stub.bodies == []
