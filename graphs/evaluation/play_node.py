@@ -20,6 +20,7 @@ from graphs.inner_agent.ceilings import Spending, parse_ceilings
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from traces import EpisodeResult, Failure, RunFolder
 from traces.results import result_to_plain
+from worlds import MissingEngine
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ async def play(state: State) -> dict[str, Any]:
     for episode, result in zip(state["plan"], ended, strict=True):
         if isinstance(result, EpisodeResult):
             results.append(result_to_plain(result))
+        elif isinstance(result, MissingEngine):
+            failure = Failure(where="world", kind="missing", sentence=str(result), step=0)
+            results.append(result_to_plain(unopened(EpisodeSettings(**{**state["settings"], **episode}), failure)))
         elif isinstance(result, Exception) and not isinstance(result, OUR_ERRORS):
             results.append(result_to_plain(broken(EpisodeSettings(**{**state["settings"], **episode}), result)))
         else:

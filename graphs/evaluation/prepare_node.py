@@ -11,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from graphs.evaluation.state import Episode, Input, State
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
-from graphs.inner_agent.context import Context, SettingsError, episode_settings
+from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run
+from scaffolds import Scaffold
 from traces import RunFolder
-from worlds import UnknownWorld, world_entry
+from worlds import MissingEngine, UnknownWorld, world_entry
 
 
 def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
@@ -33,7 +34,7 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     settings = episode_settings({**state, **plan[0]}, runtime.context)
     for seed in seeds:
         episode_settings({**state, "task": tasks[0], "seed": seed}, runtime.context)
-    scaffold = check(settings)
+    scaffold = _check_tasks(settings, tasks)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
     run = RunFolder(Path(state["out"]))
@@ -45,6 +46,16 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     begin_run(run, settings, scaffold.digest, **plan_kept)
     common = dataclasses.asdict(settings)
     return {"plan": plan, "settings": common, "results": []}
+
+
+def _check_tasks(settings: EpisodeSettings, tasks: list[str]) -> Scaffold:
+    """Check with the first task that can be played; those that cannot (levels missing, say) fail one by one later."""
+    for task in tasks[:-1]:
+        try:
+            return check(dataclasses.replace(settings, task=task))
+        except MissingEngine:
+            continue
+    return check(dataclasses.replace(settings, task=tasks[-1]))
 
 
 @cache

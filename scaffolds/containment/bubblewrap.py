@@ -22,10 +22,12 @@ _FILES = {
     "pydantic.py": f"{_INSIDE}/pydantic.py",
     "memory_fs/__init__.py": f"{_INSIDE}/memory_fs.py",
     "scaffolds/__init__.py": f"{_INSIDE}/scaffolds.py",
+    "worlds/__init__.py": f"{_INSIDE}/worlds.py",
     **{
         name: name
         for name in (
             "memory_fs/results.py",
+            "worlds/map_reading.py",
             *(f"scaffolds/{name}.py" for name in ("faults", "hooks", "notebook_view", "operations", "scaffold_code")),
             *(f"{_INSIDE}/{name}.py" for name in ("main", "notebook_pipe")),
         )

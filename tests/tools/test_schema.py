@@ -137,11 +137,12 @@ def test_what_the_expression_matches_reads_as_one_call(text: str) -> None:
 
 
 _WORD = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="<|"), min_size=1)
-_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<")) | st.text("é <5>\n")
+_NAME = st.from_regex(r"([a-z]{1,9}/)?[A-Za-z0-9_-]{1,20}(\.[a-z]{1,4})?", fullmatch=True)
+_TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<")) | st.text("é <5>\n")
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
-@given(file=_WORD, word=_WORD, text=_TEXT, lines=st.integers(1, 999_999))
+@given(file=_NAME, word=_WORD, text=_TEXT, lines=st.integers(1, 999_999))
 def test_the_expression_matches_what_a_fluent_speaker_writes(file: str, word: str, text: str, lines: int) -> None:
     for call in (
         ("search", {"file": file, "keyword": word}),
@@ -164,6 +165,8 @@ def test_the_expression_matches_what_a_fluent_speaker_writes(file: str, word: st
         "<|DONE|><|DONE|>",
         "<|TAIL|>a|0<|END|>",
         "<|READ|><|END|>",
+        "<|READ|>../a.md<|END|>",
+        "<|READ|>a note on trees.<|END|>",
         "<|READ|>a.md",
         "<|APPEND|>a.md|x<|END|><|END|>",
         "<|APPEND|>a.md|x <|DONE|><|END|>",
@@ -178,7 +181,7 @@ def test_the_expressions_use_only_what_engines_of_constrained_decoding_know() ->
     # xgrammar 0.2.8 and llguidance 1.9.1 (the backends of vLLM) were tried: both take them. No lookaround, no escaped
     # space, no flags, no named group.
     for expression in (EVERYTHING.regex(), EVERYTHING.reply_regex(), LOG.reply_regex()):
-        assert not re.search(r"\(\?[^:]|\\[^\\.^$|?*+()\[\]{}rnst]", expression)
+        assert not re.search(r"\(\?[^:]|\\[^\\.^$|?*+()\[\]{}rnstx]", expression)
 
 
 @pytest.mark.parametrize("thought", [None, 0, 5])
