@@ -54,13 +54,14 @@ def play(
         Path | None, typer.Option(help="Go on with this episode's folder, RUN/episodes/WORLD/TASK/seed-N.")
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, as when the output is no terminal.")] = False,
+    constrained: o.Constrained = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
 ) -> None:
     """Watch one episode live: the game, the operations, the notebook. Pause, step, quit; go on later."""
     if gameplay_base_url and not gameplay_model and episode is None:
         raise typer.BadParameter("--gameplay-base-url is of use only with --gameplay-model.")
     given = {"scaffold": scaffold, "gameplay_model": gameplay_model, "max_steps": max_steps}
-    given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value}
+    given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value, "constrained": constrained}
     which = {"world": world, "task": task, "seed": seed, "model": model}
     free = {"base_url": base_url, "gameplay_base_url": gameplay_base_url, "trust_scaffold_code": trust_scaffold_code}
     if episode is None:

@@ -41,8 +41,8 @@ def regex(operations: Iterable[Operation]) -> str:
 
     What it matches always reads as one call. It leaves out a little that could also be read: `<` before a letter in
     a text, `<` and `|` in other arguments, control characters, numbers of more than six digits, and file names that are
-    not plain (an argument called `file` is one). Of the constraints on an argument it knows the type, the values of an enumeration
-    and a minimum of 1.
+    not plain (an argument called `file` is one). Of the constraints on an argument it knows the type, the values of an
+    enumeration and a minimum of 1.
     """
     return "|".join(f"(?:{_operation_regex(operation)})" for operation in operations)
 

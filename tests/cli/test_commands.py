@@ -163,7 +163,9 @@ def test_a_fork_that_cannot_be_made_says_why(automem: Run, tmp_path: Path, argum
 
 
 def test_demo_compares_the_notebook_on_and_off_and_names_what_it_wrote(automem: Run, tmp_path: Path) -> None:
-    code, printed, _ = automem("demo", "--seeds", "42", "--steps", "20", "--out", str(tmp_path / "demo"))
+    code, printed, _ = automem(
+        "demo", "--seeds", "42", "--steps", "20", "--model", "none", "--out", str(tmp_path / "demo")
+    )
     assert code == 0
     assert "no language model" in printed
     assert "notebook on" in printed
