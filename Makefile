@@ -24,7 +24,7 @@ demo: setup ## Play a few short episodes offline and print a results table
 	@$(BIN)/automem demo
 
 test: setup ## Run the test suite (no network, no account; under 6 minutes on 2 cores)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## Lint and type-check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

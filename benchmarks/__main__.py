@@ -15,6 +15,8 @@ SCRIPTS = (
     "trace_growth",
     "containment",
     "side_by_side",
+    "embedded",
+    "constrained",
     "soak",
 )
 

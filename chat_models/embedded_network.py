@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 WIDTH = 4
 """Rows that products are padded to a multiple of. Of one to three rows, the kernels of MKL (fp32) and oneDNN (bf16)
 add up in another order; four cost hardly more than one in bf16, since reading the weights is what takes the time."""
+SMALL = 500_000_000
+"""Parameters below which a step is computed by one thread: its many short products gain a third from two threads on an
+idle machine (27 ms for 38), and lose a factor of ten and more where another process wants one of the cores."""
 ATTENTION = "automem_rows"
 
 
@@ -134,6 +137,9 @@ class Network:
         self._shape = (config.num_hidden_layers, 2, heads, dimension)
         ends = model.generation_config.eos_token_id
         self.ends = frozenset([ends] if isinstance(ends, int) else ends or []) | {self.tokenizer.eos_token_id}
+        self._threads = torch.get_num_threads()
+        small = sum(weight.numel() for weight in model.parameters()) < SMALL
+        self._step_threads = 1 if small else self._threads
         self._nothing = torch.tensor([], dtype=torch.long, device=self.device)
 
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
@@ -149,12 +155,14 @@ class Network:
 
     def prefill(self, row: Row, tokens: Sequence[int], *, last: bool) -> Tensor | None:
         """Compute the next tokens of a prompt; with `last`, the logits after them (float32 [vocabulary])."""
+        torch.set_num_threads(self._threads)
         ids = torch.tensor([list(tokens)], device=self.device)
         logits = self._forward(ids, [row], 1 if last else self._nothing)
         return logits[0, -1].float().cpu() if last else None
 
     def step(self, rows: Sequence[Row], tokens: Sequence[int]) -> Tensor:
         """Compute one token more of each row; the logits after it (float32 [rows, vocabulary])."""
+        torch.set_num_threads(self._step_threads)
         ids = torch.tensor([*tokens, *[tokens[-1]] * (-len(rows) % WIDTH)], device=self.device)[:, None]
         return self._forward(ids, rows, 1)[: len(rows), -1].float().cpu()
 

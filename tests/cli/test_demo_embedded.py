@@ -29,12 +29,12 @@ def test_each_operation_is_shown_as_it_happens_and_the_model_is_said_to_play_bad
 ) -> None:
     weights = make_tiny_model(tmp_path / "tiny", context=16384)
     capsys.readouterr()
-    model = f"embedded+weights={weights}+dtype=float32+tokens=60"
+    model = f"embedded+weights={weights}+dtype=float32+tokens=200"
     assert play_embedded("vault", model, tmp_path / "run", said)
     assert "plays badly" in told(said)
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("step ")] == ["step 1", "step 2", "step 3"]
-    assert any(line.startswith("  PLAN  ") and " → " in line for line in lines)
+    assert any(line.startswith(("  LOG   ", "  PLAN  ")) and " → " in line for line in lines)
     assert any(line.startswith("  ACT   ") for line in lines)
     assert not any("mistake" in line for line in lines)
     recorded = read_run(RunFolder(tmp_path / "run"))
