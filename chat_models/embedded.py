@@ -39,7 +39,8 @@ class EmbeddedChatModel(BaseChatModel):
     """A causal language model in this process. Safe to share between threads and event loops.
 
     Calls run side by side in a worker thread; a reply depends on its prompt, seed and settings, not on the others.
-    Raises ProviderFailure for a prompt longer than the model's context.
+    There is no time limit: a call is bounded by its tokens, and a slow machine is slow, not broken. Raises
+    ProviderFailure for a prompt longer than the model's context.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)

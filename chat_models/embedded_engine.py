@@ -98,6 +98,8 @@ class Engine:
         """Queue a call. Its future ends with the reply, or ProviderFailure, or what broke; cancelling it drops it."""
         future: Future[Reply] = Future()
         with self._changed:
+            if self._stopped:
+                raise RuntimeError("The engine of the embedded model has been stopped.")
             self._waiting.append((request, future))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="embedded", daemon=True)

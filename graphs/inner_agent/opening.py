@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
@@ -122,8 +122,15 @@ def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
     return settings.temperature, settings.max_tokens, settings.timeout_s
 
 
+def _model(spec: str, *settings: Any) -> BaseChatModel:
+    # A served model's connections are worth keeping. An embedded one costs nothing to name again, and its adapter may
+    # have been trained anew under the same path.
+    build = _built.__wrapped__ if spec.startswith("embedded") else _built
+    return build(spec, *settings)
+
+
 @lru_cache(maxsize=16)
-def _model(
+def _built(
     spec: str, world: str, base_url: str | None, temperature: float, max_tokens: int, timeout_s: float
 ) -> BaseChatModel:
     from chat_models import chat_model

@@ -188,6 +188,8 @@ def test_a_stopped_engine_ends_its_thread(tiny: Path) -> None:
     engine.stop()
     assert engine._thread is not None
     assert not engine._thread.is_alive()
+    with pytest.raises(RuntimeError, match="has been stopped"):
+        engine.submit(Request(PAGE, limit=3))
 
 
 Spell = Callable[[Path], str]
