@@ -35,14 +35,20 @@ def say(model: EmbeddedChatModel, messages: list[dict[str, Any]] | None = None, 
     return call(model, messages or PAGE, retry=ONCE, **options)
 
 
-def test_it_says_what_transformers_would_generate(tiny: Path) -> None:
+def generated(weights: Path, count: int) -> tuple[Any, list[int], int]:
+    """(tokenizer, what transformers' own generate writes at temperature 0, tokens of the prompt)."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer: Any = AutoTokenizer.from_pretrained(tiny)
-    reference: Any = AutoModelForCausalLM.from_pretrained(tiny)
+    tokenizer: Any = AutoTokenizer.from_pretrained(weights)
+    reference: Any = AutoModelForCausalLM.from_pretrained(weights)
     prompt = tokenizer.apply_chat_template(PAGE, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     length = prompt["input_ids"].shape[1]
-    wanted = reference.generate(**prompt, max_new_tokens=60, do_sample=False)[0, length:]
+    written = reference.generate(**prompt, max_new_tokens=count, do_sample=False)[0, length:]
+    return tokenizer, written.tolist(), length
+
+
+def test_it_says_what_transformers_would_generate(tiny: Path) -> None:
+    tokenizer, wanted, length = generated(tiny, 60)
     said = say(embedded(tiny, "tokens=60", temperature=0.0))
     assert said.message == {"role": "assistant", "content": tokenizer.decode(wanted, skip_special_tokens=True)}
     assert said.prompt_tokens == length
@@ -82,19 +88,14 @@ def test_a_reply_is_as_long_as_the_lower_limit_allows(
 
 
 def test_a_reply_ends_with_the_token_that_ends_a_turn(tiny: Path, tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
-    tokenizer: Any = AutoTokenizer.from_pretrained(tiny)
-    unbounded = say(embedded(tiny, "tokens=30", temperature=0.0)).message["content"]
+    tokenizer, wanted, _ = generated(tiny, 30)
     weights = shutil.copytree(tiny, tmp_path / "other")
     settings = json.loads((weights / "generation_config.json").read_text())
-    ending = tokenizer(unbounded)["input_ids"][12]
-    (weights / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": [2, ending]}))
+    (weights / "generation_config.json").write_text(json.dumps({**settings, "eos_token_id": [2, wanted[12]]}))
     said = say(embedded(weights, "tokens=30", temperature=0.0))
-    assert said.finish_reason == "stop"
-    assert unbounded.startswith(said.message["content"])
-    assert said.completion_tokens is not None
-    assert said.completion_tokens <= 13
+    before = wanted[: wanted.index(wanted[12])]
+    assert said.message["content"] == tokenizer.decode(before)
+    assert (said.completion_tokens, said.finish_reason) == (len(before) + 1, "stop")
 
 
 def test_a_stop_string_ends_the_reply(tiny: Path) -> None:

@@ -20,6 +20,7 @@ CORPUS = (
     "You see a tree 5 steps to your north-east and water to your west. You face grass at your front.",
     "<|SEARCH|>map_notes.md|tree<|END|> <|APPEND|>map_notes.md|table at 3,4<|END|> <|ACTION|>Do<|END|> <|DONE|>",
     "LOG step 12 PLAN step 13 RESULTS health: 9/9 food: 8/9 drink: 7/9 energy: 9/9",
+    "two    spaces    are    one    token    or    more",
 )
 
 
