@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -39,6 +40,8 @@ def _root(
 
 def main() -> None:
     """Run the command line. Our errors end in one line on stderr and status 2, the machine's failures in status 1."""
+    # LangSmith's exit handler would wait for minutes for a server that is away; the last traces are sent below instead.
+    os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
     try:
         app()
     except KeyboardInterrupt:
@@ -53,8 +56,20 @@ def main() -> None:
         if isinstance(error, MACHINE_FAILURES):
             _end(str(error), 1)
         raise
+    finally:
+        _send_traces()
 
 
+def _send_traces() -> None:
+    """Send what tracing to LangSmith still holds, for at most TRACE_S seconds."""
+    if "langsmith.run_trees" in sys.modules:
+        from langsmith.utils import tracing_is_enabled
+
+        if tracing_is_enabled():
+            sys.modules["langsmith.run_trees"].get_cached_client().flush(timeout=TRACE_S)
+
+
+TRACE_S = 5.0
 MESSAGE = 2_000
 """Characters of an error that are shown: some quote what a server or a model said."""
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import (
-    Any,
-    NotRequired,  # see inner_agent/state.py
-)
+from typing import Any
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
 
 
 class Input(TypedDict):
@@ -29,7 +26,6 @@ class Input(TypedDict):
     """Go on with the run in `out`: finished episodes are kept, broken ones continued."""
     new_attempts: NotRequired[bool]
     """With `resume`: play failed episodes anew from a clean notebook instead; what they left is set aside."""
-
     protocol: NotRequired[str | None]
     """The published protocol that was asked for, if any; kept in run.json."""
     ceilings: NotRequired[dict[str, float]]

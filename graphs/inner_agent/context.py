@@ -80,11 +80,6 @@ class EpisodeSettings(Context):
     model: str
     scaffold: str
 
-    @property
-    def two_models(self) -> bool:
-        """Whether PLAN is handed over from the memory model to the gameplay model."""
-        return self.gameplay_model is not None or self.handoff == "always"
-
 
 def episode_settings(given: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
     """Settings of the episode that `given` (fields of `state.Input`) asks for, checked.

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import (
-    Any,
-    Literal,
-    NotRequired,  # pydantic reads these schemas; before 3.12 it needs this one
-)
+from typing import Any, Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
 
 from worlds import Observation
 
