@@ -68,15 +68,21 @@ def open_session(
         retry=Retry(attempts=settings.attempts),
     )
     try:
-        _replay(session, world)
+        _take_up(session, world, step, revision)
     except BaseException:
         session.close()  # contained hooks are a process: it must not stay behind
         raise
+    return session
+
+
+def _take_up(session: Session, world: World, step: int | None, revision: int | None) -> None:
+    """Bring a session just built to where its folder, and the caller, stand."""
+    folder = session.folder
+    _replay(session, world)
     origin = origin_of(folder)
     if origin is not None and origin.step == session.moment.step:
         session.start_revision = origin.revision
     if step is not None and step != session.moment.step:
-        session.close()
         raise SettingsError(
             f"This thread stands at step {step}, its episode in {folder.path} at step {session.moment.step}: "
             "play on from the latest checkpoint, or start a new thread."
@@ -84,7 +90,6 @@ def open_session(
     if revision is not None:
         observe_notices(session)  # the hooks had already seen this step when it was interrupted
     if revision is not None and revision > session.notebook.revision:
-        session.close()
         raise SettingsError(
             f"The notes this checkpoint of {folder.path} stands on have been taken back: play on from the checkpoint "
             "before the step, or from the latest."
@@ -92,7 +97,6 @@ def open_session(
     session.notebook.rewind(session.start_revision if revision is None else revision)
     if session.moment.over and not folder.is_finished():
         session.trace.finish(session.result())  # killed between the last step and its result
-    return session
 
 
 def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: dict[Role, BaseChatModel]) -> None:

@@ -15,6 +15,7 @@ from langgraph.types import Command
 from chat_models import Completion
 from graphs.inner_agent.routine import (
     Ask,
+    Round,
     answered,
     ask,
     handed_over,
@@ -33,14 +34,9 @@ from tools import Kind, Mistake, MistakeCode
 
 def plan(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "handoff", "act"]]]:
     """One turn of the memory model: consult the notebook, or (when it plays alone) commit an action."""
-    talk = _open(state)
-    request = ask(session, talk, state["step"], _calls(state["talks"]))
-    completion = yield request
-    talk = heard(talk, request, completion)
-    reading = read(session, talk)
-    if not only_actions(reading):
+    talk, came = yield from _turn(state, session)
+    if came is None:
         return Command(goto="recall", update={"talk": talk})
-    came = run(session, talk, reading)
     if session.hands_over:
         return Command(goto="handoff", update={"talk": came.talk})
     return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
@@ -84,25 +80,26 @@ def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
 
 def commit(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "act"]]]:
     """One turn of the gameplay model: it may recall further, then commits the action."""
+    talk, came = yield from _turn(state, session)
+    if came is None:
+        return Command(goto="recall", update={"talk": talk})
+    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+
+
+def _turn(state: State, session: Session) -> Generator[Ask, Completion, tuple[Talk, Round | None]]:
+    """One reply: the conversation with it, and what came of it if it holds nothing but an action."""
     talk = _open(state)
-    request = ask(session, talk, state["step"], _calls(state["talks"]))
+    request = ask(session, talk, state["step"], sum(len(one["calls"]) for one in state["talks"]))
     completion = yield request
     talk = heard(talk, request, completion)
     reading = read(session, talk)
-    if not only_actions(reading):
-        return Command(goto="recall", update={"talk": talk})
-    came = run(session, talk, reading)
-    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+    return talk, run(session, talk, reading) if only_actions(reading) else None
 
 
 def _open(state: State) -> Talk:
     talk = state["talk"]
     assert talk is not None, "a conversation is open"
     return talk
-
-
-def _calls(talks: list[Talk]) -> int:
-    return sum(len(talk["calls"]) for talk in talks)
 
 
 def _without_action(session: Session, talk: Talk) -> list[Message]:

@@ -147,12 +147,12 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
     return Round(grown, replies, held, mistakes, choice, recalled, done)
 
 
-def answered(session: Session, talk: Talk, replies: Sequence[Reply], note: str = "") -> Talk:
+def answered(session: Session, talk: Talk, replies: Sequence[Reply]) -> Talk:
     """The conversation with the results of the last reply as the model's next message."""
 
     def render(shown: Sequence[Reply]) -> str:
         return session.scaffold.render(
-            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(session, talk), note=note
+            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(session, talk), note=""
         )
 
     reply = talk["messages"][-1]
