@@ -17,6 +17,7 @@ import typer
 from cli import options as o
 
 if TYPE_CHECKING:
+    from cli.frame_files import FrameFiles
     from graphs.inner_agent.context import EpisodeSettings
     from graphs.inner_agent.session import Session
     from traces import EpisodeFolder
@@ -53,22 +54,40 @@ def play(
     episode: Annotated[
         Path | None, typer.Option(help="Go on with this episode's folder, RUN/episodes/WORLD/TASK/seed-N.")
     ] = None,
+    frames: Annotated[
+        Path | None, typer.Option(help="Folder to write a picture of every step to, step-000001.png and so on.")
+    ] = None,
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="With --frames: draw the game's own tiles, where it has any.")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines, as when the output is no terminal.")] = False,
     constrained: o.Constrained = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
+    trace_sample: o.PlayTraceSample = None,
+    trace_hide: o.TraceHide = None,
 ) -> None:
     """Watch one episode live: the game, the operations, the notebook. Pause, step, quit; go on later."""
     if gameplay_base_url and not gameplay_model and episode is None:
         raise typer.BadParameter("--gameplay-base-url is of use only with --gameplay-model.")
+    if tiles and frames is None:
+        raise typer.BadParameter("--tiles goes with --frames.")
     given = {"scaffold": scaffold, "gameplay_model": gameplay_model, "max_steps": max_steps}
     given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value, "constrained": constrained}
     which = {"world": world, "task": task, "seed": seed, "model": model}
-    free = {"base_url": base_url, "gameplay_base_url": gameplay_base_url, "trust_scaffold_code": trust_scaffold_code}
+    free: dict[str, object] = {
+        "base_url": base_url,
+        "gameplay_base_url": gameplay_base_url,
+        "trust_scaffold_code": trust_scaffold_code,
+    }
+    free |= {"trace_sample": trace_sample, "trace_hide": o.read_hidden(trace_hide) or None}
     if episode is None:
         settings, folder = _new(_told(which), _told(given) | _told(free), out)
     else:
         settings, folder = _begun(episode, _told(which | given | {"out": out}), _told(free))
-    _play(settings, folder, steps, delay, _has_screen() and not plain)
+    from cli.frame_files import FrameFiles
+
+    files = FrameFiles(frames, tiles=tiles) if frames is not None else None
+    _play(settings, folder, steps, delay, _has_screen() and not plain, files)
 
 
 def _told(options: Mapping[str, object]) -> dict[str, Any]:
@@ -110,7 +129,14 @@ def _begun(episode: Path, clashing: dict[str, Any], free: dict[str, Any]) -> tup
     return dataclasses.replace(settings, **free), folder
 
 
-def _play(settings: EpisodeSettings, folder: EpisodeFolder, steps: int | None, delay: float | None, live: bool) -> None:
+def _play(
+    settings: EpisodeSettings,
+    folder: EpisodeFolder,
+    steps: int | None,
+    delay: float | None,
+    live: bool,
+    files: FrameFiles | None,
+) -> None:
     """Play, and say in the end how it went; the machine's failure is one line and status 1, a signal 128 + N."""
     from cli.visible_text import one_line
     from graphs.inner_agent.ceilings import CeilingReached
@@ -127,7 +153,7 @@ def _play(settings: EpisodeSettings, folder: EpisodeFolder, steps: int | None, d
         typer.echo(f"automem: taking up {folder.path}", err=True)
     try:
         session = SESSIONS.hold(settings, folder)
-        signal = asyncio.run(_watch(session, steps, delay, live))
+        signal = asyncio.run(_watch(session, steps, delay, live, files))
     except MACHINE_FAILURES as error:
         resumable = f" ({go_on})" if folder.steps.exists() else ""
         typer.echo(f"automem: {one_line(str(error), SENTENCE)}{resumable}", err=True)
@@ -143,7 +169,7 @@ def _play(settings: EpisodeSettings, folder: EpisodeFolder, steps: int | None, d
         raise typer.Exit(128 + signal)
 
 
-async def _watch(session: Session, steps: int | None, delay: float | None, live: bool) -> int:
+async def _watch(session: Session, steps: int | None, delay: float | None, live: bool, files: FrameFiles | None) -> int:
     """Play on while someone watches; the number of the signal that ended it, 0 if none did."""
     from rich.console import Console
 
@@ -153,7 +179,7 @@ async def _watch(session: Session, steps: int | None, delay: float | None, live:
     from cli.watched import Watched
 
     settings = session.settings
-    watched = Watched(session, who(settings.model, settings.gameplay_model), draws=live)
+    watched = Watched(session, who(settings.model, settings.gameplay_model), draws=live, files=files)
     leaving, pace = Leaving(), Pace(delay if delay is not None else DELAY_S if live else 0.0)
     with leaving.by_signals():
         if live:

@@ -1,4 +1,4 @@
-"""Live progress of an evaluation: bars on a terminal, plain lines anywhere else."""
+"""Live progress of an evaluation: a table on a terminal, a few plain lines anywhere else, or nothing at all."""
 
 from __future__ import annotations
 
@@ -6,66 +6,80 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.live import Live
 
+from cli.progress_table import progress_table, totals
+from cli.progress_tally import Tally
 from cli.visible_text import one_line
 
 if TYPE_CHECKING:
-    from graphs.evaluation.episode import Progress as Event
+    from graphs.evaluation.episode import Progress
+
+TICK_S = 0.2
+"""How often `tick` should be called: five drawings a second."""
+
+PARTS, LINE_S, LEAST_S = 20, 30.0, 1.0
+"""A plain line with the totals comes with every 5 % or 30 s, and none within a second of another."""
 
 
 class LiveProgress:
-    """Shows the events that `graphs.evaluation` streams. Use as a context manager."""
+    """Shows the events that `graphs.evaluation` streams. Use as a context manager.
 
-    def __init__(self, console: Console, max_steps: int, *, quiet: bool = False) -> None:
+    Each episode's end is one line that stays. Above all of a terminal's lines stands what is being played; the screen
+    shows no more of it than it has room for, however many episodes there are.
+    """
+
+    def __init__(self, console: Console, tally: Tally, *, quiet: bool = False) -> None:
         self._console = console
-        self._max_steps = max_steps
         self._quiet = quiet
-        self._bars: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
-        self._told: dict[str, int] = {}
+        self._tally = tally
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._draws = console.is_terminal and not quiet
+        self._told_parts, self._told_s = 0, 0.0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._quiet:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[state]}"),
-                TimeRemainingColumn(),
-            )
-            self._bars = Progress(*columns, console=self._console, refresh_per_second=5)
-            self._bars.start()
+        if self._draws:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+        if self._draws:
+            self._live.stop()
 
-    def show(self, event: Event) -> None:
+    def plan(self, episodes: int) -> None:
+        """Say how many episodes there are to be."""
+        self._tally.planned = episodes
+
+    def show(self, event: Progress) -> None:
         """Take in one event."""
-        name = f"{event['task']} seed {event['seed']}"
-        state = f"{100 * event['progression']:.1f} %"
-        if event["event"] == "ended":
-            state += f" {event['status']}: {event['note']}" if event["note"] else f" {event['status']}"
-        state = one_line(state, 2_000)
-        if self._bars is not None:
-            self._show_bar(self._bars, name, event, state)
-        elif not self._quiet:
-            self._show_line(name, event, state)
+        self._tally.take(event)
+        if event["event"] == "ended" and not self._quiet:
+            status = f"{event['status']}: {event['note']}" if event["note"] else event["status"]
+            line = f"{event['task']} seed {event['seed']}: step {event['step']}, {100 * event['progression']:.1f} %"
+            self._write(one_line(f"{line} {status}", 2_000))
+        if not self._draws and self._parts > self._told_parts:
+            self._write_totals()
 
-    def _show_bar(self, bars: Progress, name: str, event: Event, state: str) -> None:
-        task = self._tasks.get(name)
-        if task is None:
-            task = self._tasks[name] = bars.add_task(name, total=self._max_steps, state="")
-        ended = event["event"] == "ended"
-        bars.update(task, completed=event["step"], state=state, total=event["step"] if ended else self._max_steps)
+    def tick(self) -> None:
+        """Bring what is shown up to date; to be called every TICK_S seconds."""
+        if self._draws:
+            width, height = self._console.size
+            self._live.update(progress_table(self._tally, width, height), refresh=True)
+        elif self._tally.elapsed_s >= self._told_s + LINE_S:
+            self._write_totals()
 
-    def _show_line(self, name: str, event: Event, state: str) -> None:
-        """At most ten lines an episode, and one for its end."""
-        tenth = 10 * event["step"] // self._max_steps
-        if event["event"] == "ended" or tenth > self._told.get(name, 0):
-            self._told[name] = tenth
-            self._console.print(f"{name}: step {event['step']}, {state}", markup=False, highlight=False, soft_wrap=True)
+    def _write_totals(self) -> None:
+        if self._quiet or self._tally.elapsed_s < self._told_s + LEAST_S:
+            return
+        self._told_parts, self._told_s = self._parts, self._tally.elapsed_s
+        self._write(totals(self._tally))
+
+    @property
+    def _parts(self) -> int:
+        """How many twentieths are done."""
+        return int(PARTS * self._tally.share + 1e-9)
+
+    def _write(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.style import Style
 from rich.text import Text
 
 from cli.visible_text import visible
+from worlds.world import ColouredText
 
 Picture = NDArray[np.uint8]
 """RGB of shape (height, width, 3)."""
@@ -29,8 +30,10 @@ def shows_colours(console: Console) -> bool:
     return has_colours and console.encoding.lower().startswith("utf")
 
 
-def drawn(frame: Picture | str, colours: bool) -> Tiles | TextFrame | None:
+def drawn(frame: Picture | str, colours: bool) -> Tiles | TextFrame | ColouredFrame | None:
     """A frame as something to be printed; None for a picture where the terminal has no colours."""
+    if isinstance(frame, ColouredText):
+        return ColouredFrame(frame)
     if isinstance(frame, str):
         return TextFrame(frame)
     is_picture = frame.ndim == 3 and frame.shape[2] >= 3 and frame.size > 0
@@ -92,6 +95,50 @@ class TextFrame:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The text as it is."""
         yield self._text
+
+
+class ColouredFrame:
+    """A frame of text in its own colours, on its own black ground: readable whatever the terminal's colours are.
+
+    Where there is no room for all of it, the part around its cursor is shown.
+    """
+
+    def __init__(self, frame: ColouredText) -> None:
+        self._cursor = frame.cursor
+        self._lines = [_coloured(line) for line in frame.runs]
+        self._width = max(line.cell_len for line in self._lines)
+        if self._cursor is not None:
+            row, column = self._cursor
+            self._width = max(self._width, column + 1)
+        for line in self._lines:
+            line.pad_right(self._width - line.cell_len)
+        if self._cursor is not None and row < len(self._lines):
+            self._lines[row].stylize("reverse", column, column + 1)
+
+    def size(self, columns: int, rows: int) -> tuple[int, int]:
+        """The cells (columns, rows) it fills in a space of that many."""
+        return min(columns, self._width), min(rows, len(self._lines))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As many of its lines, and as much of each, as there is room for."""
+        columns, rows = self.size(options.max_width, options.height or len(self._lines))
+        row, column = self._cursor or (0, 0)
+        left, top = _around(column, columns, self._width), _around(row, rows, len(self._lines))
+        for line in self._lines[top : top + rows]:
+            yield line[left : left + columns]
+
+
+def _coloured(line: tuple[tuple[str, str], ...]) -> Text:
+    """One line's parts, each in its colour."""
+    whole = Text(no_wrap=True, end="\n", style="on #000000")
+    for part, colour in line:
+        whole.append(visible(part, FRAME), colour)
+    return whole
+
+
+def _around(at: int, room: int, length: int) -> int:
+    """Where a window of that room begins that has `at` as near its middle as can be."""
+    return max(0, min(at - room // 2, length - room))
 
 
 @lru_cache(maxsize=4_096)  # the colours of a few screens: most cells stay as they were from step to step

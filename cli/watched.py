@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from cli.frame_files import FrameFiles
 from cli.notebook_watch import NotebookWatch, Pages
 from cli.visible_text import one_line, visible
 from graphs.inner_agent.moment import Moment
@@ -62,7 +63,7 @@ class Watched:
     frame: Frame
     """What the world looks like; empty text if nobody draws it."""
 
-    def __init__(self, session: Session, who: str, *, draws: bool) -> None:
+    def __init__(self, session: Session, who: str, *, draws: bool, files: FrameFiles | None = None) -> None:
         self.session = session
         self.who = who
         self.notebook = NotebookWatch(session.folder.memory, session.folder.journal)
@@ -74,7 +75,7 @@ class Watched:
         self.asked_at: float | None = None
         """When the model was asked that has not answered yet."""
         self._due = False
-        self._draws = draws
+        self._draws, self._frame_files = draws, files
         self._seen: tuple[int, int] | None = None
         self._pages: tuple[int, str, Pages] | None = None
         self.frame = ""
@@ -121,6 +122,8 @@ class Watched:
         self.moment = session.moment
         if self._seen is None or seen[0] != self._seen[0]:
             self.frame = session.world.frame() if self._draws else ""
+            if self._frame_files is not None:
+                self._frame_files.write(session.world, self.moment.step)
         if self._seen is None or seen[1] != self._seen[1]:
             self.files = session.files()
             self.notebook.follow()

@@ -28,6 +28,8 @@ class NetHackWorld(NetHackGame):
     name = "nethack"
     tasks = TASKS
     actions = nethack_actions.actions(default="esc")
+    clock = r"(?m)\bT:\d+| +$"
+    """The turn counter in the status line, and the blanks at the ends of lines, fewer by one when it grows longer."""
 
     def __init__(self, task: str, max_steps: int, wording: str = Wording.NUMERIC) -> None:
         super().__init__(task, max_steps, wording)

@@ -16,6 +16,7 @@ from nle.env.base import NLE
 from worlds.nethack_actions import MORE_KEY
 from worlds.nethack_screen import MORE, joined, screen_text, top_message
 from worlds.nethack_text import Screen
+from worlds.world import EngineFailure
 
 OBSERVED = ("glyphs", "blstats", "tty_chars", "tty_colors", "tty_cursor", "inv_strs", "inv_letters")
 """nle's observation keys that text and frames are made from."""
@@ -92,7 +93,7 @@ class NetHackEngine:
         game = self._env.nethack
         if self._tiles is None:
             if not game.setup_tiles():
-                raise RuntimeError("nle cannot read its tiles")
+                raise EngineFailure("nle cannot read its tiles")
             self._tiles = np.zeros(nethack.TILE_RENDER_SHAPE, dtype=np.uint8)
         game.draw_frame(self._tiles)  # only what has changed since it was drawn last
         return self._tiles.copy()

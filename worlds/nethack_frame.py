@@ -1,12 +1,11 @@
-"""NetHack's terminal as people see it: coloured text, or a picture drawn with a small bitmap font."""
+"""NetHack's terminal as people see it: coloured text; and its map in tiles between the lines of the terminal."""
 
-from functools import cache
-from io import BytesIO
 from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worlds.frame_image import picture
 from worlds.world import ColouredText
 
 COLOURS = (
@@ -15,60 +14,38 @@ COLOURS = (
 )
 """NetHack's sixteen colours; black, which is shown on black, is dark grey, and brown is brown."""
 
-_PALETTE = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS], dtype=np.uint8)
-_CELL = (12, 7)
-"""Height and width of a character in pixels."""
+_MAP_ROWS = slice(1, 22)
+"""Of the terminal; above them is the message, below them the status."""
+_LETTERS = 26
+"""Size of the letters around the tiles, in pixels: eighty of them are about as wide as the map's tiles."""
 
 
-def text(tty_chars: NDArray[np.uint8], tty_colors: NDArray[np.int8]) -> ColouredText:
-    """The terminal's lines; characters and colours have shape (24, 80)."""
+def text(tty_chars: NDArray[np.uint8], tty_colors: NDArray[np.int8], tty_cursor: NDArray[np.uint8]) -> ColouredText:
+    """The terminal's 24 lines of 80; characters and colours have shape (24, 80), the cursor is (row, column)."""
     rows = []
     for line, colours in zip(tty_chars, (tty_colors & 15).tolist(), strict=True):
         shown = "".join(c if c.isprintable() else " " for c in line.tobytes().decode("latin-1"))
-        cells = zip(shown.rstrip(), colours, strict=False)
+        cells = zip(shown, colours, strict=True)
         rows.append(
             tuple(
                 ("".join(c for c, _ in same), COLOURS[colour]) for colour, same in groupby(cells, lambda cell: cell[1])
             )
         )
-    return ColouredText.of(tuple(rows))
-
-
-def picture(
-    tty_chars: NDArray[np.uint8], tty_colors: NDArray[np.int8], tty_cursor: NDArray[np.uint8]
-) -> NDArray[np.uint8]:
-    """The terminal in colour: RGB of shape (288, 560, 3); the cell the cursor (row, column) is on is inverted."""
-    rows, columns = tty_chars.shape
-    height, width = _CELL
-    ink = _font()[tty_chars]  # (rows, columns, height, width)
     row, column = tty_cursor.tolist()
-    if row < rows and column < columns:
-        ink[row, column] ^= True
-    coloured = ink[..., None] * _PALETTE[tty_colors & 15][:, :, None, None, :]
-    drawn: NDArray[np.uint8] = coloured.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
-    return drawn
+    return ColouredText.of(tuple(rows), (row, column))
 
 
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """A picture (RGB) as a PNG file."""
-    from PIL import Image
+def tiled(terminal: ColouredText, tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The map's tiles (RGB) with the terminal's message above and its status below: RGB of the tiles' width.
 
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
+    A menu covers the terminal's map, not the tiles: it is seen in the terminal alone.
+    """
+    lines = terminal.runs
+    parts = (lines[: _MAP_ROWS.start], None, lines[_MAP_ROWS.stop :])
+    return np.vstack([tiles if part is None else _strip(part, tiles.shape[1]) for part in parts])
 
 
-@cache
-def _font() -> NDArray[np.bool_]:
-    """The 256 characters of latin-1, shape (256, height, width): Pillow's built-in bitmap font."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = _CELL
-    font = ImageFont.load_default_imagefont()
-    glyphs = np.zeros((256, height, width), dtype=np.bool_)
-    for code in range(256):
-        cell = Image.new("1", (width, height))
-        if chr(code).isprintable():
-            ImageDraw.Draw(cell).text((0, 0), chr(code), fill=1, font=font)
-        glyphs[code] = np.asarray(cell)
-    return glyphs
+def _strip(lines: tuple[tuple[tuple[str, str], ...], ...], width: int) -> NDArray[np.uint8]:
+    """Lines of the terminal as a picture of that width."""
+    drawn = picture(ColouredText.of(lines), _LETTERS)[:, :width]
+    return np.pad(drawn, ((0, 0), (0, width - drawn.shape[1]), (0, 0)))

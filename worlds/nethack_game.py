@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from worlds import nethack_actions, nethack_frame
 from worlds.nethack_engine import Answer, NetHackEngine
 from worlds.nethack_text import Wording, observation
-from worlds.world import Frame, Turn, World
+from worlds.world import ColouredText, Frame, Turn, World
 
 DEPTH, HP, MAX_HP, SCORE, XP, TURN = 12, 10, 11, 9, 18, 20
 """Where nle's `blstats` has them; column and row of the player are 0 and 1."""
@@ -24,6 +24,7 @@ class NetHackGame(World):
         super().__init__(task, max_steps)
         self._wording = Wording(wording)
         self._status: dict[str, Any] = {}
+        self._over = False
 
     @abstractmethod
     def _environment(self, seed: int) -> Any:
@@ -45,6 +46,7 @@ class NetHackGame(World):
 
     def _told(self, answer: Answer, message: str | None) -> Turn:
         screen = self._engine.screen
+        self._over = answer.over
         if not answer.over:  # a game that is over shows nothing but zeros
             figures = screen.blstats.tolist()
             self._status = {
@@ -62,18 +64,19 @@ class NetHackGame(World):
         )
 
     def frame(self) -> Frame:
-        """The terminal as text of 24 lines; its `runs` have the colours."""
-        return nethack_frame.text(self._engine.screen.tty_chars, self._engine.colours)
+        """The terminal: text of 24 lines with its colours and its cursor."""
+        return self._terminal()
 
-    def picture(self) -> NDArray[np.uint8]:
-        """The terminal in colour, cursor included: RGB."""
+    def tiles(self) -> NDArray[np.uint8] | None:
+        """The map in NetHack's tiles between the terminal's message and status: RGB of shape (432, 1264, 3).
+
+        None once the game is over: there is no map then.
+        """
+        return None if self._over else nethack_frame.tiled(self._terminal(), self._engine.tiles())
+
+    def _terminal(self) -> ColouredText:
         screen = self._engine.screen
-        return nethack_frame.picture(screen.tty_chars, self._engine.colours, screen.tty_cursor)
-
-    def tiles(self) -> NDArray[np.uint8]:
-        """The map in NetHack's tiles: RGB of shape (336, 1264, 3)."""
-        tiles: NDArray[np.uint8] = self._engine.tiles()
-        return tiles
+        return nethack_frame.text(screen.tty_chars, self._engine.colours, screen.tty_cursor)
 
     def close(self) -> None:
         """End the game."""

@@ -1,5 +1,6 @@
 """What a world is: a Gymnasium environment that speaks text, and the vocabulary of actions it understands."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
@@ -15,16 +16,18 @@ Frame: TypeAlias = NDArray[np.uint8] | str
 
 
 class ColouredText(str):
-    """A text frame that knows its colours. Everywhere else it is the plain text."""
+    """A text frame that knows its colours, made for a black ground. Everywhere else it is the plain text."""
 
     runs: tuple[tuple[tuple[str, str], ...], ...]
     """Of each line, its parts of one colour: (text, "#rrggbb")."""
+    cursor: tuple[int, int] | None
+    """(row, column) of the cell to look at first, if there is one; it may lie beyond the end of its line."""
 
     @classmethod
-    def of(cls, runs: tuple[tuple[tuple[str, str], ...], ...]) -> "ColouredText":
+    def of(cls, runs: tuple[tuple[tuple[str, str], ...], ...], cursor: tuple[int, int] | None = None) -> "ColouredText":
         """The text of these lines."""
         text = cls("\n".join("".join(part for part, _ in line) for line in runs))
-        text.runs = runs
+        text.runs, text.cursor = runs, cursor
         return text
 
 
@@ -130,9 +133,15 @@ class ActionSpace(spaces.Space[str]):
         return f"ActionSpace({len(self._actions)} names)"
 
 
+_CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), " ")
+"""What each control character becomes in an observation; some model providers refuse texts that hold one."""
+del _CONTROLS[0x09], _CONTROLS[0x0A]  # tab and line feed
+
+
 def text_space() -> spaces.Dict:
-    """The space of observations: two texts of characters U+0000–U+00FF, each of at most TEXT_LIMIT characters."""
-    latin = "".join(map(chr, range(256)))
+    """The space of observations: two texts of at most TEXT_LIMIT characters up to U+00FF, none of them a control
+    character but tab and line feed."""
+    latin = "".join(chr(code) for code in range(256) if code not in _CONTROLS)
     return spaces.Dict(
         {part: spaces.Text(min_length=0, max_length=TEXT_LIMIT, charset=latin) for part in ("long", "short")}
     )
@@ -142,13 +151,16 @@ class World(gymnasium.Env[Observation, str], ABC):
     """A game that speaks text. Same task, seed and actions, same episode, bit for bit, in any process.
 
     Subclasses set `name`, `actions` and `tasks`, and implement `_reset`, `_step` and `frame`; this class keeps the
-    contract: actions are members, steps are counted and limited, nothing is stepped after its end, and whatever goes
-    wrong in an engine leaves as EngineFailure.
+    contract: actions are members, steps are counted and limited, nothing is stepped after its end, observations hold no
+    control characters, and whatever goes wrong in an engine leaves as EngineFailure.
     """
 
     name: str
     tasks: tuple[str, ...]
     actions: Actions
+    clock: ClassVar[str] = ""
+    """A regular expression of what in the observations only tells how late it is, such as a turn counter. Each step's
+    `info` carries it, for whoever asks whether anything else has changed; empty where no clock is shown."""
     metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Gymnasium does not say it is the class's
         "render_modes": ["rgb_array", "ansi"],
         "render_fps": 8,
@@ -159,6 +171,10 @@ class World(gymnasium.Env[Observation, str], ABC):
             raise ValueError(f"World {self.name!r} has no task {task!r}; it has {', '.join(self.tasks)}.")
         if max_steps < 1:
             raise ValueError(f"max_steps must be at least 1, not {max_steps}.")
+        try:
+            re.compile(self.clock)
+        except re.error as error:
+            raise ValueError(f"World {self.name!r}: its clock is no regular expression: {error}.") from error
         self.task = task
         self.max_steps = max_steps
         self.steps = 0
@@ -178,6 +194,10 @@ class World(gymnasium.Env[Observation, str], ABC):
     def frame(self) -> Frame:
         """The present moment as people see it. Looking never changes the episode."""
 
+    def tiles(self) -> NDArray[np.uint8] | None:
+        """The present moment in the engine's own pictures, RGB, for a world whose frame is text; None without any."""
+        return None
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -192,7 +212,7 @@ class World(gymnasium.Env[Observation, str], ABC):
         self.steps = 0
         turn = self._guarded("reset", self._reset, int(self.np_random.integers(2**31)) if seed is None else seed)
         self._running = True
-        return turn.observation, _info(turn)
+        return turn.observation, self._info(turn)
 
     def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Advance by one action: (observation, reward, terminated, truncated, info).
@@ -209,7 +229,7 @@ class World(gymnasium.Env[Observation, str], ABC):
         terminated = turn.end_reason is not None
         truncated = not terminated and (turn.truncated or self.steps >= self.max_steps)
         self._running = not (terminated or truncated)
-        return turn.observation, turn.reward, terminated, truncated, _info(turn)
+        return turn.observation, turn.reward, terminated, truncated, self._info(turn)
 
     def close(self) -> None:
         """End the episode. Closing twice is harmless."""
@@ -224,8 +244,9 @@ class World(gymnasium.Env[Observation, str], ABC):
             turn: Turn = call(argument)
         except Exception as error:
             raise EngineFailure(f"World {self.name!r} ({self.task}) broke in {doing}: {error!r}") from error
-        return turn
+        long, short = (turn.observation[part].translate(_CONTROLS) for part in ("long", "short"))
+        return turn._replace(observation=Observation(long=long, short=short))
 
-
-def _info(turn: Turn) -> dict[str, Any]:
-    return {"progression": turn.progression, "statistics": turn.statistics, "end_reason": turn.end_reason}
+    def _info(self, turn: Turn) -> dict[str, Any]:
+        told = {"progression": turn.progression, "statistics": turn.statistics, "end_reason": turn.end_reason}
+        return told | {"clock": self.clock} if self.clock else told

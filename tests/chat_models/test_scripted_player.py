@@ -225,7 +225,7 @@ def test_a_system_message_without_the_routines_operations_is_our_error(player: B
         said(player, system(ACT_VOCABULARY), user(LOG + NOTEBOOK))
 
 
-@pytest.mark.parametrize("world", ["nethack", ""])
+@pytest.mark.parametrize("world", ["no-such-world", ""])
 def test_a_world_it_cannot_play_is_refused_when_it_is_made(world: str) -> None:
     with pytest.raises(UnknownWorld):
         ScriptedPlayer(world=world)

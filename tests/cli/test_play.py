@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 from openai_stub import OpenAIStub, status
+from PIL import Image
 from playing import Reply, by_turn
 
 from cli.app import main
+from cli.frame_files import FrameFiles
 from traces import EpisodeFolder, TraceReader
+from worlds import make_world
 
 AUTOMEM = str(Path(sys.executable).with_name("automem"))
 EPISODE = Path("episodes/vault/three-doors/seed-4")
@@ -68,6 +71,41 @@ def everything(run: Path) -> dict[str, Any]:
 
 
 # Plain lines
+
+
+def test_frames_are_pictures_of_every_step_and_change_nothing(automem: Run, tmp_path: Path) -> None:
+    plain, drawn, frames = tmp_path / "plain", tmp_path / "drawn", tmp_path / "a" / "frames"
+    automem("play", *VAULT, "--steps", "3", "--out", str(plain))
+    automem("play", *VAULT, "--steps", "2", "--out", str(drawn), "--frames", str(frames))
+    assert [path.name for path in sorted(frames.iterdir())] == [f"step-{step:06}.png" for step in (1, 2, 3)]
+    first = {path.name: path.read_bytes() for path in frames.iterdir()}
+    automem("play", "--episode", str(drawn / EPISODE), "--steps", "1", "--frames", str(frames), "--tiles")
+    assert len(list(frames.iterdir())) == 4
+    assert {name: (frames / name).read_bytes() for name in first} == first  # step 3 was drawn twice, and alike
+    assert everything(drawn) == everything(plain)
+    assert all(picture.startswith(b"\x89PNG") for picture in first.values())
+
+
+def test_tiles_are_drawn_where_a_world_has_them(tmp_path: Path) -> None:
+    shapes = {}
+    for tiles in (False, True):
+        world = make_world("nethack")
+        world.reset(seed=42)
+        FrameFiles(tmp_path, tiles=tiles).write(world, 7)
+        world.close()
+        with Image.open(tmp_path / "step-000007.png") as picture:
+            shapes[tiles] = picture.size
+    assert shapes == {False: (800, 456), True: (1264, 432)}
+
+
+def test_frames_that_cannot_be_written_end_the_play_in_one_line(automem: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    code, _, errors = automem(
+        *("play", *VAULT, "--out", str(tmp_path / "run"), "--frames", str(tmp_path / "file" / "frames"))
+    )
+    assert code == 1
+    assert len(errors.splitlines()) == 1
+    assert f"cannot write the frame {tmp_path}/file/frames/step-000001.png: Not a directory" in errors
 
 
 def test_over_a_pipe_each_step_is_a_short_block_without_control_codes(tmp_path: Path) -> None:
@@ -141,6 +179,7 @@ def test_a_machines_failure_is_one_line_and_the_episode_goes_on_later(
         (["--model", "gpt"], "gpt"),
         (["--delay", "-1"], "--delay"),
         (["--gameplay-base-url", "http://x/v1"], "--gameplay-model"),
+        (["--tiles"], "--frames"),
         (["--episode", "nowhere"], "holds no episode"),
         (["--episode", "BEGUN", "--seed", "5"], "leave out --seed"),
         (["--episode", "BEGUN", "--max-steps", "5"], "leave out --max-steps"),

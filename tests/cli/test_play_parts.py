@@ -18,6 +18,7 @@ from cli.pace import Pace
 from cli.tiles import Tiles, drawn, scaled
 from cli.view import View
 from cli.visible_text import one_line, visible
+from worlds.world import ColouredText
 
 # Text made safe
 
@@ -140,6 +141,32 @@ def test_half_blocks_carry_two_pixels_in_the_terminals_colours() -> None:
 
 def test_a_frame_of_text_is_cut_and_made_safe() -> None:
     assert printed("..@\x1b[2J\n#####", 6, 9, "truecolor") == "..@␛[…\n#####\n"
+
+
+def coloured(cursor: tuple[int, int] | None = None) -> ColouredText:
+    lines = ((("ab", "#ff0000"), ("c ", "#00ff00")), (("d", "#ff0000"),), (("\x1b[2J", "#00ff00"),))
+    return ColouredText.of(lines, cursor)
+
+
+def test_a_frame_in_colour_keeps_its_colours_on_a_ground_of_its_own_and_is_made_safe() -> None:
+    lines = printed(coloured((1, 1)), 9, 9, "truecolor").splitlines()
+    red, green, ground = "38;2;255;0;0", "38;2;0;255;0", "48;2;0;0;0"
+    assert lines[0] == f"\x1b[{red};{ground}mab\x1b[0m\x1b[{green};{ground}mc \x1b[0m"
+    assert lines[1] == f"\x1b[{red};{ground}md\x1b[0m\x1b[7;{ground}m \x1b[0m\x1b[{ground}m  \x1b[0m"
+    assert lines[2] == f"\x1b[{green};{ground}m␛[2J\x1b[0m"
+    assert len(lines) == 3
+
+
+def test_where_there_is_no_room_a_frame_in_colour_is_shown_around_its_cursor() -> None:
+    frame = ColouredText.of(tuple((("0123456789", "#cccccc"),) for _ in range(9)), (4, 7))
+    shown = drawn(frame, colours=True)
+    assert shown is not None
+    assert (shown.size(99, 99), shown.size(4, 3)) == ((10, 9), (4, 3))
+    console = Console(file=io.StringIO(), width=4, color_system=None)
+    console.print(shown, height=3)
+    written = console.file
+    assert isinstance(written, io.StringIO)
+    assert written.getvalue() == "5678\n" * 3  # and plain where there are no colours
 
 
 # What is chosen on the screen

@@ -107,6 +107,24 @@ def test_a_picture_becomes_coloured_cells_and_words_where_there_are_no_colours(t
     assert "health: 9/9" in alone
 
 
+def test_a_terminal_is_drawn_in_its_colours_around_its_cursor(tmp_path: Path, server: OpenAIStub) -> None:
+    server.default = by_turn({("PLAN", 0): "<|ACTION|>search<|END|>"})
+    game = {"world": "nethack", "task": "NetHackChallenge-v0", "seed": 42}
+    watched, pace = watch(tmp_path / "run", 1, given=game, model="vllm:m", base_url=server.url)
+    wide = drawn(watched, pace, View(colours=True), 200, 50)
+    svg, screen = wide.export_svg(clear=False), wide.export_text()
+    assert {"#5c5c5c", "#cccccc", "#f5f543"} <= set(re.findall(r"#\w{6}", svg))
+    assert re.search(r"Dlvl:1 .* T:2", screen)
+    narrow = shown(watched, pace, View(colours=True), 80, 24)
+    assert not re.search(r"Dlvl:1 .* T:2", narrow)
+    assert "@" in narrow  # what there is room for is where the player is
+    plain = Console(file=io.StringIO(), width=200, height=50, force_terminal=True, no_color=True)
+    plain.print(compose(watched, pace, View(colours=False), 200, 50))
+    assert isinstance(plain.file, io.StringIO)
+    assert re.search(r"Dlvl:1 .* T:2", plain.file.getvalue())
+    assert not re.search(r"\x1b\[[0-9;]*[34]8;", plain.file.getvalue())
+
+
 def test_a_file_of_the_notebook_can_be_looked_into(tmp_path: Path) -> None:
     watched, pace = watch(tmp_path / "run", 9)
     view = View(colours=True, name="codes.md", opened=True)

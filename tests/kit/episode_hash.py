@@ -27,7 +27,7 @@ def told(answer: tuple[Any, ...]) -> bytes:
 def play(world: World, seed: int, steps: int = STEPS, *, look: bool = False) -> str:
     """The hash of `steps` random actions; an episode that ends is followed by that of the next seed.
 
-    With `look`, a frame is asked for after every step.
+    With `look`, a frame and tiles are asked for after every step.
     """
     chance = random.Random(seed)
     digest = hashlib.sha256(told(world.reset(seed=seed)))
@@ -36,6 +36,7 @@ def play(world: World, seed: int, steps: int = STEPS, *, look: bool = False) -> 
         digest.update(told(answer))
         if look:
             world.frame()
+            world.tiles()
         if answer[2] or answer[3]:
             seed += 1
             digest.update(told(world.reset(seed=seed)))

@@ -24,6 +24,11 @@ class Played:
     positions: list[tuple[int, int]] = field(default_factory=list)
     """Where the engine says the player stood at each step; no prompt holds it."""
     died: bool = False
+    progression: float = 0.0
+    deepest: int = 0
+    """The deepest level reached, where the world has levels."""
+    observations: list[str] = field(default_factory=list)
+    """What was shown before each action."""
 
 
 def play(
@@ -35,11 +40,14 @@ def play(
     log: frozenset[str] = LOG,
     plan: frozenset[str] = PLAN,
     each_step: Callable[[int], None] = lambda step: None,
+    world_name: str = "crafter",
+    task: str | None = None,
 ) -> Played:
-    """An episode of Crafter; `policy` is asked for a player for every single call. No LOG without a notebook."""
-    world = make_world("crafter", max_steps=steps)
+    """An episode; `policy` is asked for a player for every single call. No LOG without a notebook."""
+    world = make_world(world_name, task, max_steps=steps)
     observation, info = world.reset(seed=seed)
     played = Played(positions=[tuple(info["statistics"]["position"])])
+    allowed = plan if notebook else ACT_ONLY
     before = ""
     for step in range(1, steps + 1):
         now = f"## Now\n{observation['long']}\n\n{observation['short']}"
@@ -47,16 +55,20 @@ def play(
             now = f"## Action sent\n{played.actions[-1]}\n\n{now}"
         if notebook and before:
             _routine(policy, "LOG", step, f"## Before\n{before}\n\n{now}", notebook, log)
-        action = _routine(policy, "PLAN", step, now, notebook, plan if notebook else ACT_ONLY)
-        assert action is not None
+        action = _routine(policy, "PLAN", step, now, notebook, allowed)
+        assert action in world.actions
+        played.observations.append(now)
         each_step(step)
         before = f"{observation['long']}\n\n{observation['short']}"
         observation, _, played.died, truncated, info = world.step(action)
         played.actions.append(action)
-        played.unlocked = info["statistics"]["achievements"]
+        played.unlocked = info["statistics"].get("achievements", [])
+        played.deepest = info["statistics"].get("deepest", 0)
+        played.progression = info["progression"]
         played.positions.append(tuple(info["statistics"]["position"]))
         if played.died or truncated:
             break
+    world.close()
     return played
 
 
@@ -82,4 +94,4 @@ def _routine(
 def _carried_out(notebook: MemoryFS | None, name: str, arguments: dict[str, Any]) -> tuple[str, str]:
     result = getattr(notebook, name)(**arguments)
     assert result.code is None, result.text
-    return f"{name.upper()} {arguments['file']}", result.text
+    return f"{name.upper()} {next(iter(arguments.values()))}", result.text

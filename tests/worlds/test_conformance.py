@@ -49,12 +49,13 @@ def test_actions_are_distinct_described_and_hold_the_default(world: World) -> No
 def test_reset_and_step_answer_in_gymnasiums_form(world: World) -> None:
     observation, info = world.reset(seed=1)
     assert observation in world.observation_space
-    assert set(info) == {"progression", "statistics", "end_reason"}
+    told = {"progression", "statistics", "end_reason", *(["clock"] if world.clock else [])}
+    assert set(info) == told
     observation, reward, terminated, truncated, info = world.step(world.actions.default)
     assert observation in world.observation_space
     assert isinstance(reward, float)
     assert (type(terminated), type(truncated)) == (bool, bool)
-    assert set(info) == {"progression", "statistics", "end_reason"}
+    assert set(info) == told
 
 
 def test_what_is_answered_survives_json(world: World) -> None:
@@ -121,6 +122,7 @@ def test_two_worlds_played_in_turns_do_not_disturb_each_other(world: World) -> N
                 beside.reset(seed=2)
             if beside is not None:
                 beside.frame()
+                beside.tiles()
             if answer[2] or answer[3]:
                 break
         return answers
@@ -145,6 +147,15 @@ def test_a_frame_is_a_picture_or_text_and_looking_twice_shows_the_same(world: Wo
         assert first.dtype == np.uint8
         assert (first.ndim, first.shape[2]) == (3, 3)
         np.testing.assert_array_equal(first, second)
+
+
+def test_tiles_are_a_picture_if_there_are_any(world: World) -> None:
+    world.reset(seed=1)
+    tiles = world.tiles()
+    if tiles is not None:
+        assert tiles.dtype == np.uint8
+        assert (tiles.ndim, tiles.shape[2]) == (3, 3)
+        assert isinstance(world.frame(), str), "a world whose frame is a picture needs no other"
 
 
 def test_closing_twice_is_harmless(world: World) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -143,6 +144,16 @@ def test_pages_of_a_message_are_shown_as_one(world: World) -> None:
     said = [message(answer) for answer in until_death(world, 5)[1:]]
     assert not [text for text in said if "--More--" in text]
     assert "\n" in next(text for text in said if text.startswith("You begin praying"))
+
+
+def test_a_turn_in_which_nothing_happens_differs_by_the_clock_alone(world: World) -> None:
+    world.reset(seed=42)
+    before, after = [world.step("search")[0]["long"] for _ in range(3)][1:]
+    assert before != after
+    assert re.sub(world.clock, "", before) == re.sub(world.clock, "", after)
+    status = "Dlvl:1 HP:9(9) T:{} Hungry"
+    lines = [f"|..|{' ' * 76}\n{status.format(turn).ljust(80)}\n" for turn in (9, 10, 99_999)]
+    assert {re.sub(world.clock, "", line) for line in lines} == {"|..|\nDlvl:1 HP:9(9)  Hungry\n"}
 
 
 def test_every_action_can_be_played(world: World) -> None:

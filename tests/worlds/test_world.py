@@ -12,6 +12,7 @@ class Countdown(World):
     tasks = ("three",)
     actions = ACTIONS
     left = 3
+    status = ""
 
     def _reset(self, seed: int) -> Turn:
         self.left = 3
@@ -24,7 +25,7 @@ class Countdown(World):
         return self._turn()._replace(truncated=action == "GO  ON")
 
     def _turn(self) -> Turn:
-        observation = Observation(long=f"{self.left} left", short="")
+        observation = Observation(long=f"{self.left} left", short=self.status)
         return Turn(observation, 1.0, 1 - self.left / 3, {}, None if self.left else "landed")
 
     def frame(self) -> str:
@@ -66,6 +67,25 @@ def test_what_breaks_in_the_engine_is_an_engine_failure_that_says_where_and_ends
         world.step("Go")
     world.reset(seed=0)
     assert world.step("Go")[0]["long"] == "2 left"
+
+
+def test_observations_hold_no_control_characters_but_tab_and_line_feed_and_keep_their_columns(world: Countdown) -> None:
+    world.status = "\0a\x1b[2J\tb\r\n\x7f\x85é"
+    observation = world.step("Go")[0]
+    assert observation["short"] == " a [2J\tb \n  é"
+    assert observation in world.observation_space
+    assert Observation(long="", short="\0") not in world.observation_space
+
+
+def test_a_world_that_shows_a_clock_says_so_in_every_info() -> None:
+    class Clock(Countdown):
+        clock = r"\d+ left"
+
+    world = Clock("three", 10)
+    assert world.reset(seed=0)[1]["clock"] == world.step("Go")[4]["clock"] == r"\d+ left"
+    Clock.clock = "(left"
+    with pytest.raises(ValueError, match="'countdown': its clock is no regular expression"):
+        Clock("three", 10)
 
 
 def test_an_unknown_task_a_useless_limit_and_a_negative_seed_are_our_errors(world: Countdown) -> None:

@@ -1,0 +1,146 @@
+"""A modest solver for Boxoban's levels: best-first search over pushes, bounded, on the map as NetHack draws it.
+
+It knows corners that hold a box for ever and how many pushes each goal is away, and nothing else: many of the published
+levels are beyond it.
+"""
+
+import heapq
+from collections import deque
+from typing import NamedTuple
+
+from worlds.map_reading import STEPS, Map, Place
+
+_WAYS = {name: STEPS[name] for name in ("north", "east", "south", "west")}
+_OPEN = frozenset(".{`0@<_")
+_FAR = 1_000
+_BOXES = 3
+"""So many boulders are a puzzle even where player and boulders hide every goal."""
+
+
+class Puzzle(NamedTuple):
+    """A level at one moment."""
+
+    floor: frozenset[Place]
+    goals: frozenset[Place]
+    """Goals that can be seen: boxes and the player hide those they stand on."""
+    boxes: frozenset[Place]
+    player: Place
+
+
+def read_puzzle(seen: Map) -> Puzzle | None:
+    """The puzzle on a map; None where it shows none."""
+    boxes, goals = frozenset(seen.boulders), frozenset(seen.find("{"))
+    if seen.player is None or seen.stairs_down or not boxes or not (goals or len(boxes) >= _BOXES):
+        return None
+    floor = frozenset(seen.find("".join(_OPEN))) | {seen.player}
+    return Puzzle(floor, goals, boxes, seen.player)
+
+
+def solve(puzzle: Puzzle, most: int) -> list[str]:
+    """The moves that put a box on every goal, found within `most` looked-at positions; empty where none were."""
+    if len(puzzle.goals) > len(puzzle.boxes):
+        return []
+    away = _pushes_away(puzzle)
+    start = (puzzle.boxes, _area_name(_reach(puzzle, puzzle.boxes, puzzle.player)))
+    queue: list[tuple[int, int, frozenset[Place], Place]] = [(0, 0, puzzle.boxes, puzzle.player)]
+    came: dict[tuple[frozenset[Place], Place], tuple[frozenset[Place], Place, Place, str] | None] = {}
+    seen, number = {start}, 0
+    came[puzzle.boxes, puzzle.player] = None
+    for _ in range(most):
+        if not queue:
+            return []
+        _, _, boxes, player = heapq.heappop(queue)
+        if puzzle.goals <= boxes:
+            return _moves(puzzle, came, boxes, player)
+        reach = _reach(puzzle, boxes, player)
+        for box in boxes:
+            for name, (dx, dy) in _WAYS.items():
+                behind, ahead = Place(box.x - dx, box.y - dy), Place(box.x + dx, box.y + dy)
+                if behind not in reach or ahead not in away or ahead in boxes:
+                    continue
+                pushed = boxes - {box} | {ahead}
+                known = pushed, _area_name(_reach(puzzle, pushed, box))
+                if known in seen or _stuck(puzzle, pushed, ahead):
+                    continue
+                seen.add(known)
+                number += 1
+                came[pushed, box] = (boxes, player, behind, name)
+                heapq.heappush(queue, (_cost(puzzle, pushed, away), number, pushed, box))
+    return []
+
+
+def _pushes_away(puzzle: Puzzle) -> dict[Place, dict[Place, int]]:
+    """For every cell from which a box can still get to a goal: pushes to each goal, other boxes aside."""
+    away: dict[Place, dict[Place, int]] = {}
+    for goal in puzzle.goals:
+        queue = deque([(goal, 0)])
+        seen = {goal}
+        while queue:
+            box, pushes = queue.popleft()
+            away.setdefault(box, {})[goal] = pushes
+            for dx, dy in _WAYS.values():
+                before, stand = Place(box.x - dx, box.y - dy), Place(box.x - 2 * dx, box.y - 2 * dy)
+                if before in puzzle.floor and stand in puzzle.floor and before not in seen:
+                    seen.add(before)
+                    queue.append((before, pushes + 1))
+    return away
+
+
+def _cost(puzzle: Puzzle, boxes: frozenset[Place], away: dict[Place, dict[Place, int]]) -> int:
+    """Pushes still needed, at least about: every goal takes its nearest box that is not taken."""
+    free, total = sorted(boxes), 0
+    for goal in sorted(puzzle.goals, key=lambda goal: min(away.get(box, {}).get(goal, _FAR) for box in boxes)):
+        best = min(free, key=lambda box: away.get(box, {}).get(goal, _FAR))
+        total += away.get(best, {}).get(goal, _FAR)
+        free.remove(best)
+    return total
+
+
+def _stuck(puzzle: Puzzle, boxes: frozenset[Place], box: Place) -> bool:
+    """Whether a box stands in a square of four that nothing in it can leave."""
+    for dx in (-1, 1):
+        for dy in (-1, 1):
+            square = (box, Place(box.x + dx, box.y), Place(box.x, box.y + dy), Place(box.x + dx, box.y + dy))
+            held = all(cell in boxes or cell not in puzzle.floor for cell in square)
+            if held and any(cell in boxes and cell not in puzzle.goals for cell in square):
+                return True
+    return False
+
+
+def _reach(puzzle: Puzzle, boxes: frozenset[Place], player: Place) -> dict[Place, tuple[Place, str]]:
+    """Cells the player can walk to, with the step that led to each."""
+    reach: dict[Place, tuple[Place, str]] = {player: (player, "")}
+    queue = deque([player])
+    while queue:
+        at = queue.popleft()
+        for name, (dx, dy) in _WAYS.items():
+            there = Place(at.x + dx, at.y + dy)
+            if there in puzzle.floor and there not in boxes and there not in reach:
+                reach[there] = at, name
+                queue.append(there)
+    return reach
+
+
+def _area_name(reach: dict[Place, tuple[Place, str]]) -> Place:
+    return min(reach)
+
+
+def _moves(
+    puzzle: Puzzle,
+    came: dict[tuple[frozenset[Place], Place], tuple[frozenset[Place], Place, Place, str] | None],
+    boxes: frozenset[Place],
+    player: Place,
+) -> list[str]:
+    """The walk and the pushes that led to a position."""
+    parts: list[list[str]] = []
+    step = came[boxes, player]
+    while step is not None:
+        boxes, player, behind, name = step
+        reach = _reach(puzzle, boxes, player)
+        walk = [name]
+        while behind != player:
+            behind, way = reach[behind]
+            walk.append(way)
+        parts.append(walk[::-1])
+        step = came[boxes, player]
+    return [name for walk in reversed(parts) for name in walk]
