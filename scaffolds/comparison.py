@@ -1,10 +1,10 @@
 """What changed from one scaffold to another, area by area, and whether any of it is more than wording."""
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scaffolds.hook_changes import REWORDED, behaviour, changed_entry_points
 from scaffolds.scaffold import Scaffold
 from scaffolds.settings import FileSpec
 
@@ -15,7 +15,12 @@ class Area(StrEnum):
     VOCABULARY = "vocabulary"
     FILE_SCHEMA = "file schema"
     PROMPTS = "prompts"
-    HOOKS = "hooks"
+    NOTICES = "notices"
+    """What `observe` tells the model."""
+    MAINTAINED = "maintained files"
+    """What `maintain` writes."""
+    ACTIONS = "action repair and veto"
+    """What `act` makes of the model's actions. Of all areas the only one that is task policy, not memory."""
     OPERATIONS = "operations"
     MEMORY = "memory"
     SETTINGS = "settings"
@@ -41,6 +46,11 @@ class Comparison:
         """Whether at least one change is structural, as a revision in loop 1 must have."""
         return any(change.structural for change in self.changes)
 
+    @property
+    def memory_only(self) -> bool:
+        """Whether no code came between the model and its actions: nothing of what `act` does may have changed."""
+        return not any(change.area is Area.ACTIONS and change.structural for change in self.changes)
+
     def by_area(self) -> dict[Area, tuple[Change, ...]]:
         """The changes of each area that has some."""
         return {
@@ -60,7 +70,8 @@ def compare(old: Scaffold, new: Scaffold) -> Comparison:
             *_vocabulary(old, new),
             *_files(old, new),
             *_prompts(old, new),
-            *_code(old, new),
+            *_hooks(old, new),
+            *_operations(old, new),
             *_memory(old, new),
             *_settings(old, new),
         )
@@ -100,15 +111,28 @@ def _prompts(old: Scaffold, new: Scaffold) -> list[Change]:
     ]
 
 
-def _code(old: Scaffold, new: Scaffold) -> list[Change]:
-    changes = []
-    for area, name in ((Area.HOOKS, "hooks.py"), (Area.OPERATIONS, "operations.py")):
-        before, after = (scaffold.code[name].source if name in scaffold.code else "" for scaffold in (old, new))
-        if before != after:
-            structural = _behaviour(before) != _behaviour(after)
-            what = "added" if not before else "removed" if not after else "changed" if structural else "worded anew"
-            changes.append(Change(area, f"{name} {what}", structural))
-    return changes
+_ENTRY_POINTS = {"observe": Area.NOTICES, "maintain": Area.MAINTAINED, "act": Area.ACTIONS}
+
+
+def _hooks(old: Scaffold, new: Scaffold) -> list[Change]:
+    before, after = _source(old, "hooks.py"), _source(new, "hooks.py")
+    return [
+        Change(_ENTRY_POINTS[point], f"{point} {what}", what != REWORDED)
+        for point, what in changed_entry_points(before, after).items()
+    ]
+
+
+def _operations(old: Scaffold, new: Scaffold) -> list[Change]:
+    before, after = _source(old, "operations.py"), _source(new, "operations.py")
+    if before == after:
+        return []
+    structural = behaviour(before) != behaviour(after)
+    what = "added" if not before else "removed" if not after else "changed" if structural else REWORDED
+    return [Change(Area.OPERATIONS, f"operations.py {what}", structural)]
+
+
+def _source(scaffold: Scaffold, name: str) -> str:
+    return scaffold.code[name].source if name in scaffold.code else ""
 
 
 def _memory(old: Scaffold, new: Scaffold) -> list[Change]:
@@ -123,7 +147,7 @@ def _memory(old: Scaffold, new: Scaffold) -> list[Change]:
 
 def _settings(old: Scaffold, new: Scaffold) -> list[Change]:
     changes = []
-    for field in ("world", "summary", "parent", "dialect", "turns", "limits", "roles"):
+    for field in ("world", "summary", "parent", "dialect", "turns", "limits", "hooks_share", "roles"):
         before, after = getattr(old.settings, field), getattr(new.settings, field)
         if before != after:
             structural = field in ("world", "dialect", "roles")
@@ -136,14 +160,3 @@ def _added_and_removed(
 ) -> str:
     said = [f"+{name}" for name in after if name not in before] + [f"-{name}" for name in before if name not in after]
     return " ".join(said)
-
-
-def _behaviour(source: str) -> str:
-    """The program without its comments and docstrings."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:]
-    return ast.dump(tree)

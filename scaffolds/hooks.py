@@ -198,8 +198,9 @@ def checked_notices(notices: object) -> list[str]:
     """What `observe` returned. BrokenPromise if it may not."""
     if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
         raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
-    if sum(map(len, notices)) > SAID_CHARS:
-        raise BrokenPromise(f"it may say {SAID_CHARS:,} characters, not {sum(map(len, notices)):,}")
+    said = len("\n".join(notices))  # a notice without a word is a line of the prompt too
+    if said > SAID_CHARS:
+        raise BrokenPromise(f"it may say {SAID_CHARS:,} characters, not {said:,}")
     return list(notices)
 
 

@@ -73,6 +73,9 @@ class Settings(_Table):
     limits: Limits = Limits()
     vocabulary: RoutineVocabulary
     files: dict[str, FileSpec] = Field(default_factory=dict)
+    hooks_share: float = Field(default=0.5, ge=0, le=1)
+    """Loop 1 may let hooks keep at most this share of the declared files, half of them by default: the model decides
+    what is stored. What the scaffold says that a search starts from holds for all its revisions."""
     roles: Roles = Roles()
 
 

@@ -1,7 +1,9 @@
 """Traces: what happened in an episode, recorded step by step, read back, measured and summed up."""
 
+from traces.flags import StepFlags, flagged_steps
 from traces.folders import EpisodeFolder, RunFolder, TraceDamaged, TraceFailure
 from traces.metrics import METRICS_VERSION, MetricsAccumulator
+from traces.outline import StepOutline
 from traces.plain_json import RecordError
 from traces.reader import TraceReader
 from traces.records import (
@@ -32,6 +34,8 @@ __all__ = [
     "OperationRecord",
     "RecordError",
     "RunFolder",
+    "StepFlags",
+    "StepOutline",
     "StepRecord",
     "TraceDamaged",
     "TraceFailure",
@@ -39,6 +43,7 @@ __all__ = [
     "TraceWriter",
     "aggregate",
     "copy_steps",
+    "flagged_steps",
     "read_result",
     "read_results",
     "read_run",

@@ -11,7 +11,9 @@ unproductive_action_rate share of the judged actions that were stuck or oscillat
                          Stuck: long and short text are what they were before the action: nothing that the agent can
                          perceive was gained. Oscillating: not stuck, and the last four observations read A, B, A, B:
                          one full return trip. A single step back is not counted, since retreating has its uses.
-                         Waiting and sleeping count where nothing changes; a text that shows a clock never repeats
+                         Waiting and sleeping count where nothing changes. What the world declares to be its clock
+                         (info["clock"]; see traces/timeless.py) is no change; version 1 knew no clocks, and where the
+                         text showed one, found nothing unproductive
 redundant_write_rate     share of the writes that added nothing: the notebook answered "duplicate" or "exists", or an
                          appended text equals one of the last 64 appended to the same file but for letter case,
                          spacing, punctuation and a stamp such as "step 12" or "turn 12"
@@ -33,15 +35,11 @@ tokens                   {"prompt", "completion", "cached"}: sums over the episo
 from collections import Counter
 from typing import Any
 
+from traces.flags import RECALLS, WRITES, StepJudge, is_empty_search, is_search
 from traces.records import Conversation, Message, OperationRecord, StepRecord
-from traces.redundancy import RecentTexts
+from traces.timeless import Observation, clock_of
 
-METRICS_VERSION = 1
-
-_WRITES = frozenset({"written", "duplicate", "exists"})
-_RECALLS = frozenset({"hit", "empty", "missing"})
-
-Observation = dict[str, str]
+METRICS_VERSION = 2
 
 
 class MetricsAccumulator:
@@ -51,21 +49,22 @@ class MetricsAccumulator:
         self._steps = 0
         self._progression = 0.0
         self._return = 0.0
-        self._seen: list[Observation] = []  # the last three observations
+        self._judge = StepJudge()
+        self._clock = ""
         self._judged = self._unproductive = 0
         self._counts: Counter[str] = Counter()
         self._actions: Counter[str] = Counter()
         self._mistakes: Counter[str] = Counter()
         self._rejections: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
-        self._appended = RecentTexts()
 
     def update(self, record: StepRecord) -> None:
         """Count the next step."""
-        if self._seen:
+        self._clock = clock_of(record.info)
+        if self._judge.begun:
             self._judged += 1
-            self._unproductive += _is_unproductive(self._seen, record.observation)
-        self._seen = [*self._seen[-2:], record.observation]
+            self._unproductive += self._judge.action(record.observation, self._clock) is not None
+        self._judge.observe(record.observation, self._clock)
         self._steps += 1
         self._progression = float(record.info.get("progression", self._progression))
         self._return += record.reward
@@ -80,9 +79,9 @@ class MetricsAccumulator:
     def result(self, final_observation: Observation | None = None) -> dict[str, Any]:
         """Return all metrics so far, plain data; `final_observation` judges the last action too."""
         judged, unproductive = self._judged, self._unproductive
-        if final_observation is not None and self._seen:
+        if final_observation is not None and self._judge.begun:
             judged += 1
-            unproductive += _is_unproductive(self._seen, final_observation)
+            unproductive += self._judge.action(final_observation, self._clock) is not None
         steps, counts, tokens = self._steps, self._counts, self._tokens
         return {
             "metrics_version": METRICS_VERSION,
@@ -117,24 +116,16 @@ class MetricsAccumulator:
             self._mistakes[str(operation.code)] += 1
         elif outcome == "rejected":
             self._rejections[str(operation.code)] += 1
-        elif outcome in _RECALLS:
+        elif outcome in RECALLS:
             self._counts["recalls"] += 1
-            if operation.operation == "search":
+            if is_search(operation):
                 self._counts["searches"] += 1
                 self._counts[f"{routine} searches"] += 1
-                self._counts["empty_searches"] += outcome != "hit"
-        elif outcome in _WRITES:
+                self._counts["empty_searches"] += is_empty_search(operation)
+        elif outcome in WRITES:
             self._counts["writes"] += 1
             self._counts[f"{routine} writes"] += 1
-            repeated = operation.operation == "append" and self._appended.repeats(operation)
-            self._counts["redundant"] += repeated or outcome != "written"
-
-
-def _is_unproductive(seen: list[Observation], after: Observation) -> bool:
-    """Say whether the action between the last of `seen` (at most three) and `after` was stuck or oscillating."""
-    if after == seen[-1]:
-        return True
-    return len(seen) == 3 and seen[0] == seen[2] and seen[1] == after
+            self._counts["redundant"] += self._judge.is_redundant(operation)
 
 
 def _prompt_characters(conversation: Conversation) -> int:

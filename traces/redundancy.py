@@ -2,8 +2,6 @@
 
 import re
 
-from traces.records import OperationRecord
-
 _TEXTS = 64  # remembered per file: enough to catch a refrain, and a bound on memory
 _FILES = 64  # files whose texts are remembered
 _STAMP = re.compile(r"\b(?:step|turn|t)\s*[:=#]?\s*\d+\b")
@@ -16,14 +14,13 @@ class RecentTexts:
     def __init__(self) -> None:
         self._files: dict[str, dict[str, None]] = {}
 
-    def repeats(self, operation: OperationRecord) -> bool:
-        """Say whether the text was lately appended to this file, and remember it."""
-        file = operation.file or ""
-        recent = self._files.pop(file, {})
-        self._files[file] = recent  # the file used last stands last
+    def repeats(self, file: str | None, text: str) -> bool:
+        """Say whether `text` was lately appended to `file`, and remember it."""
+        recent = self._files.pop(file or "", {})
+        self._files[file or ""] = recent  # the file used last stands last
         if len(self._files) > _FILES:
             del self._files[next(iter(self._files))]
-        form = _normal_form(str(operation.arguments.get("text", "")))
+        form = normal_form(text)
         repeated = bool(form) and form in recent
         recent.pop(form, None)
         recent[form] = None
@@ -32,5 +29,6 @@ class RecentTexts:
         return repeated
 
 
-def _normal_form(text: str) -> str:
+def normal_form(text: str) -> str:
+    """Return `text` without letter case, spacing, punctuation and stamps: equal forms say the same."""
     return " ".join(_NOT_WORDS.sub(" ", _STAMP.sub(" ", text.casefold())).split())

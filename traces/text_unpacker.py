@@ -21,7 +21,7 @@ class TextUnpacker:
 
     def unpack(self, packed: Packed, step: int) -> str:
         """Return the text that `packed` stands for in line `step`. Raises ValueError where it stands for none."""
-        return self._text(packed, (step + 1, 0))
+        return packed if isinstance(packed, str) else self._text(packed, (step + 1, 0))
 
     def _text(self, packed: Packed, before: tuple[int, int]) -> str:
         if isinstance(packed, str):

@@ -1,8 +1,8 @@
 """The command that starts a contained process: what it sees, and nothing else.
 
-It sees an interpreter with its standard library, the system's shared libraries and the few files of ours that it
-needs, all read-only. There is no /proc, no /dev, no /etc, no place to write, no network, no other process, no
-environment, no user of the host, and no capability.
+It sees an interpreter with its standard library, the system's shared libraries and the files it is given, all
+read-only. There is no /proc, no /dev, no /etc, no place to write (a script has a bounded /tmp in memory), no network,
+no other process, no environment, no user of the host, and no capability.
 """
 
 import os
@@ -16,9 +16,9 @@ from scaffolds.containment.system_calls import program
 
 _ROOT = Path(__file__).resolve().parents[2]
 _INSIDE = "scaffolds/containment/inside"
-_HOME = "/automem"
+HOME = "/automem"
 """Where our files lie in the container."""
-_FILES = {
+_HOOKS_FILES = {
     "pydantic.py": f"{_INSIDE}/pydantic.py",
     "memory_fs/__init__.py": f"{_INSIDE}/memory_fs.py",
     "scaffolds/__init__.py": f"{_INSIDE}/scaffolds.py",
@@ -29,39 +29,56 @@ _FILES = {
             "memory_fs/results.py",
             "worlds/map_reading.py",
             *(f"scaffolds/{name}.py" for name in ("faults", "hooks", "notebook_view", "operations", "scaffold_code")),
-            *(f"{_INSIDE}/{name}.py" for name in ("main", "notebook_pipe")),
+            *(f"{_INSIDE}/{name}.py" for name in ("limits", "main", "notebook_pipe")),
         )
     },
 }
-"""The files of ours that it sees: name inside, and name in the repository."""
+"""The files of ours that a scaffold's code sees: name inside, and name in the repository."""
 _SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/nix/store", "/etc/ld.so.cache")
 _NOBODY = "65534"
-_START = f"import sys; sys.path.insert(0, {_HOME!r}); from {_INSIDE.replace('/', '.')}.main import main; main()"
 
 
 class CannotContain(Exception):
     """This machine cannot contain code. The message is a clause: why, and what would have to be installed."""
 
 
-def command(information: int, filter_: int, arguments: Sequence[str]) -> list[str]:
-    """The command line that starts `inside/main.py` with `arguments`.
+def hooks_command(information: int, filter_: int, arguments: Sequence[str]) -> list[str]:
+    """The command line that starts `inside/main.py`, which runs a scaffold's code. Otherwise as `command`."""
+    files = {f"{HOME}/{name}": _ROOT / source for name, source in _HOOKS_FILES.items()}
+    return command(information, filter_, files, "main", arguments)
 
-    `information`: file descriptor that is told the process's number; `filter_`: one that gives the seccomp program.
-    CannotContain where bubblewrap is missing.
+
+def command(
+    information: int,
+    filter_: int,
+    files: Mapping[str, Path],
+    program: str,
+    arguments: Sequence[str],
+    scratch_bytes: int | None = None,
+) -> list[str]:
+    """The command line that starts `inside/PROGRAM.py` with `arguments`.
+
+    `information`: file descriptor that is told the process's number; `filter_`: one that gives the seccomp program;
+    `files`: files and folders that it sees, read-only, by their place inside; `scratch_bytes`: the size of a /tmp in
+    memory, where it starts and may write. CannotContain where bubblewrap is missing.
     """
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         raise CannotContain("bubblewrap is not installed here (Debian, Ubuntu: apt-get install bubblewrap)")
     python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    module = f"{_INSIDE.replace('/', '.')}.{program}"
+    start = f"import sys; sys.path.insert(0, {HOME!r}); from {module} import main; main()"
+    scratch = () if scratch_bytes is None else ("--size", str(scratch_bytes), "--tmpfs", "/tmp")
     return [
         bubblewrap,
         *("--unshare-all", "--unshare-user", "--uid", _NOBODY, "--gid", _NOBODY, "--cap-drop", "ALL"),
-        *("--die-with-parent", "--as-pid-1", "--new-session", "--hostname", "contained", "--chdir", "/"),
+        *("--die-with-parent", "--as-pid-1", "--new-session", "--hostname", "contained"),
         *("--seccomp", str(filter_), "--info-fd", str(information)),
         *_mounts(interpreter_places(python)),
-        *(word for name, source in _FILES.items() for word in ("--ro-bind", str(_ROOT / source), f"{_HOME}/{name}")),
+        *(word for place, source in files.items() for word in ("--ro-bind", str(source), place)),
+        *(*scratch, "--chdir", "/tmp" if scratch else "/"),
         *("--remount-ro", "/", "--"),
-        *(str(python), "-I", "-S", "-B", "-X", "utf8", "-c", _START, *arguments),
+        *(str(python), "-I", "-S", "-B", "-X", "utf8", "-c", start, *arguments),
     ]
 
 

@@ -1,10 +1,7 @@
 """A contained process: started, asked, and stopped for good."""
 
 import json
-import os
 import reprlib
-import select
-import signal
 import time
 import weakref
 from collections.abc import Mapping
@@ -13,13 +10,11 @@ from typing import Any
 
 from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.bubblewrap import CannotContain
-from scaffolds.containment.starting import Started, start
+from scaffolds.containment.starting import ending, has_ended, start, stop
 from scaffolds.containment.wire import Stopped, Wire
 
 _LAST_MOMENT_MS = 500
 """How long bubblewrap may take to end after what it contained: usually a millisecond. It passes on how that ended."""
-_DEATH_MS = 5_000
-"""How long the kernel may take to end a killed process; usually a millisecond."""
 
 
 class ContainedProcess:
@@ -31,7 +26,7 @@ class ContainedProcess:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._started = start(bounds)
-        self._close = weakref.finalize(self, _stop, self._started)
+        self._close = weakref.finalize(self, stop, self._started)
         self._clock = (~self.pid << 3) | 2  # the CPU clock of another process: clock_getcpuclockid(3)
         self._wire = Wire(*self._started.pipes, bounds)
         self._calls = 0
@@ -81,12 +76,12 @@ class ContainedProcess:
             ended = reason.kind == "ended"
             words = self._last_words() if ended else ""
             self.close()
-            self._past = Stopped("ended", _ending(self._started.outer.returncode) + words) if ended else reason
+            self._past = Stopped("ended", ending(self._started.outer.returncode) + words) if ended else reason
         return self._past
 
     def _last_words(self) -> str:
         """What it printed last, in brackets, once it has ended by itself."""
-        _wait(self._started.outer_end, _LAST_MOMENT_MS)
+        has_ended(self._started.outer_end, _LAST_MOMENT_MS)
         with suppress(Stopped):
             self._wire.drain()
         words = " ".join(self._wire.last_words.decode(errors="replace").split())[-200:]
@@ -97,36 +92,3 @@ class ContainedProcess:
             return time.clock_gettime(self._clock)
         except OSError:
             raise Stopped("ended", "") from None
-
-
-def _stop(started: Started) -> None:
-    """Kill what is in the container, wait for bubblewrap to have seen it, and let go of the pipes.
-
-    Without time.sleep and so without `Popen.wait(timeout)`, which an event loop may not call under LangGraph's dev
-    server.
-    """
-    outer = started.outer
-    for pipe in (outer.stdin, outer.stdout, outer.stderr):
-        if pipe is not None:
-            pipe.close()
-    with suppress(ProcessLookupError):
-        signal.pidfd_send_signal(started.end, signal.SIGKILL)
-    if not _wait(started.outer_end, _DEATH_MS):
-        outer.kill()
-    outer.wait()
-    os.close(started.end)
-    os.close(started.outer_end)
-
-
-def _wait(process: int, most_ms: int) -> bool:
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    return bool(poll.poll(most_ms))
-
-
-def _ending(status: int) -> str:
-    """In words, the exit status that bubblewrap passes on."""
-    try:
-        return f"it was ended by {signal.Signals(status - 128).name}"
-    except ValueError:
-        return f"it ended with exit status {status}"

@@ -2,15 +2,23 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
 from scaffolds.containment.bounds import Bounds
-from scaffolds.containment.bubblewrap import CannotContain, command, seccomp_filter
+from scaffolds.containment.bubblewrap import CannotContain, hooks_command, seccomp_filter
+
+_DEATH_MS = 5_000
+"""How long the kernel may take to end a killed process; usually a millisecond."""
+
+Command = Callable[[int, int], list[str]]
+"""Makes a command line for bubblewrap of two file descriptors (see `bubblewrap.command`)."""
 
 
 class Started(NamedTuple):
@@ -33,12 +41,18 @@ class Started(NamedTuple):
 
 
 def start(bounds: Bounds) -> Started:
+    """Start a process for a scaffold's code. CannotContain if this machine cannot."""
+    arguments = [json.dumps({"memory_mb": bounds.memory_mb, "cpu_s": bounds.cpu_s})]
+    return launch(lambda information, filter_: hooks_command(information, filter_, arguments))
+
+
+def launch(command: Command) -> Started:
     """Start a contained process. CannotContain if this machine cannot.
 
     It is the child of a thread that lives as long as this process: a contained process dies with the thread that
     started it (PR_SET_PDEATHSIG). And LangGraph's dev server forbids starting processes on its event loop.
     """
-    return _starter(os.getpid()).submit(_start, bounds).result()
+    return _starter(os.getpid()).submit(_launch, command).result()
 
 
 @lru_cache(maxsize=1)
@@ -46,10 +60,10 @@ def _starter(_: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="containment")
 
 
-def _start(bounds: Bounds) -> Started:
+def _launch(command: Command) -> Started:
     reading, writing = os.pipe()
     try:
-        outer = _bubblewrap(bounds, writing)
+        outer = _bubblewrap(command, writing)
     except BaseException:
         os.close(reading)
         raise
@@ -74,12 +88,11 @@ def _told(reading: int) -> int:
     raise ValueError("it ended")
 
 
-def _bubblewrap(bounds: Bounds, information: int) -> subprocess.Popen[bytes]:
-    arguments = [json.dumps({"memory_mb": bounds.memory_mb, "cpu_s": bounds.cpu_s})]
+def _bubblewrap(command: Command, information: int) -> subprocess.Popen[bytes]:
     filter_ = seccomp_filter()
     try:
         return subprocess.Popen(
-            command(information, filter_, arguments),
+            command(information, filter_),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,6 +105,40 @@ def _bubblewrap(bounds: Bounds, information: int) -> subprocess.Popen[bytes]:
         raise CannotContain(f"bubblewrap cannot be started: {error}") from error
     finally:
         os.close(filter_)
+
+
+def stop(started: Started) -> None:
+    """Kill what is in the container, wait for bubblewrap to have seen it, and let go of the pipes.
+
+    Without time.sleep and so without `Popen.wait(timeout)`, which an event loop may not call under LangGraph's dev
+    server.
+    """
+    outer = started.outer
+    for pipe in (outer.stdin, outer.stdout, outer.stderr):
+        if pipe is not None:
+            pipe.close()
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(started.end, signal.SIGKILL)
+    if not has_ended(started.outer_end, _DEATH_MS):
+        outer.kill()
+    outer.wait()
+    os.close(started.end)
+    os.close(started.outer_end)
+
+
+def has_ended(process: int, most_ms: int) -> bool:
+    """Whether a process (its pidfd) ends within so many milliseconds."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    return bool(poll.poll(most_ms))
+
+
+def ending(status: int) -> str:
+    """In words, the exit status that bubblewrap passes on."""
+    try:
+        return f"it was ended by {signal.Signals(status - 128).name}"
+    except ValueError:
+        return f"it ended with exit status {status}"
 
 
 def _complaint(outer: subprocess.Popen[bytes], error: Exception) -> str:

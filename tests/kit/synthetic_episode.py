@@ -25,7 +25,8 @@ class SyntheticEpisode:
     def __init__(self, seed: int = 0, *, recalled: int = 20, told: int = 20) -> None:
         self._random = Random(seed)
         self._recalled, self._told = recalled, told
-        self._notes: list[tuple[str, int, int]] = []  # line, step, revision
+        self._notes: list[tuple[int, str, int, int]] = []  # number, line, step, revision
+        self._holding: dict[str, list[tuple[int, str, int, int]]] = {thing: [] for thing in THINGS}
         self._revision = 0
         self._position = [32, 32]
         self._vitals = [9, 9, 9, 9]
@@ -101,7 +102,10 @@ class SyntheticEpisode:
         recall, answer = self._recall("search", {"file": "actions_log.md", "keyword": keyword})
         note = f"step {step}: {action} at {self._position[0]},{self._position[1]}, {self._words(4)} {keyword}"
         self._revision += 1
-        self._notes.append((note, step, self._revision))
+        self._notes.append((len(self._notes) + 1, note, step, self._revision))
+        for thing in THINGS:
+            if thing in note:
+                self._holding[thing].append(self._notes[-1])
         first = f"{self._words(self._told)}\n\n<|SEARCH|>actions_log.md|{keyword}<|END|>"
         second = f"{self._words(self._told)}\n\n<|APPEND|>actions_log.md|{note}<|END|>\n<|DONE|>"
         append = OperationRecord(
@@ -127,8 +131,8 @@ class SyntheticEpisode:
         return self._conversation("PLAN", user, first, answer, second, [recall, act]), chosen
 
     def _recall(self, operation: str, arguments: dict[str, object]) -> tuple[OperationRecord, str]:
-        keyword = str(arguments.get("keyword", ""))
-        found = [(number + 1, *note) for number, note in enumerate(self._notes) if keyword in note[0]]
+        keyword = arguments.get("keyword")
+        found = self._holding[str(keyword)] if keyword else self._notes
         shown = found[-self._recalled :]
         title = "|".join(map(str, arguments.values()))
         text = "\n".join(note for _, note, _, _ in shown) or "nothing found"

@@ -196,7 +196,7 @@ def test_a_copy_overwrites_nothing(tmp_path):
         ({"scaffold.toml": ("md\"]\npurpose = \"the present", "md\"]\nmax_lines = 9\npurpose = \"the present")},
          Area.FILE_SCHEMA, "max_lines None → 9", False),
         ({"memory/strategy.md": "Drink early."}, Area.MEMORY, "strategy.md: filled", True),
-        ({"hooks.py": HOOKS}, Area.HOOKS, "hooks.py added", True),
+        ({"hooks.py": HOOKS}, Area.NOTICES, "observe added", True),
     ],
 )  # fmt: skip
 def test_a_change_is_put_in_its_area(make_scaffold, edits, area, what, structural):

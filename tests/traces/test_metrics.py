@@ -14,6 +14,7 @@ from traces import (
     TraceReader,
     TraceWriter,
 )
+from traces.flags import flagged_steps
 
 
 def seen(text):
@@ -99,6 +100,25 @@ def test_unproductive_actions_are_stuck_or_oscillating(texts, final, rate):
 def test_an_action_that_changed_only_the_short_text_was_productive():
     records = [StepRecord(1, {"long": "A", "short": "wood: 1"}, "Do"), StepRecord(2, {"long": "A", "short": ""}, "Do")]
     assert measured(records)["unproductive_action_rate"] == 0.0
+
+
+def test_a_clock_that_goes_on_is_no_change():
+    def step(number, text, **info):
+        return StepRecord(number, seen(text), "Do", info=info)
+
+    ticking = ["wall T:9  ", "wall T:10 ", "floor T:11 ", "wall T:12 ", "floor T:13 "]
+    told = [step(number, text, clock=r"T:\d+| +$") for number, text in enumerate(ticking, 1)]
+    assert measured(told, seen("floor T:14 "))["unproductive_action_rate"] == 3 / 5  # stuck, and back and forth
+    silent = [step(number, text) for number, text in enumerate(ticking, 1)]  # a trace older than clocks
+    assert measured(silent, seen("floor T:14 "))["unproductive_action_rate"] == 0.0
+    assert measured([told[0], *silent[1:]])["unproductive_action_rate"] == 0.0
+
+
+def test_flags_know_the_clock_too():
+    texts = ["wall T:9", "wall T:10", "floor T:11"]
+    steps = [StepRecord(n, seen(text), "Do", info={"clock": r"T:\d+"}) for n, text in enumerate(texts, 1)]
+    flags = [flags.unproductive for _, flags in flagged_steps(steps, seen("floor T:12"))]
+    assert flags == ["stuck", None, "stuck"]
 
 
 def test_the_result_may_be_asked_for_at_any_time_without_changing_it():

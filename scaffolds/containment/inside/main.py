@@ -10,13 +10,13 @@ Everything here is in the hands of the code it runs: the parent checks each line
 import gc
 import json
 import os
-import resource
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
+from scaffolds.containment.inside.limits import limit
 from scaffolds.containment.inside.notebook_pipe import NotebookPipe
 from scaffolds.faults import HookFailure, ScaffoldError
 from scaffolds.hooks import DirectHooks, View, check_hooks
@@ -29,7 +29,7 @@ _FAULTS = (HookFailure, ScaffoldError, AttributeError, KeyError, TypeError, Valu
 def main() -> None:
     """Take the limits from the command line, then answer requests."""
     os.environ.clear()  # bubblewrap and Python set PWD and LC_CTYPE
-    _limit(**json.loads(sys.argv[1]))
+    limit(**json.loads(sys.argv[1]))
     pipe = Pipe()
     pipe.say({"ready": True})
     runner = Runner(pipe)
@@ -38,17 +38,6 @@ def main() -> None:
             pipe.say({"id": request["id"], "value": runner.carry_out(request)})
         except _FAULTS as error:  # any other ends this process, with a traceback among what it printed
             pipe.say({"id": request["id"], "fault": _fault(error)})
-
-
-def _limit(memory_mb: int, cpu_s: int) -> None:
-    """Set limits that can never be raised again. No file can grow, so none can be written wherever it lay."""
-    size = memory_mb * 1024 * 1024
-    limits = {"AS": size, "CPU": cpu_s, "NPROC": 1, "NOFILE": 64, "FSIZE": 0, "CORE": 0, "MSGQUEUE": 0, "MEMLOCK": 0}
-    for name, limit in limits.items():
-        kind = getattr(resource, f"RLIMIT_{name}")
-        most = resource.getrlimit(kind)[1]  # where we run may be bounded more narrowly already
-        limit = limit if most == resource.RLIM_INFINITY else min(limit, most)
-        resource.setrlimit(kind, (limit, limit))
 
 
 class Pipe:
