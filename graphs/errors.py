@@ -6,6 +6,7 @@ from chat_models import ConfigurationError
 from graphs.inner_agent.context import SettingsError
 from scaffolds import ScaffoldError
 from tools import UnknownDialect, VocabularyError
+from training.errors import TrainingError
 from worlds import BrokenWorld, MissingEngine, UnknownWorld
 
 OUR_ERRORS = (
@@ -17,4 +18,5 @@ OUR_ERRORS = (
     UnknownWorld,
     MissingEngine,
     BrokenWorld,
+    TrainingError,
 )

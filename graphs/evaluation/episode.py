@@ -21,10 +21,10 @@ from traces import EpisodeFolder, EpisodeResult, Failure, read_result
 
 
 class Progress(TypedDict):
-    """How an episode stands: streamed after every step, and once more when it has ended."""
+    """How an episode stands: streamed when it is taken up, after every step, and when it has ended."""
 
     event: str
-    """"step" or "ended"."""
+    """"began", "step" or "ended"; an episode that was finished before has only ended."""
     task: str
     seed: int
     step: int
@@ -32,6 +32,9 @@ class Progress(TypedDict):
     progression: float
     """In [0, 1]."""
     tokens: dict[str, int]
+    """So far: "prompt", "completion", "cached"."""
+    cost: float | None
+    """US dollars so far; None where a model has no price."""
     status: str
     """"playing", "finished" or "failed"."""
     note: str
@@ -48,6 +51,7 @@ async def play_episode(
     """
     if folder.is_finished() and (finished := read_result(folder)):
         run.add(finished.model_calls, finished.tokens["prompt"] + finished.tokens["completion"], finished.cost or 0.0)
+        report(_ended(finished))
         return finished
     try:
         session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
@@ -62,11 +66,11 @@ async def play_episode(
 
 async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Progress], None]) -> EpisodeResult:
     try:
+        report(_playing(session, "began"))
         while not session.moment.over:
-            step = inner_agent.ainvoke(Input(episode=str(folder.path), steps=1), step_config(session))
-            # A fresh context keeps each world step a root run of its own, whatever this one runs under.
-            await asyncio.create_task(step, context=contextvars.Context())
-            report(_playing(session))
+            # A fresh context: the step's stream and traces are none of those this runs under.
+            await asyncio.create_task(play_step(session), context=contextvars.Context())
+            report(_playing(session, "step"))
         return session.result()
     except MACHINE_FAILURES as error:
         return session.result(failure_record(error, session.moment.step))
@@ -76,30 +80,28 @@ async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Pr
         await asyncio.to_thread(SESSIONS.close, folder)
 
 
+async def play_step(session: Session) -> None:
+    """Play one world step. LangSmith is told of it by the session: the graph's own traces would tell it twice."""
+    with session.untraced():
+        await inner_agent.ainvoke(Input(episode=str(session.folder.path), steps=1), step_config(session))
+
+
 def step_config(session: Session) -> RunnableConfig:
-    """How a world step shows in LangSmith: one thread per episode, one root run per step, named by both."""
+    """How one world step is run; named for whoever traces the graph by other means than ours."""
     settings, step = session.settings, session.moment.step
-    name = f"{settings.world}/{settings.task} seed {settings.seed}"
-    metadata = {
-        "thread_id": str(session.folder.path),
-        "world": settings.world,
-        "task": settings.task,
-        "seed": settings.seed,
-        "step": step,
-        "scaffold": session.scaffold.name,
-        "model": settings.model,
-    }
-    return {"run_name": f"{name} step {step}", "metadata": metadata, "recursion_limit": 10_007}
+    name = f"{settings.world}/{settings.task} seed {settings.seed} step {step}"
+    return {"run_name": name, "recursion_limit": 10_007}
 
 
-def _playing(session: Session) -> Progress:
+def _playing(session: Session, event: str) -> Progress:
     return Progress(
-        event="step",
+        event=event,
         task=session.settings.task,
         seed=session.settings.seed,
         step=session.moment.step - 1,
         progression=session.moment.info["progression"],
         tokens=dict(session.tokens),
+        cost=session.cost(),
         status="playing",
         note="",
     )
@@ -113,6 +115,7 @@ def _ended(result: EpisodeResult) -> Progress:
         step=result.steps,
         progression=result.progression,
         tokens=result.tokens,
+        cost=result.cost,
         status=result.status,
         note=result.failure.sentence if result.failure else result.end_reason or "",
     )

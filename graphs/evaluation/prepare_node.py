@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
 from pathlib import Path
 
 from langgraph.runtime import Runtime
-from pydantic import TypeAdapter, ValidationError
 
 from graphs.evaluation.state import Episode, Input, State
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run
+from graphs.input_types import check_input
 from scaffolds import Scaffold
 from traces import RunFolder
 from worlds import MissingEngine, UnknownWorld, world_entry
@@ -21,7 +20,7 @@ from worlds import MissingEngine, UnknownWorld, world_entry
 
 def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     """The plan: every task with every seed. Raises our errors: settings, scaffold, world, model, folder in use."""
-    _check_types(state)
+    check_input(Input, state)
     entry = world_entry(state["world"])
     tasks = list(state.get("tasks") or entry.tasks)
     seeds = list(state.get("seeds") or entry.seeds)
@@ -34,7 +33,7 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     settings = episode_settings({**state, **plan[0]}, runtime.context)
     for seed in seeds:
         episode_settings({**state, "task": tasks[0], "seed": seed}, runtime.context)
-    scaffold = _check_tasks(settings, tasks)
+    scaffold = check_tasks(settings, tasks)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
     run = RunFolder(Path(state["out"]))
@@ -48,7 +47,7 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     return {"plan": plan, "settings": common, "results": []}
 
 
-def _check_tasks(settings: EpisodeSettings, tasks: list[str]) -> Scaffold:
+def check_tasks(settings: EpisodeSettings, tasks: list[str]) -> Scaffold:
     """Check with the first task that can be played; those that cannot (levels missing, say) fail one by one later."""
     for task in tasks[:-1]:
         try:
@@ -56,19 +55,3 @@ def _check_tasks(settings: EpisodeSettings, tasks: list[str]) -> Scaffold:
         except MissingEngine:
             continue
     return check(dataclasses.replace(settings, task=tasks[-1]))
-
-
-@cache
-def _input_types() -> TypeAdapter[Input]:
-    return TypeAdapter(Input)
-
-
-def _check_types(state: State) -> None:
-    """SettingsError if a field of the input has the wrong type: over REST and from Python anything may arrive."""
-    given = {name: value for name, value in state.items() if name in Input.__annotations__}
-    try:
-        _input_types().validate_python(given, strict=True)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"The input {name}: {fault['msg']}, not {fault['input']!r}.") from error

@@ -51,6 +51,9 @@ class Context:
     max_steps: int | None = field(default=None, metadata={"description": "Step limit; the world's own if empty."})
     temperature: float = field(default=1.0, metadata={"description": "Sampling temperature (protocol: 1.0)."})
     max_tokens: int = field(default=4096, metadata={"description": "New tokens per call (protocol: 4,096)."})
+    sampling: int = field(
+        default=0, metadata={"description": "Another number samples other replies in the same worlds (control arms)."}
+    )
     timeout_s: float = field(default=60.0, metadata={"description": "Seconds per model call (protocol: 60)."})
     attempts: int = field(default=5, metadata={"description": "Attempts per model call before the episode fails."})
     constrained: bool = field(
@@ -67,6 +70,13 @@ class Context:
         metadata={"description": "What an episode may spend: calls, tokens, cost (US dollars), minutes."},
     )
     prices: str | None = field(default=None, metadata={"description": "Price table (TOML), for the ceiling cost."})
+    trace_sample: float = field(
+        default=1.0, metadata={"description": "Share of the steps sent to LangSmith, where tracing is on; 0 to 1."}
+    )
+    trace_hide: list[str] = field(
+        default_factory=list,
+        metadata={"description": "Texts kept from LangSmith: observations, prompts, replies, notes."},
+    )
     runs: str = field(default="runs/threads", metadata={"description": "Folder that gets one run folder per thread."})
 
 
@@ -108,9 +118,9 @@ def episode_settings(given: Mapping[str, Any], context: Context | None) -> Episo
     return settings
 
 
-def validated(context: Context) -> Context:
+def validated(context: T) -> T:
     """The context, its types checked: over REST and from Python anything may arrive. SettingsError names the fault."""
-    return _checked(Context, {field.name: getattr(context, field.name) for field in fields(context)})
+    return _checked(type(context), {field.name: getattr(context, field.name) for field in fields(context)})
 
 
 def steps_to_play(steps: object) -> int:

@@ -54,7 +54,8 @@ class Node(Runnable[State, Command[Any]]):
             if not self.asks:
                 return self._command(input, session)
             steps, request = self._asked(input, session)
-            completion = call(session.model(request.role), request.messages, **session.call_settings(request))
+            with session.untraced():
+                completion = call(session.model(request.role), request.messages, **session.call_settings(request))
             return _answered(steps, completion, request, session, input)
         except BaseException as error:
             SESSIONS.give_up(session, error)
@@ -70,7 +71,9 @@ class Node(Runnable[State, Command[Any]]):
             if not self.asks:
                 return await _in_thread(self._command, input, session)
             steps, request = self._asked(input, session)
-            completion = await acall(session.model(request.role), request.messages, **session.call_settings(request))
+            with session.untraced():
+                model = session.model(request.role)
+                completion = await acall(model, request.messages, **session.call_settings(request))
             return _answered(steps, completion, request, session, input)
         except BaseException as error:
             await _in_thread(SESSIONS.give_up, session, error)

@@ -18,6 +18,9 @@ from memory_fs import MemoryFS
 from scaffolds import Scaffold
 from tools import dialect
 from traces import EpisodeFolder, StepRecord, TraceReader
+from traces.langsmith_episode import Choice
+from traces.langsmith_export import live_episode
+from traces.langsmith_hiding import hidden_kinds
 from worlds import EngineFailure, World, make_world
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ def check(settings: EpisodeSettings) -> Scaffold:
         _check_constrained(settings, scaffold, playing)
     ceilings = parse_ceilings(settings.ceilings)
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
+    _check_tracing(settings)
     dialect(settings.dialect or scaffold.settings.dialect)
     make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options).close()
     return scaffold
@@ -69,6 +73,10 @@ def open_session(
     )
     try:
         _take_up(session, world, step, revision)
+        choice = Choice(settings.trace_sample, tuple(settings.trace_hide))
+        session.live = live_episode(folder, choice, session.moment.step - 1)
+        if session.live is not None and session.moment.over:
+            session.live.end(session.result())
     except BaseException:
         session.close()  # contained hooks are a process: it must not stay behind
         raise
@@ -97,6 +105,15 @@ def _take_up(session: Session, world: World, step: int | None, revision: int | N
     session.notebook.rewind(session.start_revision if revision is None else revision)
     if session.moment.over and not folder.is_finished():
         session.trace.finish(session.result())  # killed between the last step and its result
+
+
+def _check_tracing(settings: EpisodeSettings) -> None:
+    if not 0 <= settings.trace_sample <= 1:
+        raise SettingsError(f"The share of the steps to trace lies between 0 and 1, not at {settings.trace_sample}.")
+    try:
+        hidden_kinds(settings.trace_hide)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: dict[Role, BaseChatModel]) -> None:

@@ -54,15 +54,19 @@ class Round:
     done: bool
 
 
-def call_seed(episode_seed: int, step: int, index: int) -> int:
-    """A sampling seed in [0, 2^31) for the `index`-th model call of a step: the same in every process."""
-    digest = hashlib.blake2b(f"{episode_seed}/{step}/{index}".encode(), digest_size=4).digest()
+def call_seed(episode_seed: int, step: int, index: int, sampling: int = 0) -> int:
+    """A sampling seed in [0, 2^31) for the `index`-th model call of a step: the same in every process.
+
+    `sampling` other than 0 gives other seeds: the same episode played once more, by the same model, with other luck.
+    """
+    salt = f"/{sampling}" if sampling else ""
+    digest = hashlib.blake2b(f"{episode_seed}/{step}/{index}{salt}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
 def ask(session: Session, talk: Talk, step: int, calls_before: int) -> Ask:
     """The next call of this conversation. `calls_before`: model calls of earlier conversations of the step."""
-    seed = call_seed(session.settings.seed, step, calls_before + len(talk["calls"]))
+    seed = call_seed(session.settings.seed, step, calls_before + len(talk["calls"]), session.settings.sampling)
     messages = [session.system, *talk["messages"]]
     routine = talk["routine"]
     return Ask(talk["role"], messages, session.tool_schemas(routine), seed, session.constraint(routine, talk["role"]))

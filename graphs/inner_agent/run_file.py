@@ -15,11 +15,12 @@ from traces import EpisodeFolder, RunFolder, read_run, write_run
 _PER_EPISODE = ("world", "task", "seed")
 
 
-_FREE = (
+FREE = (
     *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
-    *("ceilings", "prices"),
+    *("ceilings", "prices", "trace_sample", "trace_hide"),
 )
-"""Settings that may differ when a run goes on: where a server is and how patient we are change no episode."""
+"""Settings that may differ when a run goes on: where a server is, how patient we are and what is sent to LangSmith
+change no episode."""
 
 
 def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, **plan: Any) -> None:
@@ -41,7 +42,7 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
     then = {**recorded, **recorded["settings"]}
     for name, value in {**common, **plan}.items():
         # The scaffold may have another name or place: its content was compared above.
-        if name in then and name not in (*_FREE, "scaffold") and then[name] != value:
+        if name in then and name not in (*FREE, "scaffold") and then[name] != value:
             raise SettingsError(
                 f"{run.run} was started with {name}={then[name]!r}, not {value!r}: "
                 "give the same to go on with it, or another --out for another run."
@@ -64,12 +65,12 @@ def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Co
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if value == default or value == getattr(recorded, field.name):
             continue
-        if field.name not in _FREE and not (field.name == "scaffold" and _same_folder(value, recorded.scaffold)):
+        if field.name not in FREE and not (field.name == "scaffold" and _same_folder(value, recorded.scaffold)):
             raise SettingsError(
                 f"The episode in {folder.path} was started with {field.name}={getattr(recorded, field.name)!r}, "
                 f"not {value!r}: start a new thread for other settings."
             )
-        if field.name in _FREE:
+        if field.name in FREE:
             changes[field.name] = value
     return dataclasses.replace(recorded, **changes)
 

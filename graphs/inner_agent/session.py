@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings, read_prices
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chat_models import Retry
     from graphs.inner_agent.routine import Ask
     from scaffolds import HooksRunner, Scaffold
+    from traces.langsmith_export import LiveEpisode
 
 Routine = Literal["LOG", "PLAN"]
 Role = Literal["memory", "gameplay"]
@@ -76,6 +78,8 @@ class Session:
         # A run that was abandoned without a word (its stream dropped, say) must not hold the episode for ever.
         self.claim = Claim(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
         self.moment: Moment
+        self.live: LiveEpisode | None = None
+        """Who sends the episode to LangSmith; None where nobody asked for it."""
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
         self.start_revision = 0
@@ -179,9 +183,11 @@ class Session:
     def record(self, played: StepRecord, after: Observation) -> None:
         """Append a played step to the trace, and stand at what the world showed after it."""
         self.trace.write(played)
+        if self.live is not None:
+            self.live.played(played)
         self.stand_after(played, after)
         if self.moment.over:
-            self.trace.finish(self.result())
+            self._end(self.result())
 
     def stand_after(self, played: StepRecord, after: Observation) -> None:
         """Move on to the moment after a step, just played or replayed."""
@@ -213,11 +219,11 @@ class Session:
 
     def fail(self, failure: Failure) -> None:
         """Leave the machine's failure with the episode, apart from its trace; the episode can be resumed."""
-        self.trace.finish(self.result(failure))
+        self._end(self.result(failure))
 
     def limit(self, reached: CeilingReached) -> None:
         """Leave the result of an episode that a ceiling stopped; it can be resumed with a higher one."""
-        self.trace.finish(self.result(limited=str(reached)))
+        self._end(self.result(limited=str(reached)))
 
     def result(self, failure: Failure | None = None, limited: str | None = None) -> EpisodeResult:
         """How the episode stands or ended; `limited` says which ceiling stopped it."""
@@ -235,7 +241,7 @@ class Session:
             failure=failure,
             tokens=measured["tokens"],
             model_calls=measured["model_calls"],
-            cost=self._cost(),
+            cost=self.cost(),
             wall_s=round(self.wall_s, 3),
             metrics=measured,
             scaffold=self.scaffold.name,
@@ -248,16 +254,31 @@ class Session:
 
     def close(self) -> None:
         """Let go of files and engine; what was played stays on disk."""
+        if self.live is not None:
+            self.live.close()
         self.trace.close()
         self.notebook.close()
         self.world.close()
         if self.hooks is not None:
             self.hooks.close()
 
-    def _cost(self) -> float | None:
+    def cost(self) -> float | None:
         """US dollars so far; None where a model has no price."""
         models = {self.settings.model, self.settings.gameplay_model or self.settings.model}
         return round(self.spending.spent["cost"], 6) if models <= self._prices.keys() else None
+
+    def untraced(self) -> AbstractContextManager[None]:
+        """Keep LangChain's own tracing off what runs in it, where the episode is sent to LangSmith step by step."""
+        if self.live is None:
+            return nullcontext()
+        from langsmith import tracing_context
+
+        return tracing_context(enabled=False)
+
+    def _end(self, result: EpisodeResult) -> None:
+        self.trace.finish(result)
+        if self.live is not None:
+            self.live.end(result)
 
     def _system_text(self) -> str:
         settings, scaffold = self.settings, self.scaffold

@@ -141,7 +141,8 @@ def test_progress_is_streamed_step_by_step(tmp_path: Path) -> None:
         return [event async for event in graph.astream(request, context=Context(), stream_mode="custom")]
 
     shown = asyncio.run(events())
-    assert [event["step"] for event in shown[:-1]] == list(range(1, len(shown)))
+    assert [event["event"] for event in shown] == ["began", *["step"] * (len(shown) - 2), "ended"]
+    assert [event["step"] for event in shown[:-1]] == list(range(len(shown) - 1))
     assert (shown[-1]["event"], shown[-1]["status"], shown[-1]["note"]) == ("ended", "finished", "solved")
 
 

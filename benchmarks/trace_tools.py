@@ -1,0 +1,84 @@
+"""How long the reviewer's trace tools take on a long episode: each on a synthetic one of 20,000 steps, cold and again.
+
+    python benchmarks/trace_tools.py [steps]
+
+Promise: every tool answers in < 1 s of CPU time (one thread; machines are shared) at 20,000 steps, asked for the first
+time. Beside it, for judging the machine: reading all whole records of the same trace, which the tools avoid.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import paths  # noqa: F401
+from synthetic_episode import SyntheticEpisode
+
+STEPS = 20_000
+PROMISE_S = 1.0
+
+
+def play(run: Path, steps: int) -> None:
+    """Write the trace of an episode."""
+    from traces import RunFolder, TraceWriter
+
+    with TraceWriter(RunFolder(run).episode("synthetic", "default", 1)) as writer:
+        for record in SyntheticEpisode().records(steps):
+            writer.write(record)
+
+
+def whole_s(run: Path) -> float:
+    """CPU seconds that reading every whole record takes."""
+    from traces import RunFolder, TraceReader
+
+    began = time.process_time()
+    with TraceReader(next(RunFolder(run).episodes())) as reader:
+        for _ in reader.steps():
+            pass
+    return time.process_time() - began
+
+
+def main() -> bool:
+    """Print the figures; whether the promise is kept."""
+    from graphs.reviewer.trace_tools import trace_tools
+
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
+    with tempfile.TemporaryDirectory(prefix="automem-benchmark-") as folder:
+        play(Path(folder), steps)
+        tools = {tool.name: tool for tool in trace_tools({"long": Path(folder)})}
+        one = {"run": "long", "task": "default", "seed": 1}
+        asked = [
+            ("list_episodes", {"run": "long"}),
+            ("show_step", {**one, "step": steps - 1}),
+            ("episode_overview", one),
+            ("search_trace", {**one, "text": "iron"}),
+            ("search_trace", {**one, "text": '"no text of the episode"'}),
+            ("search_trace", {**one, "text": "no text of the episode"}),
+            ("search_trace", {**one, "text": "3 steps to your south-west", "where": "observation"}),
+            ("search_trace", {**one, "operation": "search", "outcome": "empty"}),
+            ("search_trace", {**one, "outcome": "redundant"}),
+            ("search_trace", {**one, "text": "stuck", "where": "action", "first_step": steps // 2}),
+            ("compare_runs", {"before": "long", "after": "long"}),
+        ]
+        slowest = 0.0
+        for name, arguments in asked:
+            taken = []
+            for _ in range(2):
+                began = time.process_time()
+                tools[name].invoke(arguments)
+                taken.append(time.process_time() - began)
+            slowest = max(slowest, *taken)
+            said = {
+                key: value for key, value in arguments.items() if key not in ("run", "task", "seed", "before", "after")
+            }
+            print(f"{name} {said or ''}: {taken[0]:.2f} s, again {taken[1]:.2f} s")
+        whole = whole_s(Path(folder))
+    ratio = f"{slowest / whole:.2f} x reading {steps:,} whole steps"
+    print(f"slowest: {slowest:.2f} s of CPU (promise < {PROMISE_S} s), {ratio}")
+    return slowest < PROMISE_S or steps != STEPS
+
+
+if __name__ == "__main__":
+    raise SystemExit(not main())

@@ -1,0 +1,127 @@
+"""automem evolve: loop 1: a reviewer reads whole episodes and revises the scaffold, a gate keeps only what helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli import evolve_options as e
+from cli import options as o
+from cli.seeds import parse_seeds
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from graphs.reviewer.context import Context
+    from graphs.reviewer.state import Input
+
+
+def evolve(
+    world: o.World,
+    model: o.Model,
+    reviewer_model: e.ReviewerModel,
+    out: o.Out,
+    scaffold: o.ScaffoldPath = None,
+    base_url: o.BaseUrl = None,
+    reviewer_base_url: e.ReviewerBaseUrl = None,
+    seeds: e.GateSeeds = None,
+    task: o.Tasks = None,
+    versions: e.Versions = 5,
+    attempts: e.FreshAttempts = 3,
+    continuations: e.Continuations = 1,
+    gate: e.Gate = e.GateName.paired,
+    confidence: e.Confidence = 0.9,
+    holdout_seeds: e.HoldoutSeeds = None,
+    reevaluate_incumbent: e.Reevaluate = False,
+    approve: e.Approve = False,
+    seed: e.SearchSeed = 0,
+    ceiling: e.WholeCeilings = None,
+    attempt_ceiling: e.AttemptCeilings = None,
+    episode_ceiling: e.EpisodeCeilings = None,
+    prices: o.Prices = None,
+    max_steps: o.MaxSteps = None,
+    world_option: o.WorldOptions = None,
+    concurrency: o.Concurrency = 10,
+    gameplay_model: o.GameplayModel = None,
+    gameplay_base_url: o.GameplayBaseUrl = None,
+    temperature: o.Temperature = 1.0,
+    max_tokens: o.MaxTokens = 4096,
+    timeout: o.Timeout = 60.0,
+    constrained: o.Constrained = False,
+    resume: e.Resume = False,
+    trust_scaffold_code: o.TrustScaffoldCode = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
+    from rich.console import Console
+
+    from graphs.reviewer.context import Context
+    from graphs.reviewer.state import Input
+    from worlds import world_entry
+
+    context = Context(
+        scaffold=scaffold,
+        base_url=base_url,
+        reviewer_base_url=reviewer_base_url,
+        gameplay_model=gameplay_model,
+        gameplay_base_url=gameplay_base_url,
+        max_steps=max_steps,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        timeout_s=timeout,
+        world_options=o.read_world_options(world_option),
+        ceilings=o.read_ceilings(episode_ceiling),
+        prices=prices,
+        constrained=constrained,
+        trust_scaffold_code=trust_scaffold_code,
+    )
+    entry = world_entry(world)
+    given = Input(
+        world=world,
+        model=model,
+        reviewer_model=reviewer_model,
+        out=str(out),
+        tasks=task or list(entry.tasks),
+        seeds=parse_seeds(seeds) if seeds is not None else list(entry.seeds),
+        holdout_seeds=parse_seeds(holdout_seeds) if holdout_seeds is not None else [],
+        versions=versions,
+        attempts=attempts,
+        continuations=continuations,
+        gate=gate.value,
+        confidence=confidence,
+        reevaluate_incumbent=reevaluate_incumbent,
+        approve=approve,
+        seed=seed,
+        ceilings=o.read_ceilings(ceiling),
+        attempt_ceilings=o.read_ceilings(attempt_ceiling),
+        concurrency=concurrency,
+        resume=resume,
+    )
+    run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
+
+
+def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
+    """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
+    import asyncio
+
+    from cli.evolve_approval import ask
+    from cli.evolve_lines import ALWAYS, lines
+    from cli.outer_loop import EventWatcher, drive
+    from cli.visible_text import one_line
+    from graphs.reviewer import open_search
+    from graphs.reviewer.failures import SearchHalted
+
+    def watcher() -> EventWatcher:
+        return EventWatcher(console, max_steps, lines, begins_play="evaluating", always=ALWAYS, quiet=quiet)
+
+    try:
+        ended = asyncio.run(drive(open_search(given, context), watcher, ask))
+    except SearchHalted as halted:
+        sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
+        typer.echo(sentence, err=True)
+        raise typer.Exit(1) from None
+    if ended is None:
+        typer.echo("automem: the search waits for an answer; the same command with --resume asks again.", err=True)
+        raise typer.Exit(3)
+    console.print(f"automem lineage {given['out']} shows how it came about", markup=False, highlight=False)

@@ -1,0 +1,104 @@
+"""A search in lines: what the reviewer does, what is played, each verdict, and the final table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cli.evolve_approval import changed, verdict
+from cli.outer_loop import Event, percent, who
+from cli.visible_text import one_line
+
+WIDTH = 160
+"""Characters of a line about something a model wrote."""
+ALWAYS = ("warning", "holdout", "ended")
+"""Events that are shown when quiet, too."""
+
+
+def lines(event: Event) -> list[str]:
+    """What is written of an event of `graphs.reviewer.events`."""
+    return _LINES[event["event"]](event)
+
+
+def _began(event: Event) -> list[str]:
+    settings = event["settings"]
+    players = f"{who(settings['model'])} plays {settings['world']}, {who(settings['reviewer_model'])} reviews"
+    begins = "goes on" if event["resumed"] else "begins"
+    return [f"The search in {event['out']} {begins}: {players}; gate {settings['gate']}."]
+
+
+def _warning(event: Event) -> list[str]:
+    return [f"warning: {event['sentence']}"]
+
+
+def _attempt(event: Event) -> list[str]:
+    source = f"continues {event['continues']}" if event["continues"] else f"from {event['parent']}"
+    return ["", f"{event['name']}: {source}"]
+
+
+def _reviewing(event: Event) -> list[str]:
+    faults = [f"  fault: {one_line(fault, WIDTH)}" for fault in event["faults"]]
+    return [f"{event['name']}: reviewing{', to mend what the check found' if faults else ''}", *faults]
+
+
+def _tool(event: Event) -> list[str]:
+    arguments = ", ".join(f"{name}={one_line(str(value), 60)}" for name, value in event["arguments"].items())
+    mark = "→" if event["ok"] else "✗"
+    return ["  " + one_line(f"{event['tool']}({arguments}) {mark} {event['result']}", WIDTH)]
+
+
+def _reviewed(event: Event) -> list[str]:
+    return [f"{event['name']}: review {'finished' if event['finished'] else 'broken off'} {event['reason']}".rstrip()]
+
+
+def _checking(event: Event) -> list[str]:
+    return [f"{event['name']}: checking"]
+
+
+def _checked(event: Event) -> list[str]:
+    if event["faults"]:
+        return [f"{event['name']}: {len(event['faults'])} faults"]
+    return [f"{event['name']}: in order; changed", *changed(event["changes"])]
+
+
+def _evaluating(event: Event) -> list[str]:
+    return [f"{event['name']}: playing {event['episodes']} episodes"]
+
+
+def _evaluated(event: Event) -> list[str]:
+    return [f"{event['name']}: {percent(event)} over {event['episodes']} episodes"]
+
+
+def _verdict(event: Event) -> list[str]:
+    whose = "control arm, the incumbent with other luck: " if event["control"] else ""
+    return [f"{event['name']}: {whose}{verdict(event['verdict'])}"]
+
+
+def _settled(event: Event) -> list[str]:
+    return [one_line(f"{event['name']}: {event['status']}. {event['reason']}", 2_000)]
+
+
+def _holdout(event: Event) -> list[str]:
+    rows = [f"  v{row['version']}  {percent(row)}  ({row['episodes']} episodes)" for row in event["rows"]]
+    return ["", "On the hold-out seeds, which neither reviewer nor gate has seen:", *rows]
+
+
+def _ended(event: Event) -> list[str]:
+    return ["", one_line(event["reason"], 2_000), f"best: v{event['version']}, {event['scaffold']}"]
+
+
+_LINES: dict[str, Callable[[Event], list[str]]] = {
+    "began": _began,
+    "warning": _warning,
+    "attempt": _attempt,
+    "reviewing": _reviewing,
+    "tool": _tool,
+    "reviewed": _reviewed,
+    "checking": _checking,
+    "checked": _checked,
+    "evaluating": _evaluating,
+    "evaluated": _evaluated,
+    "verdict": _verdict,
+    "settled": _settled,
+    "holdout": _holdout,
+    "ended": _ended,
+}

@@ -1,0 +1,60 @@
+"""Options of `automem evolve` that no other command has."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+class GateName(StrEnum):
+    """By which rule a candidate is kept."""
+
+    mean = "mean"
+    paired = "paired"
+    confirm = "confirm"
+
+
+ReviewerModel: TypeAlias = Annotated[
+    str, typer.Option(help="PROVIDER:NAME, vllm:NAME, openai:NAME with tool calling; scripted (no language model).")
+]
+ReviewerBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its OpenAI-compatible server, with /v1.")]
+GateSeeds: TypeAlias = Annotated[str | None, typer.Option(help="Seeds the gate judges by. (default: the protocol's)")]
+HoldoutSeeds: TypeAlias = Annotated[
+    str | None, typer.Option(help="Seeds of the final table; neither reviewer nor gate ever sees them.")
+]
+Versions: TypeAlias = Annotated[int, typer.Option(min=1, help="Versions to reach (paper: 5).")]
+FreshAttempts: TypeAlias = Annotated[int, typer.Option(min=1, help="Fresh attempts per version (paper: 3).")]
+Continuations: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Continuations of an attempt that was turned down (paper: 1).")
+]
+Gate: TypeAlias = Annotated[
+    GateName,
+    typer.Option(help="mean: any rise (paper); paired: beyond luck; confirm: rises again on fresh seeds."),
+]
+Confidence: TypeAlias = Annotated[
+    float, typer.Option(min=0.5, max=0.9999, help="That nothing in the whole search is kept by luck.")
+]
+Reevaluate: TypeAlias = Annotated[
+    bool, typer.Option("--reevaluate-incumbent", help="Control arm: play the old scaffold again for every candidate.")
+]
+Approve: TypeAlias = Annotated[
+    bool, typer.Option("--approve", help="Ask before a candidate is evaluated and before it is adopted.")
+]
+SearchSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of what the gate draws.")]
+WholeCeilings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ceiling", help="What the whole search may spend: calls=N, tokens=N, cost=USD or minutes=N; may be repeated."
+    ),
+]
+AttemptCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--attempt-ceiling", help="The same for each attempt; may be repeated.")
+]
+EpisodeCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--episode-ceiling", help="The same for each episode; may be repeated.")
+]
+Resume: TypeAlias = Annotated[
+    bool, typer.Option("--resume", help="Go on with the search in --out: what is finished is not repeated.")
+]

@@ -1,0 +1,87 @@
+"""automem lineage: what a search of loop 1 tried, how it did, what was kept and why; as a tree, a diff or a chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from graphs.reviewer.lineage import LineageRecord
+    from graphs.reviewer.search import Search
+
+Run = Annotated[Path, typer.Argument(help="Run folder of a search (`automem evolve --out`).")]
+
+
+def lineage(
+    run: Run,
+    diff: Annotated[
+        str | None, typer.Option(help="A version or attempt (v1, v1.a2, v1.a2.c1): print what differs from its parent.")
+    ] = None,
+    png: Annotated[Path | None, typer.Option(help="Draw the versions and attempts into this PNG file.")] = None,
+) -> None:
+    """Show what a search has tried: versions and attempts with their scores, what was kept, and why."""
+    from rich.console import Console
+
+    from cli.lineage_tree import print_tree
+    from graphs.reviewer.lineage import read
+    from graphs.reviewer.search import read_search
+
+    console = Console()
+    search = read_search(run)
+    records = read(run)
+    if diff is not None:
+        print_diff(console, run, records, diff)
+        return
+    print_tree(console, records, title(search))
+    if png is not None:
+        _draw(search, records, png)
+        console.print(f"written: {png}", markup=False, highlight=False, soft_wrap=True)
+
+
+def title(search: Search) -> str:
+    """Which search, and honestly who made its figures."""
+    from cli.evaluate import who
+
+    return (
+        f"{search.folder.path.name}: {search.world}, played by {who(search.model, search.context.gameplay_model)}, "
+        f"reviewed by {who(search.reviewer_model)}, gate {search.gate}"
+    )
+
+
+def print_diff(console: Console, run: Path, records: list[LineageRecord], name: str) -> None:
+    """The unified diff of a version's or an attempt's scaffold against that of its parent. SettingsError if none."""
+    from rich.text import Text
+
+    from cli.scaffold_diff import scaffold_diff
+    from graphs.inner_agent.context import SettingsError
+
+    tried = [one for one in records if one.kind in ("start", "attempt")]
+    versions = {f"v{one.version}": one for one in tried if one.version is not None}
+    record = versions.get(name) or next((one for one in tried if one.name == name), None)
+    parent = versions.get(record.parent or "") if record else None
+    if record is None or record.scaffold is None:
+        known = ", ".join([*versions, *(one.name for one in tried if one.name not in versions)])
+        raise SettingsError(f"This search has no scaffold {name!r}; it has {known or 'none yet'}.")
+    if parent is None or parent.scaffold is None:
+        raise SettingsError(f"{name} is where the search began: it has no parent to differ from.")
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    lines = scaffold_diff(run / parent.scaffold, run / record.scaffold)
+    for line in lines or [f"{name} does not differ from its parent."]:
+        console.print(Text(line, style=styles.get(line[:1], "")), soft_wrap=True)
+
+
+def _draw(search: Search, records: list[LineageRecord], path: Path) -> None:
+    from cli.version_chart import draw_versions, points_of
+    from graphs.inner_agent.context import SettingsError
+
+    points = points_of(records)
+    if not points:
+        raise SettingsError(f"{search.folder.path} has no score to draw yet.")
+    try:
+        draw_versions(points, title(search), path)
+    except (OSError, ValueError) as error:  # matplotlib: a format it does not know
+        raise SettingsError(f"The chart cannot be written to {path}: {error}") from error

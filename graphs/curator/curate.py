@@ -1,0 +1,153 @@
+"""Curating: an agent at its desk, until there is a selection with its reasons, and a recipe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from graphs.curator.desk import Desk
+from graphs.curator.policy_tools import policy_tools
+from graphs.curator.selection_tools import selection_tools, survivors
+from graphs.tool_agent import AgentLimits, Spent, run_agent, spent_on
+from graphs.tool_transcript import Transcript, present_task
+from training.recipe import Recipe
+from training.selection import PolicyError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
+
+ROUNDS = 4
+"""Times that a curator is told what is missing before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a curator is told of its iteration."""
+
+    iteration: int
+    """From 1."""
+    iterations: int
+    player: str
+    """Who played the traces."""
+    base: str
+    gameplay: str
+    minimum: int
+    """Examples that must be left, at least."""
+    recipe: str | None
+    """Name of the recipe to start from."""
+    start: Recipe | None = None
+    """That recipe, where it is not a shipped one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """How a curator's work ended."""
+
+    recipe: Recipe | None
+    """None if it was given up."""
+    reason: str
+    spent: Spent
+
+
+async def curate(
+    desk: Desk,
+    task: Task,
+    ledger: Path,
+    earlier: Mapping[int, Path],
+    model: BaseChatModel,
+    limits: AgentLimits,
+    sent_back: Sequence[str] = (),
+) -> Curation:
+    """Let the model curate at `desk`; its conversation is ITERATION/curator.jsonl, and is taken up where it stopped.
+
+    `earlier`: the folders of earlier iterations, by number. `sent_back`: what was wrong, each time it was, with what
+    the curator left so far. ProviderFailure where the provider stays away.
+    """
+    transcript = desk.iteration / "curator.jsonl"
+    tools = await asyncio.to_thread(_tools, desk, task, ledger, earlier)
+    system = _templates().get_template("system.md").render()
+    message = await asyncio.to_thread(_message, desk, task, earlier, sent_back)
+    for reminder in range(1, ROUNDS + 1):
+        done = await run_agent(
+            model, tools, system=system, message=message, transcript=transcript, limits=limits, name="curator"
+        )
+        if not done.finished:
+            return Curation(None, done.reason, done.spent)
+        faults = await asyncio.to_thread(missing, desk, task)
+        if not faults:
+            return Curation(desk.recipe(), "it answered", done.spent)
+        times = f"{len(sent_back)}.{reminder}"  # words that stand in no message before: it is asked anew
+        message = _templates().get_template("missing.md").render(faults=faults, times=times)
+    return Curation(None, f"after {ROUNDS} rounds: {'; '.join(faults)}", spent_on(transcript, limits.price))
+
+
+def _tools(desk: Desk, task: Task, ledger: Path, earlier: Mapping[int, Path]) -> list[BaseTool]:
+    recipes = {task.recipe: task.start} if task.recipe and task.start else {}
+    return [*selection_tools(desk), *policy_tools(desk, ledger, earlier, recipes)]
+
+
+def _message(desk: Desk, task: Task, earlier: Mapping[int, Path], sent_back: Sequence[str]) -> str:
+    """What the curator is to answer: what its conversation stands at, what has just been sent back, or its task."""
+    transcript = desk.iteration / "curator.jsonl"
+    message = present_task(transcript) or _opening(desk, task, earlier)
+    if sent_back:
+        returned = _templates().get_template("sent_back.md").render(time=len(sent_back), fault=sent_back[-1])
+        with Transcript(transcript) as talk:
+            return message if any(one.text == returned for one in talk.messages) else returned
+    return message
+
+
+def missing(desk: Desk, task: Task) -> list[str]:
+    """What a curator has still to do, a sentence each; saves the selection when that is nothing."""
+    faults = []
+    recipe = desk.recipe()
+    if recipe is None:
+        faults.append("There is no recipe: write_recipe.")
+    if recipe is not None and recipe.data.source == "reuse":
+        return faults
+    if not desk.logic_file.exists():
+        faults.append("There is no selection logic: write_selection_logic, with accepted and rejected examples.")
+    try:
+        selection = desk.select()
+    except PolicyError as error:
+        return [*faults, str(error)]
+    _, kept = survivors(desk, selection)
+    least = max(task.minimum, recipe.data.minimum_examples if recipe else 1)
+    if kept < least:
+        faults.append(f"{kept} examples are left after post-processing, at least {least} are needed: select more.")
+    if not faults:
+        desk.save(selection)
+    return faults
+
+
+def _opening(desk: Desk, task: Task, earlier: Mapping[int, Path]) -> str:
+    return (
+        _templates()
+        .get_template("task.md")
+        .render(
+            iteration=task.iteration,
+            iterations=task.iterations,
+            candidates=len(desk.candidates),
+            run=desk.run.path.name,
+            player=task.player,
+            scaffold=desk.source.scaffold.name,
+            base=task.base,
+            gameplay=task.gameplay,
+            minimum=task.minimum,
+            recipe=task.recipe,
+            earlier=", ".join(str(number) for number in sorted(earlier)),
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
+    folder = FileSystemLoader(Path(__file__).parent / "prompts")
+    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

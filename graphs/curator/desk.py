@@ -1,0 +1,190 @@
+"""A curator's desk: the candidates of a run, and what one iteration's curator has decided, each thing in a file.
+
+    ITERATION/selection/decisions.jsonl    one line per reviewed candidate; a later line on the same one counts
+                        policy.toml        filters, order and quotas     policy.py    optional: a score per candidate
+                        selection_logic.md criteria, with accepted and rejected examples
+                        selected.jsonl     the selection, id and reason       coverage.json  what it covers
+    ITERATION/recipe.json                  what to train
+
+Candidates are chosen by id and never by text: nothing a curator writes can get into a training example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from scaffolds.containment.script import ScriptBounds, run_script
+from traces import RunFolder
+from training.candidates import Candidate, read_candidates
+from training.recipe import Recipe
+from training.selection import DEFAULT_POLICY, Decision, Policy, PolicyError, Selection, select
+from training.source import TraceSource
+
+SCORING = """
+import importlib.util, json, math, sys
+spec = importlib.util.spec_from_file_location("policy", "/runs/policy/policy.py")
+policy = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(policy)
+for line in open("/runs/candidates/candidates.jsonl"):
+    score = policy.score(json.loads(line))
+    if score is not None and not (isinstance(score, (int, float)) and math.isfinite(score)):
+        raise TypeError(f"score must return a finite number or None, not {score!r}")
+    sys.stdout.write(json.dumps(score) + "\\n")
+"""
+"""What runs a policy's code, contained: one candidate's features in, one score out."""
+
+
+class Desk:
+    """One iteration's selection. `seed` breaks ties; `exclude` are seeds that nothing may come from."""
+
+    def __init__(self, iteration: Path, run: RunFolder, candidates: Path, *, seed: int = 0) -> None:
+        self.iteration = iteration
+        self.folder = iteration / "selection"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.run = run
+        self.candidates_file = candidates
+        self.seed = seed
+        self.source = TraceSource(run)
+        if not self.policy_file.exists():
+            self.reset_policy()
+
+    @cached_property
+    def candidates(self) -> Sequence[Candidate]:
+        """All of them, in the order of episodes and steps."""
+        return list(read_candidates(self.candidates_file))
+
+    @cached_property
+    def by_id(self) -> dict[str, Candidate]:
+        """The candidate of each id."""
+        return {candidate.id: candidate for candidate in self.candidates}
+
+    # Decisions
+
+    @property
+    def decisions_file(self) -> Path:
+        """One line per decision, in the order made."""
+        return self.folder / "decisions.jsonl"
+
+    def decisions(self) -> dict[str, Decision]:
+        """The decision that counts for each reviewed candidate."""
+        if not self.decisions_file.exists():
+            return {}
+        lines = self.decisions_file.read_bytes().splitlines()
+        return {one.id: one for one in (Decision(**orjson.loads(line)) for line in lines)}
+
+    def decide(self, ids: Sequence[str], verdict: Literal["accept", "reject"], reason: str) -> None:
+        """Note a decision on each of these candidates, which must exist (KeyError)."""
+        lines = [orjson.dumps(asdict(Decision(self.by_id[one].id, verdict, reason))) + b"\n" for one in ids]
+        with self.decisions_file.open("ab") as file:
+            file.write(b"".join(lines))
+
+    # Policy
+
+    @property
+    def policy_file(self) -> Path:
+        """The declarative part."""
+        return self.folder / "policy.toml"
+
+    @property
+    def code_file(self) -> Path:
+        """The optional code."""
+        return self.folder / "policy.py"
+
+    def policy(self) -> Policy:
+        """The policy as it stands. PolicyError if it is faulty."""
+        return Policy.parse(self.policy_file.read_text(encoding="utf-8"))
+
+    def write_policy(self, toml: str) -> Policy:
+        """Replace the declarative part. PolicyError, and nothing is written, if it is faulty."""
+        policy = Policy.parse(toml)
+        self.policy_file.write_text(toml, encoding="utf-8")
+        return policy
+
+    def write_code(self, source: str) -> None:
+        """Replace the code, after it has scored every candidate; an empty text removes it. PolicyError if it fails."""
+        before = self.code_file.read_text(encoding="utf-8") if self.code_file.exists() else None
+        if not source.strip():
+            self.code_file.unlink(missing_ok=True)
+            return
+        self.code_file.write_text(source, encoding="utf-8")
+        try:
+            self.scores()
+        except PolicyError:
+            if before is None:
+                self.code_file.unlink()
+            else:
+                self.code_file.write_text(before, encoding="utf-8")
+            raise
+
+    def reset_policy(self, earlier: Path | None = None) -> None:
+        """Go back to the shipped policy, or take over an earlier iteration's (its folder `selection`)."""
+        origin = DEFAULT_POLICY if earlier is None else earlier / "policy.toml"
+        self.policy_file.write_bytes(origin.read_bytes())
+        self.code_file.unlink(missing_ok=True)
+        if earlier is not None and (earlier / "policy.py").exists():
+            self.code_file.write_bytes((earlier / "policy.py").read_bytes())
+
+    def scores(self) -> dict[str, float | None] | None:
+        """What the policy's code, run contained, gives each candidate; None without code. PolicyError if it fails."""
+        if not self.code_file.exists():
+            return None
+        folders = {"policy": self.folder, "candidates": self.candidates_file.parent}
+        done = run_script(SCORING, folders, bounds=ScriptBounds())
+        if done.ended != "ok":
+            raise PolicyError(f"policy.py failed ({done.ended}): {done.error.strip()[-800:] or 'it said nothing'}")
+        lines = done.output.splitlines()
+        if len(lines) != len(self.candidates):
+            raise PolicyError(f"policy.py gave {len(lines)} scores for {len(self.candidates)} candidates.")
+        return {one.id: orjson.loads(line) for one, line in zip(self.candidates, lines, strict=True)}
+
+    # Selection
+
+    def select(self) -> Selection:
+        """The selection by what is decided so far. PolicyError if the policy or its code is faulty."""
+        return select(self.candidates, self.policy(), self.decisions().values(), seed=self.seed, scores=self.scores())
+
+    def save(self, selection: Selection) -> None:
+        """Write a selection and what it covers."""
+        lines = [orjson.dumps({"id": one, "why": why}) + b"\n" for one, why in selection.chosen.items()]
+        (self.folder / "selected.jsonl").write_bytes(b"".join(lines))
+        (self.folder / "coverage.json").write_bytes(orjson.dumps(coverage(selection), option=orjson.OPT_INDENT_2))
+
+    # Recipe and logic
+
+    @property
+    def logic_file(self) -> Path:
+        """The selection logic in words."""
+        return self.folder / "selection_logic.md"
+
+    @property
+    def recipe_file(self) -> Path:
+        """What to train."""
+        return self.iteration / "recipe.json"
+
+    def recipe(self) -> Recipe | None:
+        """The recipe written so far."""
+        return Recipe.model_validate_json(self.recipe_file.read_bytes()) if self.recipe_file.exists() else None
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Replace the recipe."""
+        self.recipe_file.write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
+
+
+def coverage(selection: Selection) -> dict[str, Any]:
+    """What a selection covers of what there was, as plain data."""
+    return {
+        "selected": len(selection.chosen),
+        "routines": dict(sorted(selection.routines.items())),
+        "shapes": {
+            shape: {"candidates": count, "selected": selection.shapes.get(shape, 0)}
+            for shape, count in selection.shapes_seen.most_common()
+        },
+        "episodes": dict(sorted(selection.episodes.items())),
+        "left_out": dict(selection.left_out.most_common()),
+    }

@@ -1,0 +1,147 @@
+"""Begin a run, or take it up again: every check before the first token, then its run folder with the settings."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from graphs.agent_model import agent_model
+from graphs.curator.context import Context
+from graphs.curator.folders import SpecializationFolder
+from graphs.curator.players import check_servable, weights_of
+from graphs.curator.specialization import FREE, Specialization, read_specialization, specialization_settings
+from graphs.curator.state import Input
+from graphs.evaluation.prepare_node import check_tasks
+from graphs.inner_agent.ceilings import check_prices, read_prices
+from graphs.inner_agent.context import Context as PlayContext
+from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
+from graphs.inner_agent.run_file import FREE as FREE_PLAY
+from scaffolds import Scaffold
+from scaffolds.folder import resolve
+from traces import read_run, write_run
+from traces.plain_json import write_file
+from training.base_model import find_base
+from training.sft_config import read_arguments
+from worlds import world_entry
+
+
+def lay_out(given: Input, context: Context | None) -> Specialization:
+    """The run that `given` asks for, its folder written. Raises our errors, and then nothing is written."""
+    folder = SpecializationFolder(Path(given["out"]))
+    begun = read_run(folder)
+    if begun is not None:
+        if not given.get("resume"):
+            raise SettingsError(f"{folder.path} holds a run already: give --resume to go on with it.")
+        run = _taken_up(read_specialization(folder.path), given, context)
+        _check(run)
+        if begun["configuration"] != run.plain():
+            write_file(folder.run, {**begun, "configuration": run.plain()})
+        return run
+    settings, start, asked = specialization_settings(given, context)
+    if folder.path.exists() and any(folder.path.iterdir()):
+        raise SettingsError(f"{folder.path} holds something that is no run of loop 2: give another --out.")
+    scaffold = str(resolve(asked.scaffold or default_scaffold(settings["world"])))
+    settings["weights"] = settings["weights"] or weights_of(settings["base"])
+    run = Specialization(folder=folder, context=replace(asked, scaffold=scaffold), digest="", start=start, **settings)
+    run = replace(run, digest=_check(run).digest)
+    write_run(folder, run.plain())
+    return run
+
+
+def warnings(run: Specialization) -> list[str]:
+    """What is not as the user may think, though nothing is wrong: told before the run begins."""
+    said = []
+    if run.model != run.base:
+        said.append(
+            f"The traces are those of {run.model}{no_language_model(run.model)}, not of the base {run.base}: "
+            "the specialist learns its memory decisions."
+        )
+    if run.gameplay != run.base:
+        said.append(f"{run.gameplay}{no_language_model(run.gameplay)} commits the actions in every evaluation.")
+    if set(run.validation_seeds) & set(world_entry(run.world).seeds):
+        said.append("Recipes are chosen by seeds of the published protocol: results on those cannot be compared.")
+    if len(run.pairs(run.validation_seeds)) == 1:
+        said.append("Recipes are chosen by one episode: its score says next to nothing about the next seed.")
+    return said
+
+
+def no_language_model(model: str) -> str:
+    """What is said of the scripted stand-ins wherever they are named."""
+    return " (no language model)" if model == "scripted" else ""
+
+
+def _check(run: Specialization) -> Scaffold:
+    """Load and build all that the run needs. Raises our errors."""
+    scaffold = _playable(run, run.context.collecting(), run.model, run.train_seeds)
+    _playable(run, run.context.evaluating(run.gameplay), run.base, run.validation_seeds)
+    if (run.context.dialect or scaffold.settings.dialect) != "tags":
+        raise SettingsError("A specialist learns text: give a scaffold that speaks tags, or --dialect tags.")
+    if run.context.notebook != "on":
+        raise SettingsError(f"With the notebook {run.context.notebook!r} there is no memory to specialise in.")
+    if run.digest and run.digest != scaffold.digest:
+        raise SettingsError(
+            f"The scaffold {run.context.scaffold} is not what it was when {run.folder.run} was written: "
+            "restore it to go on, or give another --out."
+        )
+    agent_model(run.curator_model, "curator", run.world, run.context.curator_base_url)
+    check_prices(run.ceilings, read_prices(run.context.prices), {run.model, run.base, run.gameplay, run.curator_model})
+    weights_of(run.base)
+    find_base(run.weights)
+    _check_options(run)
+    check_servable(run.base, run.context.base_url)
+    return scaffold
+
+
+def _playable(run: Specialization, context: PlayContext, model: str, seeds: list[int]) -> Scaffold:
+    given: dict[str, Any] = {"world": run.world, "model": model, "seed": seeds[0], "task": run.tasks[0]}
+    return check_tasks(episode_settings(given, context), run.tasks)
+
+
+def _check_options(run: Specialization) -> None:
+    """SettingsError or TrainingError for options that the training script does not know."""
+    needed = ["--dataset", "d", "--base", run.weights, "--output", "o"]
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            read_arguments([*needed, *run.train_options])
+    except SystemExit:
+        said = complaint.getvalue().strip().splitlines()[-1:] or ["?"]
+        raise SettingsError(f"The options of the training cannot be read: {said[0]}") from None
+
+
+def _taken_up(kept: Specialization, given: Input, context: Context | None) -> Specialization:
+    """The run as it was begun, with what may be changed as it is asked for now. SettingsError for the rest."""
+    full: Any = {"seed": kept.seed, "world": kept.world, "model": kept.model, "base": kept.base, **given}
+    settings, _, asked = specialization_settings(full, context)
+    changes: dict[str, Any] = {}
+    for name in given:
+        if name in ("out", "resume") or settings.get(name) is None or settings[name] == getattr(kept, name):
+            continue
+        if name not in FREE:
+            raise SettingsError(_differs(kept, name, getattr(kept, name), settings[name]))
+        changes[name] = settings[name]
+    play: dict[str, Any] = {}
+    for field in dataclasses.fields(Context):
+        value, was = getattr(asked, field.name), getattr(kept.context, field.name)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if value in (default, was):
+            continue
+        if field.name == "scaffold":
+            if Scaffold.load(str(value), trust_code=asked.trust_scaffold_code).digest != kept.digest:
+                raise SettingsError(_differs(kept, "scaffold", was, value))
+        elif field.name not in (*FREE_PLAY, "curator_base_url"):
+            raise SettingsError(_differs(kept, field.name, was, value))
+        else:
+            play[field.name] = value
+    return replace(kept, context=replace(kept.context, **play), **changes)
+
+
+def _differs(kept: Specialization, name: str, was: object, now: object) -> str:
+    return (
+        f"The run in {kept.folder.path} was begun with {name}={was!r}, not {now!r}: "
+        "give the same to go on with it, or another --out for another run."
+    )

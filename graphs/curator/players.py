@@ -1,0 +1,61 @@
+"""Who keeps the memory: a base, and its specialists, as models that can be asked.
+
+An embedded specialist is the base with an adapter switched on, from one copy of the weights. A served one is an adapter
+that the base's vLLM server loads at run time and answers for by name; the name holds the adapter's digest, so that it
+never stands for another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from chat_models import ConfigurationError
+from training.serving import check_loads_adapters, load_adapter
+
+TRAINABLE = "write vllm:NAME with --base-url, or embedded"
+
+
+def weights_of(base: str) -> str:
+    """What training is given as base: the folder, or the name on a hub, that a base's specification says."""
+    if base == "embedded":
+        return base
+    if base.startswith("vllm:"):
+        return base.removeprefix("vllm:")
+    from chat_models.embedded_spec import read_spec
+
+    if not base.startswith("embedded+"):
+        raise ConfigurationError(f"The base {base!r} has no weights that an adapter can be trained on: {TRAINABLE}.")
+    spec = read_spec(base)
+    if spec.adapter is not None:
+        raise ConfigurationError(f"The base {base!r} has an adapter already: name it without.")
+    return str(spec.weights) if "+weights=" in base else "embedded"
+
+
+def specialist_of(base: str, adapter: Path) -> str:
+    """The specification of a base's specialist."""
+    if base.startswith("vllm:"):
+        return f"vllm:{served_name(adapter)}"
+    return f"{base}+adapter={adapter.resolve()}"
+
+
+def served_name(adapter: Path) -> str:
+    """The name under which a server answers for an adapter: always the same for the same weights."""
+    with (adapter / "adapter_model.safetensors").open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"specialist-{digest[:12]}"
+
+
+def check_servable(base: str, base_url: str | None) -> None:
+    """TrainingError for a server that takes no adapters while it runs, TrainingFailure for one that does not answer."""
+    if base.startswith("vllm:"):
+        check_loads_adapters(base_url or "")
+
+
+def make_servable(base: str, adapter: Path, base_url: str | None) -> None:
+    """Have the base's server answer for the adapter; nothing to do for an embedded one.
+
+    TrainingError for what the server refuses, TrainingFailure when it cannot be reached.
+    """
+    if base.startswith("vllm:"):
+        load_adapter(base_url or "", served_name(adapter), adapter)

@@ -1,0 +1,252 @@
+"""The curator's tools over candidates: explore them by feature and by reading, decide by id, see what is selected.
+
+Every mistake of the model comes back as one sentence; every long result says how to see the rest of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from statistics import quantiles
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from graphs.curator.desk import Desk, coverage
+from graphs.model_tool import model_tool, page
+from tools import dialect
+from training.candidates import Candidate
+from training.errors import TrainingError
+from training.postprocess import Dropped, process
+from training.selection import Selection
+from training.source import CandidateId
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+CHARACTERS = 12_000
+"""Of one result: some 3,000 tokens, so that dozens of them fit into a context."""
+REVIEWED_AT_ONCE = 200
+REASON_CHARACTERS = 500
+_Text = Annotated[str, Field(max_length=200)]
+_SORTED_BY = (
+    *("step", "credit", "reward_nearby", "progression", "turns", "operations", "mistakes"),
+    *("redundant_writes", "empty_searches", "reply_characters"),
+)
+
+
+def selection_tools(desk: Desk) -> list[BaseTool]:
+    """`candidates_overview`, `list_candidates`, `show_candidate`, `decide` and `preview_selection` over a desk."""
+    refusals = (TrainingError,)
+    return [
+        model_tool(
+            partial(candidates_overview, desk),
+            "candidates_overview",
+            "Counts of all candidates by routine, prompt shape and outcome; the spread of each feature; the episodes.",
+            refusals=refusals,
+        ),
+        model_tool(
+            partial(list_candidates, desk),
+            "list_candidates",
+            "Candidates, one a line with their features; empty arguments filter nothing.",
+            refusals=refusals,
+            routine=(Literal["", "LOG", "PLAN"], ""),
+            operation=(_Text, Field("", description="That ran, such as search or append")),
+            outcome=(
+                _Text,
+                Field("", description="hit, empty, missing, written, duplicate, exists, rejected, mistake"),
+            ),
+            shape=(_Text, Field("", description="Part of the prompt shape")),
+            episode=(_Text, Field("", description="Part of WORLD/TASK/seed-N")),
+            decided=(Literal["", "no", "accept", "reject"], ""),
+            sort=(Literal[_SORTED_BY], "credit"),
+            descending=(bool, True),
+            offset=(Annotated[int, Field(ge=0)], 0),
+            limit=(Annotated[int, Field(ge=1, le=100)], 30),
+        ),
+        model_tool(
+            partial(show_candidate, desk),
+            "show_candidate",
+            "One candidate in full: features, the conversation exactly as the model had it, what would be trained on.",
+            refusals=refusals,
+            id=(str, ...),
+            system=(bool, Field(False, description="Whether to show the system message, the same in all of them")),
+            offset=(Annotated[int, Field(ge=0)], 0),
+        ),
+        model_tool(
+            partial(decide, desk),
+            "decide",
+            "Accept or reject reviewed candidates by id, with the reason. A later decision replaces an earlier one.",
+            refusals=refusals,
+            ids=(Annotated[list[str], Field(min_length=1, max_length=REVIEWED_AT_ONCE)], ...),
+            verdict=(Literal["accept", "reject"], ...),
+            reason=(Annotated[str, Field(min_length=3, max_length=REASON_CHARACTERS)], ...),
+        ),
+        model_tool(
+            partial(preview_selection, desk),
+            "preview_selection",
+            "What policy and decisions select now: coverage, what is left out and why, what post-processing drops.",
+            refusals=refusals,
+        ),
+    ]
+
+
+def candidates_overview(desk: Desk) -> str:
+    """What there is to choose from."""
+    found = desk.candidates
+    if not found:
+        raise TrainingError("There are no candidates: every episode failed, or none was played.")
+    lines = [f"{len(found)} candidates of {len({one.episode for one in found})} episodes in {desk.run.path.name}."]
+    lines += _counted("By routine", Counter(one.routine for one in found))
+    lines += _counted("By prompt shape", Counter(one.shape for one in found))
+    operations: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    for one in found:
+        operations.update(one.operations)
+        outcomes.update(one.outcomes)
+    lines += _counted("Operations", operations)
+    lines += _counted("Outcomes", outcomes)
+    lines.append("Features, at 0/25/50/75/95/100 % of the candidates:")
+    lines += [f"- {name}: {_spread([float(getattr(one, name)) for one in found])}" for name in _SPREAD]
+    episodes = {one.episode: one.progression for one in found}
+    best = sorted(episodes.items(), key=lambda item: (-item[1], item[0]))
+    lines.append("Episodes by progression: " + ", ".join(f"{name} {100 * value:.0f} %" for name, value in best[:20]))
+    if len(best) > 20:
+        lines.append(f"… and {len(best) - 20} more, down to {100 * best[-1][1]:.0f} %")
+    decided = Counter(one.verdict for one in desk.decisions().values())
+    lines.append(f"Decided so far: {decided['accept']} accepted, {decided['reject']} rejected.")
+    return "\n".join(lines)
+
+
+_SPREAD = (
+    *("credit", "reward_nearby", "turns", "recalls", "records", "redundant_writes", "empty_searches"),
+    *("mistakes", "prompt_characters", "reply_characters", "progression"),
+)
+
+
+def list_candidates(
+    desk: Desk,
+    *,
+    routine: str,
+    operation: str,
+    outcome: str,
+    shape: str,
+    episode: str,
+    decided: str,
+    sort: str,
+    descending: bool,
+    offset: int,
+    limit: int,
+) -> str:
+    """The candidates that pass, in the order asked for."""
+    decisions = desk.decisions()
+    wanted = {"no": None, "accept": "accept", "reject": "reject"}
+
+    def passes(one: Candidate) -> bool:
+        verdict = decisions[one.id].verdict if one.id in decisions else None
+        return (
+            routine in ("", one.routine)
+            and (not operation or operation in one.operations)
+            and (not outcome or outcome in one.outcomes)
+            and shape in one.shape
+            and episode in one.episode
+            and (not decided or verdict == wanted[decided])
+        )
+
+    def worth(one: Candidate) -> float:
+        return float(len(one.operations) if sort == "operations" else getattr(one, sort))
+
+    found = sorted(filter(passes, desk.candidates), key=worth, reverse=descending)
+    shown = found[offset : offset + limit]
+    lines = [f"{len(found)} candidates, {offset + 1} to {offset + len(shown)} by {sort}:" if shown else "None."]
+    lines += [_line(one) for one in shown]
+    if (rest := len(found) - offset - len(shown)) > 0 and shown:
+        lines.append(f"… {rest} more: offset={offset + len(shown)}")
+    return "\n".join(lines)
+
+
+def show_candidate(desk: Desk, *, id: str, system: bool, offset: int) -> str:
+    """Features, messages and what post-processing makes of them."""
+    one = _known(desk, [id])[0]
+    messages = desk.source.messages(CandidateId.parse(id))
+    parts = [json.dumps({name: value for name, value in one.to_plain().items() if name != "id"})]
+    for number, message in enumerate(messages):
+        if message["role"] != "system" or system:
+            parts.append(f"--- message {number}, {message['role']}\n{message['content']}")
+    example = _processed(desk, one)
+    if isinstance(example, Dropped):
+        parts.append(f"--- post-processing drops it: {example}")
+    else:
+        changed = ", ".join(example) or "nothing is changed"
+        parts.append(f"--- post-processing keeps it: {changed}")
+    text = "\n".join(parts)
+    return page(text, offset, CHARACTERS, f"show_candidate id={id}")
+
+
+def decide(desk: Desk, *, ids: Sequence[str], verdict: Literal["accept", "reject"], reason: str) -> str:
+    """Note a decision on each of these candidates."""
+    desk.decide([one.id for one in _known(desk, ids)], verdict, " ".join(reason.split()))
+    said = Counter(one.verdict for one in desk.decisions().values())
+    return f"{len(ids)} noted. In all {said['accept']} accepted, {said['reject']} rejected."
+
+
+def preview_selection(desk: Desk) -> str:
+    """What would be selected, and what of it would survive."""
+    selection = desk.select()
+    found = coverage(selection)
+    dropped, kept = survivors(desk, selection)
+    lines = [f"{found['selected']} selected ({found['routines']}) from {len(found['episodes'])} episodes."]
+    lines.append(f"After post-processing {kept} examples; dropped: {dict(dropped) or 'none'}.")
+    lines.append(f"Left out: {found['left_out'] or 'none'}.")
+    shapes = [f"- {shape}: {n['selected']} of {n['candidates']}" for shape, n in found["shapes"].items()]
+    return "\n".join([*lines, "By prompt shape:", *shapes[:40], "The first ten:", *list(selection.chosen)[:10]])
+
+
+def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:
+    """How many of a selection post-processing drops, by reason, and how many examples are left."""
+    dropped: Counter[str] = Counter()
+    kept = 0
+    for one in sorted(selection.chosen, key=lambda text: (desk.by_id[text].episode, desk.by_id[text].step)):
+        made = _processed(desk, desk.by_id[one])
+        if isinstance(made, Dropped):
+            dropped[str(made)] += 1
+        else:
+            kept += 1
+    return dropped, kept
+
+
+def _processed(desk: Desk, one: Candidate) -> Dropped | tuple[str, ...]:
+    """Why post-processing drops a candidate, or what it changes."""
+    messages = desk.source.messages(CandidateId.parse(one.id))
+    vocabulary = desk.source.vocabulary(one.world, one.task, one.routine)
+    made = process(messages, one.routine, vocabulary, dialect("tags"))
+    return made if isinstance(made, Dropped) else made.changed
+
+
+def _known(desk: Desk, ids: Sequence[str]) -> list[Candidate]:
+    if unknown := [one for one in ids if one not in desk.by_id]:
+        raise TrainingError(f"There is no candidate {unknown[0][:200]!r}: give ids as list_candidates shows them.")
+    return [desk.by_id[one] for one in ids]
+
+
+def _counted(heading: str, counts: Counter[str]) -> list[str]:
+    shown = [f"- {name}: {count}" for name, count in counts.most_common(30)]
+    rest = [f"- … and {len(counts) - 30} more kinds"] if len(counts) > 30 else []
+    return [f"{heading}:", *shown, *rest]
+
+
+def _spread(values: Sequence[float]) -> str:
+    ordered = sorted(values)
+    cuts = quantiles(ordered, n=20, method="inclusive") if len(ordered) > 1 else ordered * 19
+    return " / ".join(f"{value:.3g}" for value in (ordered[0], cuts[4], cuts[9], cuts[14], cuts[18], ordered[-1]))
+
+
+def _line(one: Candidate) -> str:
+    done = ",".join(f"{name} {count}" for name, count in one.outcomes.items()) or "nothing"
+    return (
+        f"{one.id}  credit {one.credit:.3f}  reward {one.reward_nearby:.2f}  turns {one.turns}  "
+        f"{'+'.join(one.operations[:8]) or 'no operation'} ({done})"
+        f"{'  recalled first' if one.recall_before_record else ''}{'  redundant' if one.redundant_writes else ''}"
+    )

@@ -1,0 +1,102 @@
+"""An evaluation as a piece of a larger work: begun, gone on with, or found finished. Outer loops are made of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphs.evaluation.causes import may_pass, players_own
+from graphs.evaluation.episode import Progress
+from graphs.evaluation.graph import graph as evaluation
+from graphs.evaluation.spending import Amounts, add_minutes
+from graphs.evaluation.state import Input
+from graphs.inner_agent.context import Context
+from traces import RunFolder
+from traces.plain_json import read_file
+
+PLAYED_ON = 3
+"""Times that episodes which a server failed are played on before the work halts; each of their calls was already
+repeated `Context.attempts` times."""
+
+
+class Halted(RuntimeError):
+    """The machine failed an outer loop: nobody is to blame, nothing was decided, and it can be gone on with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What to play, by whom and where."""
+
+    name: str
+    """For people: "v1.a2", "final specialist"."""
+    given: Input
+    context: Context
+    ceilings: Callable[[], Amounts]
+    """What may be spent on it still, asked before each try; raises CeilingReached where that is nothing."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """For LangSmith."""
+
+    @property
+    def out(self) -> RunFolder:
+        """Its run folder."""
+        return RunFolder(Path(self.given["out"]))
+
+
+async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str, Any]:
+    """Play what is not played yet; the summary.
+
+    What the ceilings raise where nothing more may be spent; Halted where the machine failed an episode and playing on
+    did not help; our errors. Whether a ceiling ended it before it was whole stands in the summary (`n_limited`).
+    """
+    failures: list[dict[str, Any]] = []
+    for _ in range(PLAYED_ON):
+        ceilings = await asyncio.to_thread(work.ceilings)
+        began = time.monotonic()
+        try:
+            await _play(work, ceilings, report)
+        finally:
+            await asyncio.to_thread(add_minutes, work.out, time.monotonic() - began)
+        failures = await asyncio.to_thread(machine_failures, work.out)
+        if not failures or not all(map(may_pass, failures)):
+            break
+    if failures:
+        raise Halted(f"{work.name} could not be played: {failures[0]['sentence']}")
+    return await asyncio.to_thread(summary, work.out)
+
+
+def finished(run: RunFolder) -> bool:
+    """Whether there is nothing to play on: every episode ended, or failed by the doing of what was played."""
+    return run.summary.exists() and not machine_failures(run) and not summary(run)["n_limited"]
+
+
+def summary(run: RunFolder) -> dict[str, Any]:
+    """The content of its summary.json."""
+    found: dict[str, Any] = read_file(run.summary)
+    return found
+
+
+def machine_failures(run: RunFolder) -> list[dict[str, Any]]:
+    """The causes of the episodes that the machine failed."""
+    unknown = {"where": "?", "kind": "?", "sentence": "no cause was recorded"}
+    causes = [one["cause"] or unknown for one in summary(run)["failed_episodes"]]
+    return [cause for cause in causes if not players_own(cause)]
+
+
+async def _play(work: Work, ceilings: Amounts, report: Callable[[Progress], None]) -> None:
+    """One run of the evaluation graph, a root run of its own in LangSmith."""
+    here = contextvars.copy_context()
+
+    async def run() -> None:
+        config: Any = {"run_name": f"{work.name} evaluation", "metadata": work.metadata}
+        given = Input(**{**work.given, "resume": True, "ceilings": ceilings})
+        events: AsyncIterator[Any] = evaluation.astream(given, config, context=work.context, stream_mode="custom")
+        async for event in events:
+            here.run(report, event)
+
+    # In a context of its own it does not take our checkpointer for its own.
+    await asyncio.create_task(run(), context=contextvars.Context())

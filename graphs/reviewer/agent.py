@@ -1,0 +1,123 @@
+"""The reviewer: an agent that reads whole episodes and revises the scaffold, until it says it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import scaffolds.hooks
+import scaffolds.operations
+from graphs.reviewer.file_tools import file_tools
+from graphs.reviewer.workspace import Workspace
+from graphs.tool_agent import AgentLimits, run_agent
+from scaffolds import SHIPPED, View
+from scaffolds.settings import read_settings
+from tools import DONE, MEMORY_OPERATIONS
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
+
+ReviewLimits = AgentLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """How the reviewer's work on one message ended, and what it cost, before a kill too."""
+
+    finished: bool
+    """Whether the reviewer said it was done; else a limit ended it."""
+    reason: str
+    calls: int
+    tokens: int
+    cost: float | None
+    """US dollars; None without a price."""
+    minutes: float
+
+
+async def review(
+    workspace: Workspace,
+    model: BaseChatModel,
+    faults: Sequence[str] = (),
+    *,
+    limits: ReviewLimits | None = None,
+    round: int = 0,
+    continues: str = "",
+) -> Review:
+    """Let the reviewer revise the working copy; with `faults`, mend what check number `round` (from 1) found.
+
+    The conversation is `workspace.transcript`: a review that was killed goes on in it where it stopped, one that had
+    finished is not repeated. `continues`: what became of the revision that this attempt continues.
+    ProviderFailure or TraceFailure where the machine fails; ConfigurationError for a model that calls no tools.
+    """
+    await asyncio.to_thread(workspace.prepare)
+    tools, system = await asyncio.to_thread(lambda: (reviewer_tools(workspace), system_message()))
+    message = await asyncio.to_thread(
+        lambda: _page("faults", round=round, faults=faults) if faults else _task(workspace, continues)
+    )
+    run = await run_agent(
+        model,
+        tools,
+        system=system,
+        message=message,
+        transcript=workspace.transcript,
+        limits=limits,
+        name="reviewer",
+    )
+    spent = run.spent
+    return Review(run.finished, run.reason, spent.calls, spent.tokens, spent.cost, spent.minutes)
+
+
+def reviewer_tools(workspace: Workspace) -> list[BaseTool]:
+    """Everything the reviewer can do: its files, the traces of its runs, and contained Python over them."""
+    from graphs.reviewer.analysis_tool import analysis_tool
+    from graphs.reviewer.trace_tools import trace_tools
+
+    return [*file_tools(workspace), *trace_tools(workspace.runs), analysis_tool(workspace.runs)]
+
+
+@cache
+def system_message() -> str:
+    """What the reviewer is, may do and must leave; how a scaffold is built, in the words of that room itself."""
+    return _page(
+        "system",
+        format=(SHIPPED / "README.md").read_text(encoding="utf-8").removeprefix("# Scaffolds").strip(),
+        operations=[(one.name, one.kind.value, one.help) for one in (*MEMORY_OPERATIONS.values(), DONE)],
+        hooks=_documentation(scaffolds.hooks),
+        own_operations=_documentation(scaffolds.operations),
+        view=", ".join(f"`{field.name}`" for field in dataclasses.fields(View)),
+    )
+
+
+def _task(workspace: Workspace, continues: str) -> str:
+    settings = read_settings(workspace.parent / "scaffold.toml")
+    return _page(
+        "task",
+        world=settings.world,
+        summary=settings.summary,
+        hooks_share=f"{settings.hooks_share:.0%}",
+        runs=list(workspace.runs),
+        history=list(workspace.history),
+        continues=continues,
+    )
+
+
+def _documentation(module: Any) -> str:
+    return str(module.__doc__).strip()
+
+
+def _page(name: str, **variables: object) -> str:
+    return _templates().get_template(f"{name}.md").render(**variables).strip()
+
+
+@cache
+def _templates() -> Environment:
+    folder = FileSystemLoader(Path(__file__).parent / "prompts")
+    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)

@@ -1,0 +1,166 @@
+"""Whether a candidate keeps the rules, found out before any evaluation is paid for. Faults are sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphs.inner_agent.context import SettingsError
+from graphs.reviewer.citations import FORM, Citations, uncited
+from scaffolds import SHIPPED, Comparison, Scaffold, ScaffoldError, compare
+from scaffolds.containment import Bounds
+from scaffolds.containment.bubblewrap import CannotContain
+from scaffolds.containment.process import ContainedProcess
+from tools import MEMORY_OPERATIONS, Kind, Operation
+
+ANALYSIS_CHARACTERS = 400
+METHOD_CHARACTERS = 200
+"""Shorter texts say nothing."""
+ANALYSIS_CITATIONS = 3
+"""Claims that an analysis makes at least."""
+SHOWN = 5
+"""Faults of one kind that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found."""
+
+    faults: list[str]
+    """Empty if the candidate may be played."""
+    changes: dict[str, list[str]]
+    """What changed against the parent, by area (`scaffolds.Area`)."""
+    structural: bool
+    """Whether any of it is more than wording."""
+    memory_only: bool
+    """Whether nothing changed in what code makes of the model's actions."""
+
+
+def check_candidate(
+    parent: Path, candidate: Path, notes: Path, *, runs: Mapping[str, Path], trust_code: bool = False
+) -> Checked:
+    """Check a candidate and what the reviewer wrote of it. `runs`: the evaluations it was shown, by name.
+
+    SettingsError where the machine cannot contain code, or the candidate lies where code counts as this repository's.
+    """
+    if candidate.resolve().is_relative_to(SHIPPED):
+        raise SettingsError(f"{candidate} lies among the shipped scaffolds, whose code runs uncontained: move the run.")
+    before = Scaffold.load(parent, trust_code=trust_code)
+    try:
+        after = Scaffold.load(candidate, trust_code=trust_code)
+    except ScaffoldError as error:
+        if not trust_code:
+            _check_machine()
+        return Checked([str(error).replace(f"{candidate.resolve()}", "candidate")], {}, False, True)
+    changed = compare(before, after)
+    faults = [*_rules(before, after, changed), *_prompts(after), *_texts(before, after, notes, runs)]
+    told = {area.value: [one.what for one in found] for area, found in changed.by_area().items()}
+    return Checked(faults, told, changed.structural, changed.memory_only)
+
+
+def _check_machine() -> None:
+    """That code cannot be contained here is no fault of a candidate's."""
+    try:
+        ContainedProcess(Bounds()).close()
+    except CannotContain as error:
+        raise SettingsError(f"A reviewer's code must be contained, and it cannot be here: {error}.") from error
+
+
+def _rules(before: Scaffold, after: Scaffold, changed: Comparison) -> Iterator[str]:
+    old, new = before.settings, after.settings
+    if old.world != new.world:
+        yield f"The world was {old.world} and must stay so, not {new.world}."
+    if not changed.structural:
+        yield (
+            "Nothing structural has changed: change an operation, a file, who keeps it, a hook or an operation of your "
+            "own; wording and numbers alone are no revision."
+        )
+    if new.hooks_share > old.hooks_share:
+        yield f"hooks_share may not rise: it was {old.hooks_share:g}, not {new.hooks_share:g}."
+    kept = [name for name, spec in new.files.items() if spec.maintained_by == "hooks"]
+    if len(kept) > old.hooks_share * len(new.files):
+        yield (
+            f"Hooks keep {len(kept)} of {len(new.files)} files ({', '.join(kept)}); at most {old.hooks_share:.0%} may "
+            "be theirs: the model decides what is stored."
+        )
+    for routine, kinds in (("log", (Kind.RECALL, Kind.RECORD)), ("plan", (Kind.RECALL,))):
+        for kind in kinds:
+            if not any(_is_the_models(one, kind) for one in _operations(after, routine)):
+                yield (
+                    f"{routine.upper()} has no {kind.value} operation in which the model says what: keep one such as "
+                    f"{'search or read' if kind is Kind.RECALL else 'append, write or upsert'}."
+                )
+
+
+def _operations(scaffold: Scaffold, routine: str) -> Iterator[Operation]:
+    known = {**MEMORY_OPERATIONS, **{one.name: one for one in scaffold.operations}}
+    for name in getattr(scaffold.settings.vocabulary, routine):
+        if name in known:
+            yield known[name]
+
+
+def _is_the_models(operation: Operation, kind: Kind) -> bool:
+    """Whether the model decides what is recalled (it gives an argument) or recorded (it gives a text)."""
+    arguments = operation.arguments.model_fields
+    texts = [name for name, field in arguments.items() if field.annotation is str and name != "file"]
+    return operation.kind is kind and bool(texts if kind is Kind.RECORD else arguments)
+
+
+def _prompts(scaffold: Scaffold) -> Iterator[str]:
+    """What a page must still show: without it the model could not play, or a trace could not be read."""
+    view = {"long": "<long>", "short": "<short>"}
+    last = {"long": "<earlier long>", "short": "<earlier short>"}
+    step: dict[str, Any] = {"step": 7, "observation": view, "notices": ["<notice>"], "files": [("<file>", 3)]}
+    turns = {"log": 9, "plan": 9}
+    forms = {"log_forms": [("<log form>", "help")], "plan_forms": [("<plan form>", "help")]}
+    system = {"world": "w", "task": "t", "actions": [("<action>", "help")], "files": [("<file>", "<purpose>")]}
+    page = scaffold.render("system", **system, **forms, turns=turns, notebook="on", dialect=scaffold.settings.dialect)
+    yield from _missing("system", page, ["<action>", "<log form>", "<plan form>", "<file>"])
+    page = scaffold.render("log", **step, previous=last, action="<sent>")
+    yield from _missing("log", page, ["<long>", "<short>", "<sent>", "<notice>"], opens="LOG step 7")
+    page = scaffold.render("plan", **step, action="<sent>")
+    yield from _missing("plan", page, ["<long>", "<short>", "<notice>"], opens="PLAN step 7")
+    replies = [{"title": "<title>", "text": "<result>", "ok": True, "call_id": None}]
+    page = scaffold.render("results", replies=replies, routine="LOG", turns_left=2, note="<note>")
+    yield from _missing("results", page, ["<result>", "<note>"])
+
+
+def _missing(name: str, page: str, needed: list[str], opens: str = "") -> Iterator[str]:
+    lost = [mark.strip("<>") for mark in needed if mark not in page]
+    if lost:
+        yield f"prompts/{name}.md no longer shows: {', '.join(lost)}."
+    if opens and page.split("\n", 1)[0].strip() != opens:
+        yield f"prompts/{name}.md must open with the line {opens.replace('7', '{{ step }}')}."
+
+
+def _texts(before: Scaffold, after: Scaffold, notes: Path, runs: Mapping[str, Path]) -> Iterator[str]:
+    """What the reviewer must leave: an analysis and a method, every claim with its place in a trace."""
+    analysis, method = _text(notes / "analysis.md"), _text(after.path / "METHOD.md")
+    cited = {"notes/analysis.md": Citations(analysis, runs), "candidate/METHOD.md": Citations(method, runs)}
+    if len(analysis.strip()) < ANALYSIS_CHARACTERS:
+        yield f"notes/analysis.md has {len(analysis.strip())} characters: write down what you found."
+    elif cited["notes/analysis.md"].valid < ANALYSIS_CITATIONS:
+        valid = cited["notes/analysis.md"].valid
+        yield f"notes/analysis.md cites {valid} places of the traces; at least {ANALYSIS_CITATIONS}, as {FORM}."
+    for block in uncited(analysis)[:SHOWN]:
+        yield f"notes/analysis.md claims without a citation: {block[:100]!r}"
+    if len(method.strip()) < METHOD_CHARACTERS:
+        yield f"candidate/METHOD.md has {len(method.strip())} characters: say what this version changes and why."
+    elif method == _text(before.path / "METHOD.md"):
+        yield "candidate/METHOD.md is still the parent's: say what this version changes and why."
+    elif cited["candidate/METHOD.md"].valid < 1:
+        yield f"candidate/METHOD.md cites nothing: say where the reason for the change can be seen, as {FORM}."
+    for name, found in cited.items():
+        yield from (f"{name}: {fault}" for fault in found.faults[:SHOWN])
+    if before.settings.roles != after.settings.roles and "roles" not in method:
+        yield "[roles] has changed, and METHOD.md does not say why: name the roles there, or leave them as they were."
+
+
+def _text(path: Path) -> str:
+    """The text of a file; empty if there is none, or it is no plain text."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() and not path.is_symlink() else ""
+    except UnicodeDecodeError:
+        return ""

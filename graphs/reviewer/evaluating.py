@@ -1,0 +1,105 @@
+"""Play a scaffold of the search on some seeds: the evaluation graph, begun, gone on with, or found finished."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphs.evaluation import playing
+from graphs.evaluation.episode import Progress
+from graphs.evaluation.scores import read_scores
+from graphs.evaluation.spending import Amounts, spent_playing
+from graphs.reviewer.budget import Spent
+from graphs.reviewer.events import tell
+from graphs.reviewer.failures import CANDIDATE_ERRORS
+from graphs.reviewer.folders import AttemptFolder
+from graphs.reviewer.search import Search
+from graphs.reviewer.spending import check_budget, left_for, raise_reached, spent_in
+from scaffolds import Scaffold
+from traces import RunFolder, read_results
+from traces.summary import mean_and_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What to play."""
+
+    name: str
+    """For people: "v1.a2", "holdout v0"."""
+    scaffold: Path
+    out: RunFolder
+    seeds: list[int]
+    attempt: AttemptFolder | None = None
+    """The attempt whose budget pays for it; None where only the whole search's does."""
+    sampling: int = 0
+
+
+async def evaluate(search: Search, work: Work) -> str | None:
+    """Play what is not played yet. None, or why by the scaffold's own doing there is no episode to judge by.
+
+    BudgetReached where a budget ended it before it was whole. SearchHalted where the machine failed an episode and
+    playing on did not help.
+    """
+    if await asyncio.to_thread(playing.finished, work.out):
+        return await asyncio.to_thread(_crashed, work.out)
+    tell("evaluating", name=work.name, episodes=len(search.pairs(work.seeds)))
+    sealed = await asyncio.to_thread(_digest, search, work.scaffold)
+    whole = playing.Work(
+        name=f"{search.folder.path.name} {work.name}",
+        given=search.evaluation(work.out, work.seeds, {}),
+        context=search.context.play(scaffold=str(work.scaffold), sampling=work.sampling),
+        ceilings=lambda: _ceilings(search, work),
+        metadata={"search": str(search.folder.path), "attempt": work.name},
+    )
+
+    def report(progress: Progress) -> None:
+        tell("episode", name=work.name, progress=progress)
+
+    try:
+        summary = await playing.play_whole(whole, report)
+    except CANDIDATE_ERRORS as error:
+        return str(error)
+    # Any other ceiling was each episode's own, the same for all.
+    if any(str(one["end_reason"]).startswith("the run's ceiling") for one in summary["episodes"]):
+        await asyncio.to_thread(lambda: raise_reached(search, _spent(work), whole_only=work.attempt is None))
+    if await asyncio.to_thread(_tampered, search, work, sealed):
+        return "The scaffold was not the same all through its evaluation."
+    tell("evaluated", name=work.name, **await asyncio.to_thread(figures, search, work.out, work.seeds))
+    return await asyncio.to_thread(_crashed, work.out)
+
+
+def figures(search: Search, run: RunFolder, seeds: list[int]) -> dict[str, Any]:
+    """Mean and standard error of progression in [0, 1], failures as 0."""
+    pairs = search.pairs(seeds)
+    scores = read_scores(run, pairs)
+    found = mean_and_error(list(scores.values()))
+    return {"mean": found["mean"], "standard_error": found["se"], "episodes": len(pairs)}
+
+
+def _spent(work: Work) -> Spent:
+    return spent_in(work.attempt) if work.attempt is not None else {"player": spent_playing([work.out])}
+
+
+def _ceilings(search: Search, work: Work) -> Amounts:
+    spent, whole_only = _spent(work), work.attempt is None
+    check_budget(search, spent, whole_only=whole_only)
+    return left_for(search, spent, work.out, whole_only=whole_only)
+
+
+def _crashed(run: RunFolder) -> str | None:
+    found = playing.summary(run)
+    if found["failed_episodes"] and not found["episodes"]:
+        return f"Every episode failed: {found['failed_episodes'][0]['cause']['sentence']}"
+    return None
+
+
+def _digest(search: Search, scaffold: Path) -> str:
+    return Scaffold.load(scaffold, trust_code=search.context.trust_scaffold_code).digest
+
+
+def _tampered(search: Search, work: Work, sealed: str) -> bool:
+    """Whether any episode was played by other files than those that stood there before and stand there now."""
+    found = {one.scaffold_digest for one in read_results(work.out) if one.scaffold_digest}
+    return found - {sealed} != set() or _digest(search, work.scaffold) != sealed

@@ -1,0 +1,117 @@
+"""Begin a search, or take it up again: every check before the first token, then its run folder with the start in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from graphs.agent_model import agent_model
+from graphs.evaluation.prepare_node import check_tasks
+from graphs.inner_agent.ceilings import check_prices, read_prices
+from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
+from graphs.inner_agent.run_file import FREE as FREE_PLAY
+from graphs.reviewer.context import Context
+from graphs.reviewer.folders import SearchFolder
+from graphs.reviewer.gate import Rule, reachable
+from graphs.reviewer.search import FREE, Search, read_search, search_settings
+from graphs.reviewer.state import Input
+from scaffolds import Scaffold
+from scaffolds.folder import resolve
+from traces import read_run, write_run
+from traces.plain_json import write_file
+
+
+def lay_out(given: Input, context: Context | None) -> Search:
+    """The search that `given` asks for, its run folder written. Raises our errors, and then nothing is written."""
+    settings, asked = search_settings(given, context)
+    folder = SearchFolder(Path(given["out"]))
+    if read_run(folder) is not None:
+        if not given.get("resume"):
+            raise SettingsError(f"{folder.path} holds a search already: give --resume to go on with it.")
+        search = _taken_up(read_search(folder.path), given, asked)
+        _check(search, str(folder.version(0)))
+        plain = search.plain()
+        found = read_run(folder)
+        if found is not None and found["configuration"] != plain:
+            write_file(folder.run, {**found, "configuration": plain})
+        return search
+    if folder.path.exists() and any(folder.path.iterdir()) and not folder.version(0).exists():
+        raise SettingsError(f"{folder.path} holds something that is no search: give another --out.")
+    scaffold = str(resolve(asked.scaffold or default_scaffold(settings["world"])))
+    search = Search(folder=folder, context=replace(asked, scaffold=scaffold), digest="", **settings)
+    search = replace(search, digest=_check(search, scaffold).digest)
+    copy_scaffold(Path(scaffold), folder.version(0), search.context.trust_scaffold_code)
+    write_run(folder, search.plain())
+    return search
+
+
+def warnings(search: Search) -> list[str]:
+    """What will not work out, though nothing is wrong: told before the search begins."""
+    said = []
+    if search.rule is Rule.PAIRED:
+        closed = reachable(len(search.pairs(search.seeds)), search.confidence, search.attempts_total)
+        said += [closed] if closed else []
+    if not search.holdout_seeds:
+        said.append("Without --holdout-seeds the gain is reported on the seeds it was selected on, luck included.")
+    if len(search.pairs(search.seeds)) == 1:
+        said.append("One episode is all the gate sees: its score says next to nothing about the next seed.")
+    return said
+
+
+def copy_scaffold(source: Path, target: Path, trust_code: bool) -> None:
+    """Copy a scaffold so that `target` is there whole or not at all."""
+    beside = target.with_name(f"{target.name}.tmp")
+    for left in (beside, target):
+        shutil.rmtree(left, ignore_errors=True)
+    Scaffold.load(source, trust_code=trust_code).copy(beside)
+    beside.rename(target)
+
+
+def _check(search: Search, scaffold: str) -> Scaffold:
+    """Load and build all that the search needs. Raises our errors."""
+    play = search.context.play(scaffold=scaffold)
+    given: dict[str, Any] = {"world": search.world, "model": search.model, "seed": search.seeds[0]}
+    settings = episode_settings({**given, "task": search.tasks[0]}, play)
+    loaded = check_tasks(settings, search.tasks)
+    agent_model(search.reviewer_model, "reviewer", search.world, search.context.reviewer_base_url)
+    models = {search.model, search.context.gameplay_model or search.model, search.reviewer_model}
+    for ceilings in (search.ceilings, search.attempt_ceilings):
+        check_prices(ceilings, read_prices(search.context.prices), models)
+    return loaded
+
+
+def _taken_up(kept: Search, given: Input, asked: Context) -> Search:
+    """The search as it was begun, with what may be changed as it is asked for now. SettingsError for the rest."""
+    changes: dict[str, Any] = {}
+    for name in Input.__annotations__:
+        value = given.get(name)
+        if name in ("out", "resume") or value is None or value == getattr(kept, name):
+            continue
+        if name not in FREE:
+            raise SettingsError(_differs(kept, name, getattr(kept, name), value))
+        changes[name] = value
+    context: dict[str, Any] = {}
+    for field in dataclasses.fields(Context):
+        value, was = getattr(asked, field.name), getattr(kept.context, field.name)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if value in (default, was):
+            continue
+        if field.name == "scaffold":
+            digest = Scaffold.load(str(value), trust_code=asked.trust_scaffold_code).digest
+            if digest != kept.digest:
+                raise SettingsError(_differs(kept, "scaffold", was, value))
+        elif field.name not in (*FREE_PLAY, "reviewer_base_url"):
+            raise SettingsError(_differs(kept, field.name, was, value))
+        else:
+            context[field.name] = value
+    return replace(kept, context=replace(kept.context, **context), **changes)
+
+
+def _differs(kept: Search, name: str, was: object, now: object) -> str:
+    return (
+        f"The search in {kept.folder.path} was begun with {name}={was!r}, not {now!r}: "
+        "give the same to go on with it, or another --out for another search."
+    )

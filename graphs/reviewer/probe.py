@@ -1,0 +1,111 @@
+"""A short episode of each of a few tasks with a candidate: does its code hold, and does it leave the play to the model?
+
+The probe's seed is its own; its scores are not looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chat_models import ConfigurationError
+from graphs.evaluation import graph as evaluation
+from graphs.reviewer.failures import CANDIDATE_ERRORS, SearchHalted, candidates_own
+from scaffolds import Scaffold, ScaffoldError
+from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader, read_result
+
+if TYPE_CHECKING:
+    from graphs.reviewer.search import Search
+
+STEPS = 30
+TASKS = 3
+"""Tasks probed at most, the first ones."""
+SEED = 1_000_003
+"""Nobody's gate or hold-out seed, as protocols number theirs."""
+NOTICE_CHARACTERS = 3_000
+"""Of notices in a step, on average: more than this and they push the observation aside."""
+JOURNAL_BYTES = 32 * 1024
+"""Written into the notebook in a step, on average: over the longest episode this is 3 GB."""
+REPLACED = 0.5
+"""Share of the model's actions that hooks may repair or veto: beyond it, code plays."""
+
+
+async def probe(candidate: Path, search: Search, out: Path, *, steps: int = STEPS) -> list[str]:
+    """Play the candidate for a few steps and return its faults as sentences; none if it may be evaluated.
+
+    `out` gets a run folder for each content of the candidate, so that a probe that was killed goes on. SearchHalted
+    where the machine failed, and not the candidate.
+    """
+    trust = search.context.trust_scaffold_code
+    try:
+        scaffold = await asyncio.to_thread(lambda: Scaffold.load(candidate, trust_code=trust))
+    except ScaffoldError as error:
+        return [_virtual(str(error), candidate)]
+    run = RunFolder(out / scaffold.digest[:12])
+    try:
+        await _play(search, candidate, run, steps)
+    except (*CANDIDATE_ERRORS, ConfigurationError) as error:  # the search itself was checked: the candidate brought it
+        return [_virtual(f"It cannot be played: {error}", candidate)]
+    faults: list[str] = []
+    for folder in await asyncio.to_thread(lambda: list(run.episodes())):
+        faults += await asyncio.to_thread(_faults, folder)
+    return list(dict.fromkeys(_virtual(fault, candidate) for fault in faults))
+
+
+async def _play(search: Search, candidate: Path, run: RunFolder, steps: int) -> None:
+    context = replace(search.context.play(scaffold=str(candidate)), max_steps=steps)
+    given = search.evaluation(run, [SEED], {})
+    given["tasks"] = search.tasks[:TASKS]
+    # In a context of its own it does not take the search's checkpointer for its own.
+    play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)
+    await asyncio.create_task(play, context=contextvars.Context())
+
+
+def _faults(folder: EpisodeFolder) -> Iterator[str]:
+    """What is wrong with an episode of the probe. SearchHalted where that is not the candidate's doing."""
+    task = folder.path.parts[-2]
+    result = read_result(folder)
+    if result is not None and result.failure is not None:
+        cause = result.failure
+        if not candidates_own({"where": cause.where, "kind": cause.kind}):
+            raise SearchHalted(f"The probe could not be played: {cause.sentence}")
+        yield f"In a probe of {task}, at step {cause.step}: {cause.sentence}"
+    if not folder.steps.exists():
+        return
+    with TraceReader(folder) as reader:
+        steps = list(reader)
+    if steps:
+        yield from _excesses(task, steps, folder.journal.stat().st_size if folder.journal.exists() else 0)
+
+
+def _excesses(task: str, steps: list[StepRecord], journal: int) -> Iterator[str]:
+    told = sum(len(notice) for step in steps for notice in step.notices) / len(steps)
+    if told > NOTICE_CHARACTERS:
+        yield (
+            f"In a probe of {task} the notices took {told:,.0f} characters a step; at most {NOTICE_CHARACTERS:,}: "
+            "say what matters now."
+        )
+    if journal / len(steps) > JOURNAL_BYTES:
+        yield (
+            f"In a probe of {task} {journal / len(steps):,.0f} bytes a step went into the notebook; at most "
+            f"{JOURNAL_BYTES:,}: write what has changed."
+        )
+    replaced = sum(step.action_outcome in ("repaired", "vetoed") or _vetoed(step) for step in steps)
+    if replaced > REPLACED * len(steps):
+        yield (
+            f"In a probe of {task} hooks repaired or vetoed the action in {replaced} of {len(steps)} steps: the model "
+            "is to play, not code."
+        )
+
+
+def _vetoed(step: StepRecord) -> bool:
+    return any(one.outcome == "vetoed" for talk in step.conversations for one in talk.operations)
+
+
+def _virtual(sentence: str, candidate: Path) -> str:
+    """The sentence with the candidate's files named as the reviewer knows them."""
+    return sentence.replace(str(candidate.resolve()), "candidate").replace(str(candidate), "candidate")

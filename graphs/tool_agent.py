@@ -1,0 +1,119 @@
+"""An agent that works with tools until it answers without calling one: loop 1's reviewer and loop 2's curator.
+
+The loop is LangChain's `create_agent`. Over `deepagents` it has the edge that nothing comes with it that would have to
+be confined again: no shell, no file system, no sub-agents; a third of its weight and a third of its cost per turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chat_models import ConfigurationError, Retry
+from graphs.inner_agent.ceilings import NAMES, CeilingReached, Price, Spending
+from graphs.tool_transcript import Spent, Transcript, spent_on
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
+
+__all__ = ["AgentLimits", "AgentRun", "Spent", "check_takes_tools", "run_agent", "spent_on"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLimits:
+    """How long an agent may work on one message, and how its model is called. None: no limit."""
+
+    turns: int = 150
+    """The model's replies."""
+    calls: float | None = None
+    """Model calls, by the names and in the units of all ceilings; looked at before each call."""
+    tokens: float | None = None
+    cost: float | None = None
+    minutes: float | None = None
+    price: Price | None = None
+    """For the cost; without one it is not known, and no limit of it can be reached."""
+    context_characters: int | None = None
+    """A longer conversation has its oldest results cut; by the model's profile where None."""
+    retry: Retry | None = None
+
+    def check(self, spent: Spent) -> None:
+        """CeilingReached if nothing more may be spent."""
+        ceilings = {name: limit for name in NAMES if (limit := getattr(self, name)) is not None}
+        amounts = {name: float(getattr(spent, name) or 0.0) for name in NAMES}
+        Spending(ceilings, "agent", spent=amounts).check()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRun:
+    """How an agent's work on a message ended."""
+
+    finished: bool
+    """Whether it answered; else a limit ended it, and the same message goes on where it stopped."""
+    reason: str
+    """Why it ended, in one clause."""
+    answer: str
+    """Its last words; empty if it did not finish."""
+    spent: Spent
+    """On this message, before a kill too."""
+
+
+async def run_agent(
+    model: BaseChatModel,
+    tools: Sequence[BaseTool],
+    *,
+    system: str,
+    message: str,
+    transcript: Path,
+    limits: AgentLimits | None = None,
+    name: str = "agent",
+) -> AgentRun:
+    """Let the model work on `message`, the next of the conversation in `transcript`, until it answers.
+
+    If `message` is there already, the work on it goes on where it stopped, and what was answered is not asked again.
+    ConfigurationError for a model that calls no tools; ProviderFailure or TraceFailure where the machine fails, and
+    then the transcript can be gone on with.
+    """
+    from langchain.agents import create_agent
+
+    from graphs.tool_context import room
+    from graphs.tool_middleware import Ended, Middleware, conversation
+
+    limits = limits or AgentLimits()
+    check_takes_tools(model, name)
+    with await asyncio.to_thread(Transcript, transcript) as talk:
+        talk.begin(system, message)
+
+        def before_call() -> None:
+            if talk.turns >= limits.turns:
+                raise Ended(f"its {limits.turns} turns are used up")
+            limits.check(talk.spent(limits.price))
+
+        retry, most = limits.retry or Retry(), room(model, limits.context_characters)
+        middleware = Middleware(talk, model, retry, most, before_call)
+        agent = create_agent(model, tools, system_prompt=talk.system, middleware=[middleware], checkpointer=False)
+        by_name = {tool.name: tool for tool in tools}
+        try:
+            if talk.answer() is None and not talk.past:
+                for call in talk.pending():  # the process ended between a reply and the answers to its calls
+                    await middleware.carry_out(by_name.get(call["name"]), call)
+                middleware.nudge(talk.messages[-1])
+                await agent.ainvoke({"messages": conversation(talk.messages)}, {"run_name": name})
+        except (Ended, CeilingReached) as end:
+            return AgentRun(False, str(end), "", talk.spent(limits.price))
+        answer = talk.answer()
+        reason = "it answered" if answer is not None else "another message followed"
+        return AgentRun(answer is not None, reason, answer or "", talk.spent(limits.price))
+
+
+def check_takes_tools(model: BaseChatModel, name: str) -> None:
+    """ConfigurationError if a model cannot call tools; `name` is what needs them."""
+    from langchain_core.language_models import BaseChatModel as Base
+
+    if type(model).bind_tools is Base.bind_tools:
+        raise ConfigurationError(
+            f"The {name} needs a model that calls tools, and {type(model).__name__} does not: name another one."
+        )

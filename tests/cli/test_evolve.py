@@ -1,0 +1,82 @@
+"""`automem evolve` as a user meets it: what it tells, whom it asks, how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from openai_stub import OpenAIStub
+from puppet_reviewer import PuppetReviewer, helps, in_vain, weak_scaffold
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from cli.evolve import evolve
+from graphs.reviewer.lineage import read
+
+APP = Typer()
+APP.command()(evolve)
+
+
+def automem_evolve(folder: Path, server: OpenAIStub, *more: str, answers: str | None = None) -> Result:
+    """Run the command in this process."""
+    start = folder / "start"
+    words = ["--world", "vault", "--task", "one-door", "--model", "scripted", "--reviewer-model", "vllm:puppet"]
+    words += ["--scaffold", str(start if start.exists() else weak_scaffold(start)), "--seeds", "1-2", "--versions", "1"]
+    words += ["--reviewer-base-url", server.url, "--gate", "mean", "--out", str(folder / "run"), *more]
+    return CliRunner().invoke(APP, words, input=answers, env={"COLUMNS": "160"})
+
+
+def test_it_tells_what_happens_and_ends_with_the_best_version(tmp_path: Path) -> None:
+    puppet = PuppetReviewer(in_vain(1), helps(2))
+    with OpenAIStub(puppet.behaviour()) as server:
+        told = automem_evolve(tmp_path, server, "--holdout-seeds", "11,12")
+    assert told.exit_code == 0, told.output
+    lines = told.output.splitlines()
+    assert lines[0].endswith("begins: scripted (no language model) plays vault, vllm:puppet reviews; gate mean.")
+    place = [
+        next(number for number, line in enumerate(lines) if text in line)
+        for text in (
+            "v0: playing 2 episodes",
+            "v0: 0.00 ± 0.00 % over 2 episodes",
+            "v1.a1: from v0",
+            "v1.a1: reviewing",
+            "  list_episodes(run=incumbent) →",
+            "v1.a1: checking",
+            "file schema: +more-1.md",
+            "v1.a1: playing 2 episodes",
+            "not kept (mean): The mean stays at 0.00 %",
+            "v1.a1.c1: continues v1.a1",
+            "plan: +search",
+            "mean difference +100.00 points",
+            "v1.a1.c1: accepted.",
+            "On the hold-out seeds",
+            "  v1  100.00 ± 0.00 %",
+            "best: v1,",
+        )
+    ]
+    assert place == sorted(place)
+
+
+def test_it_asks_at_the_terminal_and_takes_no_for_an_answer(tmp_path: Path) -> None:
+    puppet = PuppetReviewer(helps(1), in_vain(2))
+    more = ["--approve", "--attempts", "2", "--continuations", "0"]
+    with OpenAIStub(puppet.behaviour()) as server:
+        told = automem_evolve(tmp_path, server, *more, answers="perhaps\nno, it is too plain\n")
+        assert told.exit_code == 3, told.output
+        assert "evaluate v1.a1?" in told.output
+        assert '+plan = ["search", "read", "tail", "count", "act"]' in told.output
+        assert "neither yes nor no" in told.output
+        assert "waits for an answer" in told.output
+        told = automem_evolve(tmp_path, server, *more, "--resume", answers="yes\n")
+    assert told.exit_code == 0, told.output
+    assert [(one.name, one.status) for one in read(tmp_path / "run") if one.kind == "attempt"] == [
+        ("v1.a1", "refused"),
+        ("v1.a2", "rejected"),
+    ]
+
+
+def test_quiet_leaves_the_end(tmp_path: Path) -> None:
+    puppet = PuppetReviewer(helps(1))
+    with OpenAIStub(puppet.behaviour()) as server:
+        told = automem_evolve(tmp_path, server, "--quiet", "--continuations", "0", "--attempts", "1")
+    lines = [line for line in told.output.splitlines() if line]
+    assert [line.split(" ")[0] for line in lines] == ["warning:", "Version", "best:", "automem"]

@@ -1,0 +1,181 @@
+"""A curator at its desk: the tools it explores and decides with, and what it must leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_runs import collected
+
+from chat_models.scripted_curator import ScriptedCurator
+from graphs.curator.curate import Curation, Task, curate
+from graphs.curator.desk import Desk
+from graphs.curator.policy_tools import policy_tools
+from graphs.curator.selection_tools import CHARACTERS, selection_tools
+from graphs.tool_agent import AgentLimits
+from traces import RunFolder
+from training.candidates import candidates, write_candidates
+from training.selection import DEFAULT_POLICY
+
+TASK = Task(1, 2, "scripted (no language model)", "a-base", "scripted", 10, "small-cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return collected(tmp_path_factory.mktemp("collect"), [1, 2, 3], task="three-doors")
+
+
+@pytest.fixture(scope="module")
+def features(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("candidates") / "candidates.jsonl"
+    write_candidates(candidates(run), path)
+    return path
+
+
+@pytest.fixture
+def desk(run: RunFolder, features: Path, tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "1", run, features)
+
+
+def use(desk: Desk, tool: str, /, **arguments: Any) -> str:
+    tools = [*selection_tools(desk), *policy_tools(desk, desk.iteration / "ledger.jsonl", {})]
+    chosen = next(one for one in tools if one.name == tool)
+    return str(chosen.invoke({"type": "tool_call", "id": "1", "name": tool, "args": arguments}).content)
+
+
+def some(desk: Desk, routine: str, count: int = 1) -> list[str]:
+    return [one.id for one in desk.candidates if one.routine == routine and one.recalls][:count]
+
+
+def test_the_overview_counts_every_candidate(desk: Desk) -> None:
+    told = use(desk, "candidates_overview")
+    assert told.startswith(f"{len(desk.candidates)} candidates of 3 episodes")
+    assert f"- LOG: {sum(one.routine == 'LOG' for one in desk.candidates)}" in told
+
+
+def test_a_list_is_filtered_sorted_and_says_how_to_see_the_rest(desk: Desk) -> None:
+    told = use(desk, "list_candidates", routine="LOG", operation="append", sort="credit", limit=3)
+    wanted = sorted(
+        (one for one in desk.candidates if one.routine == "LOG" and "append" in one.operations),
+        key=lambda one: -one.credit,
+    )
+    assert told.splitlines()[0] == f"{len(wanted)} candidates, 1 to 3 by credit:"
+    assert [line.split("  ")[0] for line in told.splitlines()[1:4]] == [one.id for one in wanted[:3]]
+    assert told.endswith(f"… {len(wanted) - 3} more: offset=3")
+
+
+def test_a_candidate_is_shown_as_the_model_had_it(desk: Desk) -> None:
+    chosen = some(desk, "PLAN")[0]
+    told = use(desk, "show_candidate", id=chosen)
+    step = desk.by_id[chosen].step
+    assert f"PLAN step {step}" in told
+    assert "post-processing keeps it: left out what follows" in told
+    assert "message 0, system" not in told
+    assert len(use(desk, "show_candidate", id=chosen, system=True)) <= CHARACTERS + 200
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("show_candidate", {"id": "no/such/seed-1/step-1/LOG"}, "There is no candidate"),
+        ("decide", {"ids": ["../x"], "verdict": "accept", "reason": "because"}, "There is no candidate"),
+        ("write_policy", {"toml": "total = 0"}, "summary"),
+        ("write_policy_code", {"python": "def score(candidate): return 'x'"}, "finite number or None"),
+        (
+            "write_policy_code",
+            {"python": "import socket\nsocket.socket().connect(('10.0.0.1', 80))"},
+            "policy.py failed",
+        ),
+        ("write_selection_logic", {"markdown": "I liked some. " * 20}, "quotes no accepted example"),
+        ("write_recipe", {"recipe": {"rationale": "x"}}, "data"),
+        ("reset_policy", {"iteration": 3}, "There is no iteration 3"),
+        ("read_earlier", {"iteration": 1}, "Iteration 1 has no selection_logic.md"),
+        ("read_recipe", {"name": "none-such"}, "There is no recipe"),
+    ],
+)
+def test_a_mistake_comes_back_as_a_sentence(desk: Desk, name: str, arguments: dict[str, Any], said: str) -> None:
+    assert said in use(desk, name, **arguments)
+
+
+def test_a_faulty_policy_leaves_the_one_before(desk: Desk) -> None:
+    use(desk, "write_policy", toml="total = 0")
+    use(desk, "write_policy_code", python="def score(candidate): raise ValueError('no')")
+    assert desk.policy_file.read_bytes() == DEFAULT_POLICY.read_bytes()
+    assert not desk.code_file.exists()
+
+
+def test_policy_code_runs_contained_and_orders(desk: Desk) -> None:
+    use(
+        desk,
+        "write_policy_code",
+        python="def score(candidate):\n    return candidate['step'] if candidate['recalls'] else None",
+    )
+    policy = 'summary = "late ones"\ntotal = 4\norder = "score"\n[quotas]\nlog_share = 0.0\n'
+    assert "Written" in use(desk, "write_policy", toml=policy)
+    last = sorted((one.step for one in desk.candidates if one.routine == "PLAN" and one.recalls), reverse=True)[:4]
+    assert sorted((desk.by_id[one].step for one in desk.select().chosen), reverse=True) == last
+
+
+def test_selection_logic_must_quote_what_was_decided(desk: Desk) -> None:
+    good, bad = some(desk, "PLAN", 2)
+    use(desk, "decide", ids=[good], verdict="accept", reason="finds the code at once")
+    use(desk, "decide", ids=[bad], verdict="reject", reason="recalls what is in view")
+    text = f"Accepted, since it finds the code: `{good}`. Rejected: `{bad}`. " + "And so on. " * 10
+    assert use(desk, "write_selection_logic", markdown=text) == "Written."
+    assert "no candidate" in use(desk, "write_selection_logic", markdown=text.replace(bad, f"{bad[:-5]}9999/PLAN"))
+    assert desk.logic_file.read_text() == text
+
+
+def curated(desk: Desk, earlier: Mapping[int, Path] | None = None, task: Task = TASK) -> Curation:
+    return asyncio.run(
+        curate(desk, task, desk.iteration / "ledger.jsonl", earlier or {}, ScriptedCurator(), AgentLimits())
+    )
+
+
+def test_the_scripted_curator_leaves_a_selection_its_reasons_and_a_recipe(desk: Desk) -> None:
+    done = curated(desk)
+    assert done.recipe is not None, done.reason
+    selected = [json.loads(line)["id"] for line in (desk.folder / "selected.jsonl").read_text().splitlines()]
+    assert selected == list(desk.select().chosen)
+    assert len(selected) >= TASK.minimum
+    assert {one.verdict for one in desk.decisions().values()} == {"accept", "reject"}
+    assert all(one.id in desk.logic_file.read_text() for one in desk.decisions().values())
+    assert json.loads((desk.folder / "coverage.json").read_text())["selected"] == len(selected)
+
+
+def test_a_curator_taken_up_again_asks_nothing_twice(desk: Desk) -> None:
+    curated(desk)
+    transcript = (desk.iteration / "curator.jsonl").read_bytes()
+    assert curated(desk).recipe is not None
+    assert (desk.iteration / "curator.jsonl").read_bytes() == transcript
+
+
+def test_a_killed_curator_goes_on_where_it_stood(desk: Desk, run: RunFolder, features: Path, tmp_path: Path) -> None:
+    curated(desk)
+    whole = (desk.iteration / "curator.jsonl").read_bytes().splitlines(keepends=True)
+    for kept in (2, 5, len(whole) // 2, len(whole) - 1):
+        cut = Path(shutil.copytree(desk.iteration, tmp_path / f"cut-{kept}"))
+        (cut / "curator.jsonl").write_bytes(b"".join(whole[:kept]) + whole[kept][:20])
+        other = Desk(cut, run, features)
+        assert curated(other).recipe is not None
+        assert other.select().chosen == desk.select().chosen
+
+
+def test_too_few_examples_are_said_to_the_curator_until_it_is_given_up(desk: Desk) -> None:
+    done = curated(desk, task=Task(1, 1, "scripted", "a-base", "scripted", 100_000, "small-cpu"))
+    assert done.recipe is None
+    assert "at least 100000 are needed" in done.reason
+
+
+def test_a_second_iteration_may_reuse_the_selection(desk: Desk, run: RunFolder, features: Path, tmp_path: Path) -> None:
+    curated(desk)
+    second = Desk(tmp_path / "2", run, features)
+    task = Task(2, 2, "scripted", "a-base", "scripted", 10, "small-cpu")
+    done = curated(second, {1: desk.iteration}, task)
+    assert done.recipe is not None, done.reason
+    assert done.recipe.data.source == "reuse"

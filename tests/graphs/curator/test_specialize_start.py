@@ -1,0 +1,145 @@
+"""How a run of loop 2 begins: our errors before anything is written, seeds that are drawn, what may change later."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lora_stub import LoraStub
+from specializing import RECIPE, small_scaffold
+from tiny_model import make_tiny_model
+
+from graphs.curator import Context, Input, graph
+from graphs.curator.laying_out import lay_out
+from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
+from graphs.curator.specialization import read_specialization
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
+
+
+def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
+    (tmp_path / "tiny.toml").write_text(RECIPE)
+    plain: Any = {
+        **{
+            "world": "vault",
+            "tasks": ["one-door"],
+            "out": str(tmp_path / "run"),
+            "recipe": str(tmp_path / "tiny.toml"),
+        },
+        **{"base": f"embedded+weights={tiny}", "train_seeds": [1, 2], "validation_seeds": [11], "final_seeds": [21]},
+        **given,
+    }
+    return plain  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("given", "context", "sentence"),
+    [
+        ({"train_seeds": [1, 11]}, {}, "seed 11 is both a train and a validation seed"),
+        ({"train_seeds": [1, 21]}, {}, "seed 21 is both a train and a final seed"),
+        ({"validation_seeds": [21]}, {}, "seed 21 is both a validation and a final seed"),
+        ({"train_seeds": [1, 1]}, {}, "train_seeds name one twice"),
+        ({"train_seeds": 0}, {}, "at least 1 is drawn"),
+        ({"train_seeds": "1-3"}, {}, "input train_seeds"),
+        ({"final_seeds": [-1]}, {}, "at least 0"),
+        ({"recipe": "papers-best"}, {}, "There is no recipe 'papers-best'"),
+        ({"recipe": "none/such.toml"}, {}, "none/such.toml cannot be read"),
+        ({"base": "scripted"}, {}, "no weights that an adapter can be trained on"),
+        ({"base": "embedded+weights=/none/such"}, {}, "holds no model"),
+        ({"base": "vllm:none such"}, {}, "--base-url"),
+        ({"weights": "/none/such"}, {}, "There is no base '/none/such'"),
+        ({"base": "openai:gpt"}, {"base_url": "http://127.0.0.1:9/v1"}, "no weights"),
+        ({"world": "volt"}, {}, "vault"),
+        ({"tasks": ["one-dor"]}, {}, "one-door"),
+        ({"iterations": 0}, {}, "iterations must be at least 1"),
+        ({"minimum_examples": 0}, {}, "minimum_examples must be at least 1"),
+        ({"model": "nonsense"}, {}, "nonsense"),
+        ({"curator_model": "vllm:m"}, {}, "base-url"),
+        ({"ceilings": {"money": 1}}, {}, "ceiling"),
+        ({"ceilings": {"cost": 1}}, {}, "price"),
+        ({"train_options": ["--bathing", "grouped"]}, {}, "options of the training cannot be read: .*--bathing"),
+        ({"train_options": ["--save-every", "0"]}, {}, "save_every"),
+        ({}, {"dialect": "functions"}, "learns text"),
+        ({}, {"notebook": "off"}, "no memory to specialise in"),
+        ({}, {"temperature": "hot"}, "temperature"),
+        ({}, {"scaffold": "scaffolds/none"}, "no such scaffold"),
+    ],
+)
+def test_our_errors_rise_before_anything_is_written(
+    tmp_path: Path, tiny: Path, given: dict[str, Any], context: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence) as refused:
+        asyncio.run(graph.ainvoke(request(tmp_path, tiny, **given), context=Context(**context)))
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_curator_that_calls_no_tools_is_refused(tmp_path: Path, tiny: Path) -> None:
+    with pytest.raises(ValueError, match="The curator needs a model that calls tools"):
+        lay_out(request(tmp_path, tiny, curator_model=f"embedded+weights={tiny}"), None)
+
+
+def test_seeds_are_drawn_once_and_for_good_and_recorded(tmp_path: Path, tiny: Path) -> None:
+    given = request(tmp_path, tiny, train_seeds=100, validation_seeds=5, final_seeds=[42, 43])
+    run = lay_out(given, None)
+    assert len(run.train_seeds) == len(set(run.train_seeds)) == 100
+    assert len(run.validation_seeds) == 5
+    assert not {*run.train_seeds} & {*run.validation_seeds, *range(42, 52)}
+    assert read_specialization(run.folder.path) == run
+    resumed: Any = {**given, "resume": True}
+    assert lay_out(resumed, None) == run
+    other: Any = {**given, "out": str(tmp_path / "other"), "seed": 1}
+    assert lay_out(other, None).train_seeds != run.train_seeds
+
+
+def test_what_is_left_out_is_the_papers(tmp_path: Path, tiny: Path) -> None:
+    given: Any = {"world": "vault", "out": str(tmp_path / "run"), "base": f"embedded+weights={tiny}"}
+    run = lay_out(given, None)
+    assert (run.iterations, len(run.train_seeds), run.recipe) == (5, 100, "small-cpu")
+    assert len(run.validation_seeds) == len(run.final_seeds)
+    assert run.minimum_examples == run.start.data.minimum_examples
+
+
+def test_only_what_changes_no_result_may_change_when_a_run_goes_on(tmp_path: Path, tiny: Path) -> None:
+    given = request(tmp_path, tiny)
+    lay_out(given, Context(scaffold=str(small_scaffold(tmp_path / "scaffold"))))
+    with pytest.raises(ValueError, match="--resume"):
+        lay_out(given, None)
+    again: Any = {**given, "resume": True}
+    for name, value in (("train_seeds", [3]), ("iterations", 2), ("seed", 1), ("minimum_examples", 3)):
+        with pytest.raises(ValueError, match=f"begun with {name}="):
+            lay_out({**again, name: value}, None)
+    with pytest.raises(ValueError, match="begun with temperature="):
+        lay_out(again, Context(temperature=0.5))
+    freed = lay_out({**again, "ceilings": {"calls": 5}, "approve": True}, Context(timeout_s=5.0))
+    assert (freed.ceilings, freed.approve, freed.context.timeout_s) == ({"calls": 5}, True, 5.0)
+    prompt = tmp_path / "scaffold" / "prompts" / "plan.md"
+    prompt.write_text(prompt.read_text() + "Act.\n")
+    with pytest.raises(ValueError, match="is not what it was"):
+        lay_out(again, None)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, tiny: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="no run of loop 2"):
+        lay_out(request(tmp_path, tiny), None)
+
+
+def test_a_served_specialist_has_a_name_of_its_own_weights(tmp_path: Path) -> None:
+    for name, weights in (("one", b"1"), ("two", b"2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text('{"r": 4}')
+        (tmp_path / name / "adapter_model.safetensors").write_bytes(weights)
+    one, two = (tmp_path / name for name in ("one", "two"))
+    assert weights_of("vllm:Qwen/Qwen2.5-32B-Instruct") == "Qwen/Qwen2.5-32B-Instruct"
+    assert specialist_of("vllm:base", one) == f"vllm:{served_name(one)}" != specialist_of("vllm:base", two)
+    with LoraStub("base") as server:
+        make_servable("vllm:base", one, server.url)
+        make_servable("vllm:base", one, server.url)
+        assert server.adapters == {served_name(one): str(one)}
