@@ -1,0 +1,34 @@
+"""automem ledger: what each training of a run of loop 2 was made of, cost and brought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def ledger(
+    run: Annotated[Path, typer.Argument(help="Run folder of automem specialize, or a ledger.jsonl.")],
+    json_lines: Annotated[bool, typer.Option("--json", help="Print the lines as they are, for programs.")] = False,
+) -> None:
+    """Show the ledger of a run: data, configuration, losses and progression of every training."""
+    from cli.visible_text import one_line, visible
+    from training.ledger import FILE, read, render
+
+    path = run if run.suffix == ".jsonl" else run / FILE
+    entries = read(path)
+    if not entries:
+        raise typer.BadParameter(f"{path} holds no ledger: name the folder of a run of automem specialize.")
+    if json_lines:
+        for entry in entries:
+            typer.echo(entry.model_dump_json())
+        return
+    for line in render(entries).splitlines():
+        typer.echo(visible(line, 400))
+    typer.echo()
+    for entry in entries:
+        paths = ", ".join(f"{name} {path}" for name, path in entry.artifacts.items())
+        typer.echo(one_line(f"{entry.run}: {entry.data_source or 'nothing trained'}; {paths or 'no artifacts'}", 2_000))
+        if entry.note:
+            typer.echo(one_line(f"  {entry.note}", 2_000))

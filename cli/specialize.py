@@ -1,0 +1,147 @@
+"""automem specialize: loop 2: the agent's own good memory decisions become a trained memory specialist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from cli import options as o
+from cli import specialize_options as s
+from cli.seeds import parse_seeds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from graphs.curator.context import Context
+    from graphs.curator.state import Input
+
+
+def specialize(
+    world: o.World,
+    out: o.Out,
+    model: o.Model = "scripted",
+    base: s.Base = None,
+    weights: s.Weights = None,
+    curator_model: s.CuratorModel = "scripted",
+    scaffold: o.ScaffoldPath = None,
+    base_url: o.BaseUrl = None,
+    curator_base_url: s.CuratorBaseUrl = None,
+    gameplay_model: o.GameplayModel = None,
+    gameplay_base_url: o.GameplayBaseUrl = None,
+    task: o.Tasks = None,
+    train_seeds: s.TrainSeeds = "random:100",
+    validation_seeds: s.ValidationSeeds = None,
+    eval_seeds: s.FinalSeeds = None,
+    iterations: s.Iterations = 5,
+    recipe: s.Recipe = None,
+    minimum_examples: s.MinimumExamples = None,
+    controls: s.Controls = False,
+    approve: s.Approve = False,
+    seed: s.RunSeed = 0,
+    launcher: s.Launcher = None,
+    train_options: s.TrainOptions = None,
+    ceiling: s.WholeCeilings = None,
+    episode_ceiling: s.EpisodeCeilings = None,
+    prices: o.Prices = None,
+    max_steps: o.MaxSteps = None,
+    world_option: o.WorldOptions = None,
+    concurrency: o.Concurrency = 10,
+    temperature: o.Temperature = 1.0,
+    max_tokens: o.MaxTokens = 4096,
+    timeout: o.Timeout = 60.0,
+    constrained: o.Constrained = False,
+    resume: s.Resume = False,
+    trust_scaffold_code: o.TrustScaffoldCode = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
+    from rich.console import Console
+
+    from graphs.curator.context import Context
+    from worlds import world_entry
+
+    context = Context(
+        scaffold=scaffold,
+        base_url=base_url,
+        curator_base_url=curator_base_url,
+        gameplay_model=gameplay_model,
+        gameplay_base_url=gameplay_base_url,
+        max_steps=max_steps,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        timeout_s=timeout,
+        world_options=o.read_world_options(world_option),
+        ceilings=o.read_ceilings(episode_ceiling),
+        prices=prices,
+        constrained=constrained,
+        trust_scaffold_code=trust_scaffold_code,
+    )
+    optional: dict[str, Any] = {
+        "base": base,
+        "weights": weights,
+        "tasks": task,
+        "validation_seeds": s.seeds_or_number(validation_seeds) if validation_seeds is not None else None,
+        "final_seeds": parse_seeds(eval_seeds) if eval_seeds is not None else None,
+        "recipe": recipe,
+        "minimum_examples": minimum_examples,
+    }
+    given: Any = {
+        **{name: value for name, value in optional.items() if value is not None},
+        "world": world,
+        "out": str(out),
+        "model": model,
+        "curator_model": curator_model,
+        "train_seeds": s.seeds_or_number(train_seeds),
+        "iterations": iterations,
+        "controls": controls,
+        "approve": approve,
+        "seed": seed,
+        "launcher": s.words(launcher),
+        "train_options": s.words(train_options),
+        "ceilings": o.read_ceilings(ceiling),
+        "concurrency": concurrency,
+        "resume": resume,
+    }
+    run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
+
+
+def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
+    """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
+    import asyncio
+    from functools import partial
+    from pathlib import Path
+
+    from cli.outer_loop import EventWatcher, drive
+    from cli.specialize_lines import ALWAYS, ask, lines
+    from cli.visible_text import one_line
+    from graphs.curator import open_specialization
+    from graphs.evaluation.playing import Halted
+    from training.errors import TrainingFailure
+
+    make_watcher = partial(EventWatcher, console, max_steps, lines, begins_play="playing", always=ALWAYS, quiet=quiet)
+    try:
+        ended = asyncio.run(drive(open_specialization(given, context), make_watcher, ask))
+    except (Halted, TrainingFailure) as halted:
+        sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
+        typer.echo(sentence, err=True)
+        raise typer.Exit(1) from None
+    if ended is None:
+        typer.echo("automem: the run waits for an answer; the same command with --resume asks again.", err=True)
+        raise typer.Exit(3)
+    _show_end(Path(given["out"]), console)
+
+
+def _show_end(out: Path, console: Console) -> None:
+    """The final table, if it came to one, and where to read on."""
+    from cli.specialize_lines import final_table
+    from graphs.curator.folders import SpecializationFolder
+    from traces.plain_json import read_file
+
+    folder = SpecializationFolder(out)
+    if folder.table.exists():
+        found = read_file(folder.table)
+        console.print(final_table(found["rows"], found["winner"], found["curated_by"], found["traces_played_by"]))
+    console.print(f"automem ledger {out} shows how it came about", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,148 @@
+"""A run of loop 2 in lines: what is collected, curated, trained and played, and the final table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from cli.outer_loop import Event, percent, read_answer_at, who
+from cli.visible_text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 160
+"""Characters of a line about something a model wrote."""
+ALWAYS = ("warning", "refused", "ended")
+
+
+def lines(event: Event) -> list[str]:
+    """What is written of an event of `graphs.curator.events`."""
+    found: list[str] = _LINES[event["event"]](event)
+    return found
+
+
+def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:
+    """Everybody on the final seeds: mean ± s.e., each paired by seed with the base, and who they are."""
+    title = f"Seeds never played before; winner {winner}, curated by {who(curator)}, traces of {who(traces)}"
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("player", overflow="fold")
+    for heading in (
+        "progression\n(%)",
+        "less base,\npaired (%)",
+        "its interval\n(95 % a side)",
+        "writes per\nsearch",
+        "valid\nturns",
+    ):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        gain, interval = row["difference"], row["interval"]
+        table.add_row(
+            f"{row['player']}\n  {_model(row['memory'])} + {_model(row['gameplay'])}",
+            f"{100 * row['mean']:.2f} ± {100 * row['standard_error']:.2f}",
+            "–" if gain is None else f"{100 * gain:+.2f}",
+            "–" if interval is None else f"{100 * interval[0]:+.2f} … {100 * interval[1]:+.2f}",
+            _measure(row["measures"], "log_writes_per_search", "{:.2f}"),
+            _measure(row["measures"], "valid_turns", "{:.0%}"),
+        )
+    return table
+
+
+def ask(question: Event, console: Console) -> dict[str, Any] | None:
+    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
+    shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "how", "step")]
+    for line in ["", str(question["ask"]), *shown]:
+        console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
+    return read_answer_at(console)
+
+
+def _began(event: Event) -> list[str]:
+    settings = event["settings"]
+    begins = "goes on" if event["resumed"] else "begins"
+    seeds = ", ".join(f"{len(settings[f'{name}_seeds'])} {name}" for name in ("train", "validation", "final"))
+    return [
+        f"The run in {event['out']} {begins}: {who(settings['model'])} plays {settings['world']}, "
+        f"{who(settings['curator_model'])} curates, {settings['base']} is trained; seeds: {seeds}."
+    ]
+
+
+def _playing(event: Event) -> list[str]:
+    memory, gameplay = event["who"]
+    players = _model(memory) + (f" + {_model(gameplay)}" if gameplay else "")
+    return [f"{event['name']}: {players} playing {event['episodes']} episodes"]
+
+
+def _played(event: Event) -> list[str]:
+    measured = ", ".join(f"{name} {value:.3g}" for name, value in event["measures"].items())
+    return [f"{event['name']}: {percent(event)} over {event['episodes']} episodes; {measured}"]
+
+
+def _candidates(event: Event) -> list[str]:
+    counts = ", ".join(f"{count} {routine}" for routine, count in event["routines"].items())
+    return [f"{event['count']} candidates: {counts}"]
+
+
+def _curating(event: Event) -> list[str]:
+    faults = [f"  fault: {one_line(fault, WIDTH)}" for fault in event["faults"]]
+    return [f"curating{', to mend what was found' if faults else ''}", *faults]
+
+
+def _tool(event: Event) -> list[str]:
+    arguments = ", ".join(f"{name}={one_line(str(value), 60)}" for name, value in event["arguments"].items())
+    mark = "→" if event["ok"] else "✗"
+    return ["  " + one_line(f"{event['tool']}({arguments}) {mark} {event['result']}", WIDTH)]
+
+
+def _curated(event: Event) -> list[str]:
+    return [one_line(f"curation {'finished' if event['finished'] else 'broken off'}: {event['reason']}", 2_000)]
+
+
+def _certified(event: Event) -> list[str]:
+    if event["faults"]:
+        return [f"not certified: {one_line(event['faults'][0], 400)} ({len(event['faults'])} faults)"]
+    dropped = ", ".join(f"{count} {why}" for why, count in event["dropped"].items())
+    return [f"certified: {event['examples']} examples" + (f"; dropped: {dropped}" if dropped else "")]
+
+
+def _trained(event: Event) -> list[str]:
+    return [
+        f"{event['name']}: {event['examples']} examples, {event['steps']} steps, loss {event['first_loss']:.3f} → "
+        f"{event['last_loss']:.3f}, {event['seconds']:.0f} s"
+    ]
+
+
+def _ended(event: Event) -> list[str]:
+    best = f"best: {event['winner']}, {event['adapter']}" if event["winner"] else "nothing was trained"
+    return ["", one_line(event["reason"], 2_000), best]
+
+
+_LINES: dict[str, Any] = {
+    "began": _began,
+    "warning": lambda event: [f"warning: {event['sentence']}"],
+    "playing": _playing,
+    "played": _played,
+    "candidates": _candidates,
+    "iteration": lambda event: ["", f"iteration {event['iteration']} of {event['iterations']}"],
+    "curating": _curating,
+    "tool": _tool,
+    "curated": _curated,
+    "certified": _certified,
+    "training": lambda event: ["  " + one_line(f"{event['name']}: {event['line']}", WIDTH)],
+    "trained": _trained,
+    "refused": lambda event: [one_line(f"not trained: {event['reason']}", 2_000)],
+    "recorded": lambda event: [one_line(f"ledger: {event['name']} {event['note']}", 400)],
+    "final": lambda event: [],
+    "ended": _ended,
+}
+
+
+def _model(spec: str) -> str:
+    """A model in short: an adapter's folder by its last names."""
+    base, _, adapter = spec.partition("+adapter=")
+    return who(base.partition("+")[0]) + (f"+{'/'.join(adapter.split('/')[-3:])}" if adapter else "")
+
+
+def _measure(measures: Mapping[str, float], name: str, form: str) -> str:
+    return form.format(measures[name]) if name in measures else "–"

@@ -1,0 +1,106 @@
+"""automem specialize: what a person sees of a run of loop 2, and how it ends."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from specializing import RECIPE, ROOT, small_scaffold
+from tiny_model import make_adapter, make_tiny_model
+from typer.testing import CliRunner, Result
+
+from cli.specialize import specialize
+from cli.specialize_options import seeds_or_number, words
+from graphs.inner_agent.context import SettingsError
+
+app = typer.Typer()
+app.command()(specialize)
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("specialize")
+    tiny = make_tiny_model(folder / "base")
+    adapter = make_adapter(folder / "adapter", tiny)
+    recipe = folder / "tiny.toml"
+    recipe.write_text(RECIPE.replace("= 8\n[[", "= 4\n[["))
+    quick = ROOT / "tests" / "kit" / "quick_training.py"
+    return [
+        *("--world", "vault", "--task", "one-door", "--scaffold", str(small_scaffold(folder / "scaffold"))),
+        *("--base", f"embedded+weights={tiny}+dtype=float32+tokens=8", "--recipe", str(recipe)),
+        *("--launcher", shlex.join([sys.executable, str(quick), str(adapter), "works"])),
+        *("--gameplay-model", "scripted", "--max-steps", "12", "--iterations", "1"),
+        *("--train-seeds", "1,2", "--validation-seeds", "11", "--eval-seeds", "21"),
+    ]
+
+
+def run(options: list[str], out: Path, *more: str, answers: str | None = None) -> Result:
+    return CliRunner(env={"PYTHONPATH": str(ROOT), "COLUMNS": "150"}).invoke(
+        app, [*options, "--out", str(out), *more], input=answers
+    )
+
+
+def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_path: Path) -> None:
+    shown = run(options, tmp_path / "run")
+    assert shown.exit_code == 0, shown.output
+    said = shown.output
+    for part in (
+        "scripted (no language model) plays vault, scripted (no language model) curates",
+        "seeds: 2 train, 1 validation, 1 final",
+        "warning: The traces are those of scripted (no language model)",
+        "candidates: ",
+        "  candidates_overview() → ",
+        "certified: ",
+        "  1a: rank 4, learning rate 0.01",
+        "1a: embedded+1/adapters/a + scripted (no language model) playing 1 episodes",
+        "best: 1a, ",
+        "Seeds never played before; winner 1a, curated by scripted (no language model)",
+        f"automem ledger {tmp_path / 'run'} shows how it came about",
+    ):
+        assert part in said, part
+
+
+def test_quiet_leaves_warnings_and_results(options: list[str], tmp_path: Path) -> None:
+    said = run(options, tmp_path / "run", "--quiet").output
+    assert "candidates_overview" not in said
+    assert "warning: " in said
+    assert "base-handoff" in said
+
+
+def test_a_person_answers_at_the_terminal_and_without_an_answer_the_run_waits(
+    options: list[str], tmp_path: Path
+) -> None:
+    waits = run(options, tmp_path / "run", "--approve", answers="perhaps\n")
+    assert waits.exit_code == 3
+    assert "Train iteration 1 of 1?" in waits.output
+    assert "neither yes nor no" in waits.output
+    done = run(options, tmp_path / "run", "--approve", "--resume", answers="yes\nyes\n")
+    assert done.exit_code == 0, done.output
+    assert "best: 1a" in done.output
+
+
+def test_what_the_machine_broke_can_be_gone_on_with(options: list[str], tmp_path: Path) -> None:
+    broken = [word.replace(" works", " breaks") for word in options]
+    halted = run(broken, tmp_path / "run")
+    assert halted.exit_code == 1
+    assert "The memory is too small" in halted.output
+    assert "--resume goes on" in halted.output
+    assert run(options, tmp_path / "run", "--resume").exit_code == 0
+
+
+def test_seeds_that_overlap_are_refused_in_one_sentence(options: list[str], tmp_path: Path) -> None:
+    refused = run(options, tmp_path / "run", "--validation-seeds", "2,3")
+    assert isinstance(refused.exception, SettingsError)
+    assert "The seed 2 is both a train and a validation seed" in str(refused.exception)
+
+
+def test_seeds_are_named_or_drawn() -> None:
+    assert seeds_or_number("random:100") == 100
+    assert seeds_or_number("1-3,7") == [1, 2, 3, 7]
+    assert words('--batching "grouped" --x') == ["--batching", "grouped", "--x"]
+    for wrong in ("random:", "random:-1", "some"):
+        with pytest.raises(typer.BadParameter):
+            seeds_or_number(wrong)

@@ -1,0 +1,100 @@
+"""Candidates of real traces: ids, prompts, features, and the same in one process as in several."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from playing import folder_of, play
+from training_runs import collected
+
+from traces import RunFolder, TraceReader
+from training.candidates import candidates, read_candidates, write_candidates
+from training.source import CandidateId, SourceError, TraceSource
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return collected(tmp_path_factory.mktemp("run"), [1, 2, 3], task="three-doors")
+
+
+def test_every_log_and_every_plan_of_the_memory_model_is_a_candidate(run: RunFolder) -> None:
+    found = Counter((one.seed, one.routine) for one in candidates(run))
+    for folder in run.episodes():
+        seed = int(folder.path.name.removeprefix("seed-"))
+        with TraceReader(folder) as reader:
+            assert found[(seed, "PLAN")] == len(reader)
+            assert found[(seed, "LOG")] == len(reader) - 1, "nothing has happened before the first step"
+
+
+def test_the_prompts_of_a_candidate_are_those_the_model_received(run: RunFolder) -> None:
+    with TraceSource(run) as source:
+        for one in candidates(run):
+            which = CandidateId.parse(one.id)
+            with TraceReader(source.folder(which)) as reader:
+                index, _ = source.conversation(which)
+                prompt = reader.prompt(which.step, index, 0)
+            assert source.messages(which)[: len(prompt)] == prompt
+            assert prompt[-1]["content"].startswith(f"{which.routine} step {which.step}\n")
+            assert one.prompt_characters == sum(len(message["content"]) for message in prompt)
+
+
+def test_features_tell_what_was_done(run: RunFolder) -> None:
+    for one in candidates(run):
+        assert one.recalls + one.records + one.outcomes.get("rejected", 0) == len(one.operations)
+        assert one.records == 0 or one.routine == "LOG"
+        assert not one.recall_before_record or (one.recalls and one.records)
+        assert one.shape.startswith(f"{one.routine}: ")
+    written = [one for one in candidates(run) if one.records]
+    assert written
+    assert any(one.credit > 0 for one in written), "the code that opens a door was written by somebody"
+
+
+def test_credit_goes_to_who_wrote_the_code_of_the_door(tmp_path: Path) -> None:
+    run = collected(tmp_path / "run", [1])
+    best = max((one for one in candidates(run) if one.routine == "LOG"), key=lambda one: one.credit)
+    with TraceSource(run) as source:
+        replies = [m["content"] for m in source.messages(CandidateId.parse(best.id)) if m["role"] == "assistant"]
+    assert "codes.md" in "".join(replies)
+
+
+def test_better_episodes_rank_before_worse_ones(run: RunFolder) -> None:
+    by_progression = {one.progression: one.episode_rank for one in candidates(run)}
+    ranks = [rank for _, rank in sorted(by_progression.items(), reverse=True)]
+    assert ranks[0] == 0.0
+    assert ranks == sorted(ranks)
+    assert all(0 <= rank < 1 for rank in ranks)
+
+
+def test_several_processes_find_the_same(run: RunFolder) -> None:
+    assert list(candidates(run, workers=2)) == list(candidates(run))
+
+
+def test_candidates_written_read_back_equal(run: RunFolder, tmp_path: Path) -> None:
+    found = list(candidates(run))
+    assert write_candidates(found, tmp_path / "candidates.jsonl") == len(found)
+    assert list(read_candidates(tmp_path / "candidates.jsonl")) == found
+
+
+def test_of_two_models_only_the_memory_models_turns_are_candidates(tmp_path: Path) -> None:
+    play(tmp_path, 4, handoff="always")
+    run = RunFolder(folder_of(tmp_path).path.parents[3])
+    with TraceSource(run) as source, TraceReader(folder_of(tmp_path)) as reader:
+        step = reader.step(3)
+        assert [talk.role for talk in step.conversations] == ["memory", "memory", "gameplay"]
+        assert source.conversation(CandidateId("vault", "one-door", 1, 3, "PLAN"))[0] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "vault/one-door/seed-1/step-1", "a/b/seed-x/step-1/LOG", "a/b/seed-1/step-1/ACT", "a/b/c/seed-1/step-1/LOG"],
+)
+def test_what_is_no_id_is_refused(text: str) -> None:
+    with pytest.raises(SourceError, match="no id of a candidate"):
+        CandidateId.parse(text)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no run\.json"):
+        TraceSource(RunFolder(tmp_path))

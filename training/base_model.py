@@ -1,0 +1,202 @@
+"""The base that an adapter is trained for: found, named and checked before its weights are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from chat_models import ConfigurationError
+from training.errors import TrainingError
+from training.tokens import ChatTokens
+
+if TYPE_CHECKING:
+    from training.recipe import LoraConfiguration
+
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+WEIGHT_FILES = ("*.safetensors",)
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A model on this machine, or on its way here."""
+
+    name: str
+    """As an adapter names its base: OWNER/NAME, or an absolute path."""
+    folder: Path
+    hub: bool = False
+    """Whether its weights may have to be fetched still."""
+
+
+def find_base(spec: str) -> Base:
+    """The base that `embedded`, a folder or OWNER/NAME means; TrainingError when there is none.
+
+    Of the hub's models, only the small files are fetched.
+    """
+    if spec == "embedded":
+        from chat_models.embedded_weights import REPOSITORY, get_weights
+
+        try:
+            return Base(REPOSITORY, get_weights())
+        except ConfigurationError as error:
+            raise TrainingError(str(error)) from error
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
+            raise TrainingError(f"The folder {spec} holds no model: config.json or its .safetensors files are missing.")
+        return Base(str(folder.resolve()), folder.resolve())
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", spec):
+        raise TrainingError(f"There is no base {spec!r}: write embedded, a folder, or OWNER/NAME of the hub.")
+    return Base(spec, _fetched(spec, SMALL_FILES), hub=True)
+
+
+def fetch_weights(base: Base) -> None:
+    """Have the weights on this machine. TrainingError when the hub does not give them."""
+    if base.hub:
+        _fetched(base.name, WEIGHT_FILES)
+
+
+def _fetched(name: str, patterns: tuple[str, ...]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(patterns)))
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise TrainingError(f"The base {name} is no folder here, and the hub does not give it: {why}.") from error
+
+
+def weights_digest(base: Base) -> str:
+    """SHA-256 over names and contents of the weights' files, in hexadecimal.
+
+    A file in the hub's cache is a link to one that is called by its own SHA-256, which is taken at its word.
+    """
+    whole = hashlib.sha256()
+    for file in sorted(base.folder.glob("*.safetensors")):
+        blob = file.resolve().name
+        if not re.fullmatch(r"[0-9a-f]{64}", blob):
+            with file.open("rb") as opened:
+                blob = hashlib.file_digest(opened, "sha256").hexdigest()
+        whole.update(f"{file.name} {blob}\n".encode())
+    return whole.hexdigest()
+
+
+def load_chat(base: Base) -> ChatTokens:
+    """Its tokenizer and chat template. TrainingError when they cannot be read or used."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base.folder)
+        config = base.folder / "generation_config.json"
+        stops = GenerationConfig.from_pretrained(base.folder).eos_token_id if config.is_file() else None
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"The tokenizer of {base.name} cannot be read: {' '.join(str(error).split())}.") from error
+    ends = {stops} if isinstance(stops, int) else set(stops or ())
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token  # padding carries no loss and is never attended to
+    return ChatTokens(tokenizer, base.name, frozenset({tokenizer.eos_token_id, *ends} - {None}))
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the configured adapter would be, found on a model without memory behind it."""
+
+    trainable: int
+    """Parameters of the adapter."""
+    shapes: dict[str, tuple[int, ...]]
+    """Of its tensors, by the names they are saved under."""
+    context: int
+    """Tokens that the base reads."""
+
+
+def outline(base: Base, lora: LoraConfiguration) -> Outline:
+    """Put the adapter on the base in outline, which takes a second and no memory.
+
+    TrainingError for a base of an unknown kind, for a target module that is no layer of it, and for one that is none
+    an adapter can be trained or served on (PEFT alone would pass over a name that fits nothing beside one that does).
+    """
+    import torch
+    from peft import get_peft_model, get_peft_model_state_dict
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(base.folder)
+        with torch.device("meta"):
+            model: Any = cast("Any", AutoModelForCausalLM).from_config(config)
+    except (OSError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise TrainingError(f"The base {base.name} is no language model that can be trained: {why}.") from error
+    _check_targets(base, model, lora.target_modules)
+    ignore_old_name()
+    adapted = get_peft_model(model, lora_config(lora))
+    state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    return Outline(
+        trainable=adapted.get_nb_trainable_parameters()[0],
+        shapes={name: tuple(tensor.shape) for name, tensor in state.items()},
+        context=getattr(config, "max_position_embeddings", 0) or 1 << 62,
+    )
+
+
+def lora_config(lora: LoraConfiguration) -> Any:
+    """The configuration as PEFT takes it."""
+    from peft import LoraConfig
+
+    targets = lora.target_modules
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets if isinstance(targets, str) else sorted(targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def ignore_old_name() -> None:
+    """PEFT asks transformers for an attribute by its old name; nothing we can change, nothing a user can do."""
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+
+
+def _check_targets(base: Base, model: Any, targets: str | tuple[str, ...]) -> None:
+    import torch
+
+    head = model.get_output_embeddings()
+    layers = [name for name, part in model.named_modules() if isinstance(part, torch.nn.Linear) and part is not head]
+    if isinstance(targets, str):
+        return
+    for target in targets:
+        if not any(name == target or name.endswith(f".{target}") for name in layers):
+            known = ", ".join(sorted({name.rpartition(".")[2] for name in layers}))
+            raise TrainingError(
+                f"The target module {target!r} is no linear layer of {base.name}: choose among {known}."
+            )
+
+
+def check_adapter(folder: Path, base: Base, digest: str, lora: LoraConfiguration, form: Outline) -> None:
+    """TrainingError unless the adapter in the folder is of this base and of the configured form."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        settings = json.loads((folder / "adapter_config.json").read_text())
+        metrics = folder / "metrics.json"  # of our own adapters
+        made_on = json.loads(metrics.read_text())["base"]["digest"] if metrics.is_file() else digest
+        with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise TrainingError(f"There is no adapter in {folder}: {error}.") from error
+    if made_on != digest:
+        raise TrainingError(
+            f"The adapter in {folder} was trained on other weights than those of {base.name} (SHA-256 {made_on[:16]}…, "
+            f"not {digest[:16]}…)."
+        )
+    for name, ours in (("r", lora.rank), ("lora_alpha", lora.alpha)):
+        if settings.get(name) != ours:
+            raise TrainingError(f"The adapter in {folder} has {name} {settings.get(name)}, not {ours}.")
+    if found != form.shapes:
+        odd = sorted(found.items() ^ form.shapes.items())[0][0]
+        raise TrainingError(
+            f"The adapter in {folder} is of another base or form than {base.name} with these settings: {odd} differs."
+        )

@@ -1,0 +1,220 @@
+"""Candidates: every LOG, and the consulting half of every PLAN, that the memory model played, with what is known of it.
+
+A candidate holds no text: its prompts and replies are in the trace, and `source.TraceSource` reads them by its id. So
+the candidates of a hundred long episodes fit in memory or in a file of some hundred bytes each.
+
+A failed model call is never in a trace (it ends the episode before the step is recorded), so no candidate holds one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from traces import Conversation, EpisodeFolder, EpisodeResult, Message, RunFolder, StepRecord, TraceReader, read_result
+from traces.feedback import read_feedback
+from traces.flags import StepFlags, flagged_steps
+from training.credit import CreditRule, credits
+from training.source import CandidateId, Routine, memory_conversation
+
+NEARBY = 10
+"""Steps after a candidate whose rewards count as nearby: about what one recalled fact is acted on within."""
+_HEADING = re.compile(r"(?m)^## (.{1,40})$")
+_HEADINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One routine of one step, and its features."""
+
+    id: str
+    world: str
+    task: str
+    seed: int
+    step: int
+    routine: Routine
+    shape: str
+    """Prompt shape: the routine, the sections of its first message, and the number of replies."""
+    operations: tuple[str, ...] = ()
+    """Memory operations that were run, in order."""
+    outcomes: dict[str, int] = field(default_factory=dict)
+    """Operations by outcome: hit, empty, missing, written, duplicate, exists, rejected, mistake."""
+    turns: int = 0
+    """Replies of the model."""
+    recalls: int = 0
+    records: int = 0
+    redundant_writes: int = 0
+    empty_searches: int = 0
+    mistakes: int = 0
+    recall_before_record: bool = False
+    """Whether something was recalled before the first record of the routine."""
+    prompt_characters: int = 0
+    """Of the first prompt, system message included."""
+    reply_characters: int = 0
+    characters: int = 0
+    """Of the whole conversation."""
+    credit: float = 0.0
+    """Sum over its operations (see `training.credit`)."""
+    reward_nearby: float = 0.0
+    """Sum of the rewards of its step and the next nine."""
+    unproductive: bool = False
+    """Whether the action of its step was stuck or oscillating."""
+    progression: float = 0.0
+    """Of its episode, in [0, 1]; what was reached where the episode did not finish."""
+    episode_rank: float = 0.0
+    """Share of the task's episodes that did better: 0 for the best."""
+    episode_status: str = "finished"
+    feedback: float | None = None
+    """A person's judgement, in [0, 1] (see `traces.feedback`); None where nobody has looked."""
+
+    @property
+    def episode(self) -> str:
+        """Its episode, as `WORLD/TASK/seed-N`."""
+        return self.id.rsplit("/", 2)[0]
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Candidate:
+        """The candidate that `to_plain` was called on."""
+        return cls(**{**plain, "operations": tuple(plain["operations"])})
+
+
+def candidates(run: RunFolder, *, rule: CreditRule | None = None, workers: int = 1) -> Iterator[Candidate]:
+    """All candidates of a run, by episode, step and routine. `workers`: processes side by side, one episode each.
+
+    Episodes that failed are left out whole: what a machine's failure ended is never trained on.
+    """
+    judged = read_feedback(run)
+    for candidate in _unjudged(run, rule or CreditRule(), workers):
+        yield replace(candidate, feedback=judged[candidate.id]) if candidate.id in judged else candidate
+
+
+def _unjudged(run: RunFolder, rule: CreditRule, workers: int) -> Iterator[Candidate]:
+    """The candidates without what people said of them."""
+    ranked = list(_ranked(run))
+    if workers <= 1 or len(ranked) <= 1:
+        for folder, result, rank in ranked:
+            yield from episode_candidates(folder, result, rank, rule)
+        return
+    # A spawned process inherits no lock, no thread and no open file of this one.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for found in pool.map(_listed, *zip(*ranked, strict=True), [rule] * len(ranked)):
+            yield from (Candidate.from_plain(orjson.loads(line)) for line in found)
+
+
+def write_candidates(found: Iterable[Candidate], path: Path) -> int:
+    """Write candidates as JSON lines; return how many."""
+    written = 0
+    with path.open("wb") as file:
+        for candidate in found:
+            file.write(orjson.dumps(candidate.to_plain(), option=orjson.OPT_APPEND_NEWLINE))
+            written += 1
+    return written
+
+
+def read_candidates(path: Path) -> Iterator[Candidate]:
+    """The candidates written to `path`, in order."""
+    with path.open("rb") as file:
+        for line in file:
+            yield Candidate.from_plain(orjson.loads(line))
+
+
+def episode_candidates(
+    folder: EpisodeFolder, result: EpisodeResult, rank: float, rule: CreditRule
+) -> Iterator[Candidate]:
+    """The candidates of one episode, in order."""
+    with TraceReader(folder) as reader:
+        rewards = array("d")
+        earned = credits(_watched(reader, rewards), rule)
+        for record, flags in flagged_steps(reader, result.final_observation):
+            nearby = math.fsum(rewards[record.step - 1 : record.step - 1 + NEARBY])
+            for routine in ("LOG", "PLAN"):
+                index = memory_conversation(record, routine)
+                if index is None:
+                    continue
+                which = CandidateId(result.world, result.task, result.seed, record.step, routine)
+                number = len(record.conversations[index].operations)
+                yield replace(
+                    _features(which, record, index, flags),
+                    credit=math.fsum(earned.get((record.step, index, n), 0.0) for n in range(number)),
+                    reward_nearby=nearby,
+                    progression=result.progression,
+                    episode_rank=rank,
+                    episode_status=result.status,
+                )
+
+
+def _watched(reader: TraceReader, rewards: array[float]) -> Iterator[StepRecord]:
+    for record in reader:
+        rewards.append(record.reward)
+        yield record
+
+
+def _listed(folder: EpisodeFolder, result: EpisodeResult, rank: float, rule: CreditRule) -> list[bytes]:
+    """The candidates as JSON: what crosses between processes fastest."""
+    return [orjson.dumps(one.to_plain()) for one in episode_candidates(folder, result, rank, rule)]
+
+
+def _ranked(run: RunFolder) -> Iterator[tuple[EpisodeFolder, EpisodeResult, float]]:
+    """The episodes that did not fail, each with the share of its task's episodes that did better."""
+    results = [(folder, result) for folder in run.episodes() if (result := read_result(folder)) is not None]
+    sound = [(folder, result) for folder, result in results if result.status != "failed"]
+    for folder, result in sound:
+        peers = [other.progression for _, other in sound if other.task == result.task]
+        better = sum(progression > result.progression for progression in peers)
+        yield folder, result, better / len(peers)
+
+
+def _features(which: CandidateId, record: StepRecord, index: int, flags: StepFlags) -> Candidate:
+    conversation = record.conversations[index]
+    run = [operation for operation in conversation.operations if operation.outcome not in ("act", "done", "removed")]
+    memory = [operation for operation in run if operation.outcome != "mistake"]
+    recalled = [operation.outcome in ("hit", "empty", "missing") for operation in memory]
+    recorded = [operation.outcome in ("written", "duplicate", "exists") for operation in memory]
+    first_record = recorded.index(True) if True in recorded else len(recorded)
+    lengths = [len(message.get("content") or "") for message in conversation.messages]
+    replies = [message for message in conversation.messages if message["role"] == "assistant"]
+    first = conversation.calls[0].prompt_length if conversation.calls else len(lengths)
+    return Candidate(
+        id=str(which),
+        world=which.world,
+        task=which.task,
+        seed=which.seed,
+        step=which.step,
+        routine=which.routine,
+        shape=_shape(conversation, len(replies)),
+        operations=tuple(operation.operation for operation in memory),
+        outcomes=dict(sorted(Counter(str(operation.outcome) for operation in run).items())),
+        turns=len(replies),
+        recalls=sum(recalled),
+        records=sum(recorded),
+        redundant_writes=len([one for one in flags.redundant_writes if one[0] == index]),
+        empty_searches=sum(
+            operation.operation == "search" and operation.outcome in ("empty", "missing") for operation in memory
+        ),
+        mistakes=sum(operation.outcome == "mistake" for operation in run),
+        recall_before_record=any(recalled[:first_record]) and True in recorded,
+        prompt_characters=sum(lengths[:first]),
+        reply_characters=sum(len(message.get("content") or "") for message in replies),
+        characters=sum(lengths),
+        unproductive=flags.unproductive is not None,
+    )
+
+
+def _shape(conversation: Conversation, replies: int) -> str:
+    opening: Message = next((one for one in conversation.messages if one["role"] == "user"), {})
+    headings = _HEADING.findall(str(opening.get("content") or ""))[:_HEADINGS]
+    return f"{conversation.routine}: {', '.join(headings) or 'no sections'}; replies {min(replies, 4)}"

@@ -1,0 +1,157 @@
+"""Where training turns come from: the traces of one run, read by the ids of its candidates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from traces import Conversation, EpisodeFolder, Message, RunFolder, StepRecord, TraceReader, read_run
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from scaffolds import Scaffold
+    from tools import Vocabulary
+
+Routine = Literal["LOG", "PLAN"]
+
+_ID = re.compile(r"([^/]+)/([^/]+)/seed-(\d+)/step-(\d+)/(LOG|PLAN)")
+
+
+class SourceError(TrainingError):
+    """A run or an id that no training turn can be taken from: our error, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateId:
+    """Which routine of which step of which episode, written `WORLD/TASK/seed-42/step-17/LOG`."""
+
+    world: str
+    task: str
+    seed: int
+    step: int
+    routine: Routine
+
+    def __str__(self) -> str:
+        return f"{self.world}/{self.task}/seed-{self.seed}/step-{self.step}/{self.routine}"
+
+    @classmethod
+    def parse(cls, text: str) -> CandidateId:
+        """The id written as `text`. SourceError where it is none."""
+        found = _ID.fullmatch(text)
+        if found is None:
+            raise SourceError(f"{text!r} is no id of a candidate; they look like WORLD/TASK/seed-42/step-17/LOG.")
+        world, task, seed, step, routine = found.groups()
+        return cls(world, task, int(seed), int(step), cast(Routine, routine))
+
+
+def memory_conversation(record: StepRecord, routine: Routine) -> int | None:
+    """Index in the step of the conversation in which the memory model played a routine; None if there is none."""
+    for index, conversation in enumerate(record.conversations):
+        if conversation.routine == routine and conversation.role == "memory":
+            return index
+    return None
+
+
+class TraceSource:
+    """The traced routines of a run. Holds one open trace at a time: ask in the order of episodes where you can."""
+
+    def __init__(self, run: RunFolder) -> None:
+        if not run.run.exists():
+            raise SourceError(f"{run.path} holds no run: there is no run.json. Give the folder of an evaluation.")
+        self.run = run
+        self._open: tuple[Path, TraceReader] | None = None
+        self._last: tuple[Path, int, StepRecord] | None = None
+        self._vocabularies: dict[tuple[str, Routine], Vocabulary] = {}
+        self._scaffold: Scaffold | None = None
+
+    def __enter__(self) -> TraceSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the open trace."""
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+    def folder(self, which: CandidateId) -> EpisodeFolder:
+        """The folder of a candidate's episode."""
+        return self.run.episode(which.world, which.task, which.seed)
+
+    def reader(self, folder: EpisodeFolder) -> TraceReader:
+        """The open trace of an episode. SourceError where there is none."""
+        if self._open is None or self._open[0] != folder.path:
+            self.close()
+            if not folder.steps.exists():
+                raise SourceError(f"There is no trace {folder.steps}.")
+            self._open = (folder.path, TraceReader(folder))
+        return self._open[1]
+
+    def step(self, which: CandidateId) -> StepRecord:
+        """The step of a candidate. SourceError where the trace has no such step."""
+        folder = self.folder(which)
+        if self._last is None or self._last[:2] != (folder.path, which.step):
+            try:
+                self._last = (folder.path, which.step, self.reader(folder).step(which.step))
+            except IndexError:
+                raise SourceError(f"{folder.steps} has no step {which.step}.") from None
+        return self._last[2]
+
+    def conversation(self, which: CandidateId) -> tuple[int, Conversation]:
+        """Index and content of a candidate's conversation. SourceError where the memory model had none."""
+        record = self.step(which)
+        index = memory_conversation(record, which.routine)
+        if index is None:
+            raise SourceError(
+                f"Step {which.step} of {self.folder(which).path} has no {which.routine} of the memory model."
+            )
+        return index, record.conversations[index]
+
+    def messages(self, which: CandidateId) -> list[Message]:
+        """The exact messages of a candidate, system first, as they went to and came from the model."""
+        return self.conversation(which)[1].messages
+
+    @property
+    def scaffold(self) -> Scaffold:
+        """The scaffold that the run was played with. SourceError if it is not what it was, or speaks no tags."""
+        if self._scaffold is None:
+            self._scaffold = _scaffold_of(self.run)
+        return self._scaffold
+
+    def vocabulary(self, world: str, task: str, routine: Routine) -> Vocabulary:
+        """The operations of a routine, as its prompts offered them."""
+        key = (f"{world}/{task}", routine)
+        if key not in self._vocabularies:
+            from worlds import make_world
+
+            engine = make_world(world, task)
+            try:
+                self._vocabularies[key] = self.scaffold.vocabulary(routine, engine.actions)
+            finally:
+                engine.close()
+        return self._vocabularies[key]
+
+
+def _scaffold_of(run: RunFolder) -> Scaffold:
+    from scaffolds import Scaffold
+
+    recorded = read_run(run)
+    if recorded is None:
+        raise SourceError(f"{run.run} is missing or empty: play the run anew.")
+    configuration = recorded["configuration"]
+    settings = configuration["settings"]
+    scaffold = Scaffold.load(settings["scaffold"])
+    if scaffold.digest != configuration["scaffold_digest"]:
+        raise SourceError(
+            f"The scaffold {settings['scaffold']} is not what {run.path} was played with: restore it, or collect anew."
+        )
+    if configuration.get("effective_dialect") != "tags":
+        raise SourceError(
+            f"{run.path} was played in the dialect {configuration.get('effective_dialect')!r}: "
+            "a specialist learns text, so collect with the dialect tags."
+        )
+    return scaffold

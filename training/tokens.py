@@ -1,0 +1,112 @@
+"""A conversation as tokens, and which of them are learned: what the assistant wrote, with its end-of-turn token.
+
+The model's own chat template writes the text. It is cut at the places where the model would begin to write, and each
+piece is tokenised by itself, so that the tokens before a turn are those a server would hand to the model, and the
+first token of the turn is never merged with the last of the prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from training.dataset import Message
+from training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from training.sft_config import LossOn
+
+NO_LOSS = -100
+"""The label that torch's cross entropy passes over."""
+
+
+class Untrainable(Exception):
+    """An example that this base's template cannot carry as it is; the reason is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One example, ready to train on: two lists of one length."""
+
+    input_ids: list[int]
+    labels: list[int]
+    """The token where it is learned, NO_LOSS where it is not."""
+
+
+class ChatTokens:
+    """Tokenises conversations for one base. TrainingError when its template does not let turns be learned exactly."""
+
+    def __init__(self, tokenizer: Any, name: str, ends: frozenset[int]) -> None:
+        """`ends`: the tokens at which this model stops."""
+        if not getattr(tokenizer, "is_fast", False) or not getattr(tokenizer, "chat_template", None):
+            raise TrainingError(f"The base {name} has no chat template (or no fast tokenizer): use an -Instruct model.")
+        self.tokenizer = tokenizer
+        self.name = name
+        self.ends = ends
+        added = tokenizer.added_tokens_decoder
+        self._special = frozenset(token for token, written in added.items() if written.special) | ends
+
+    def encode(self, messages: Sequence[Message], loss: LossOn) -> Tokens:
+        """The conversation up to the end of its last assistant turn. Untrainable if it holds the base's own marks."""
+        plain = [message.model_dump() for message in messages]
+        turns = [index for index, message in enumerate(plain) if message["role"] == "assistant"]
+        whole = self._render(plain)
+        input_ids: list[int] = []
+        labels: list[int] = []
+        at = 0
+        for index in turns if loss == "all" else turns[-1:]:
+            opening = self._render(plain[:index], opening=True)
+            closed = self._render(plain[: index + 1])
+            if not whole.startswith(closed) or not closed.startswith(opening):
+                raise TrainingError(
+                    f"The chat template of {self.name} writes turn {index + 1} otherwise when the conversation goes "
+                    "on, so that its turns cannot be learned as they were written: use --loss last, or another base."
+                )
+            context = self._tokens(whole[at : len(opening)])
+            turn, written = self._turn(closed[len(opening) :], plain[index]["content"])
+            input_ids += context + turn
+            labels += [NO_LOSS] * len(context) + turn
+            at = len(opening) + written
+        return Tokens(input_ids, labels)
+
+    def _turn(self, text: str, content: str) -> tuple[list[int], int]:
+        """The tokens of a turn, its end-of-turn token the last, and how many characters of `text` they are."""
+        if text.startswith(content):
+            end = len(content)
+        elif text.startswith(content.strip()):  # templates of Llama trim what was written
+            end = len(content.strip())
+        else:
+            raise TrainingError(
+                f"The chat template of {self.name} changes what the assistant wrote ({_shown(content)} becomes "
+                f"{_shown(text)}): what it would learn is not what was written. Use another base."
+            )
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids: list[int] = encoded["input_ids"]
+        for position, (token, (start, stop)) in enumerate(zip(ids, encoded["offset_mapping"], strict=True)):
+            if start < end:
+                if token in self._special:
+                    raise Untrainable("an assistant turn holds a special token of the base")
+            elif token in self.ends:
+                return ids[: position + 1], stop
+        raise TrainingError(
+            f"The chat template of {self.name} ends a turn ({_shown(text[end:])}) with no token that the model stops "
+            "at, so that the specialist would never learn to end: use an -Instruct model."
+        )
+
+    def _render(self, messages: list[dict[str, str]], *, opening: bool = False) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opening)
+        except TemplateError as error:
+            raise TrainingError(f"The chat template of {self.name} refuses a conversation: {error}.") from error
+        return text
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
