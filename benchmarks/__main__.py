@@ -15,8 +15,14 @@ SCRIPTS = (
     "trace_growth",
     "containment",
     "side_by_side",
+    "trace_tools",
+    "gate",
+    "candidates",
     "embedded",
     "constrained",
+    "replay_page",
+    "langsmith_cost",
+    "nethack_episode",
     "soak",
 )
 

@@ -65,11 +65,9 @@ async def play_side_by_side(
     url: str, episodes: int, steps: int, warm_up: int = 20, first_seed: int = 42, world: str = "crafter"
 ) -> Played:
     """Play `episodes` for `steps` steps each, in lockstep-free concurrency, after `warm_up` uncounted steps each."""
-    from graphs.evaluation.episode import step_config
+    from graphs.evaluation.episode import play_step
     from graphs.inner_agent.context import EpisodeSettings
-    from graphs.inner_agent.graph import graph
     from graphs.inner_agent.sessions import SESSIONS
-    from graphs.inner_agent.state import Input
 
     scaffold = "crafter/v0" if world == "crafter" else endless_world.scaffold()
     run = RunFolder(Path(tempfile.mkdtemp(prefix="automem-bench-")))
@@ -82,12 +80,11 @@ async def play_side_by_side(
         sessions.append(SESSIONS.hold(settings, folders[-1]))
 
     async def advance(index: int, count: int) -> int:
-        session, path = sessions[index], str(folders[index].path)
+        session = sessions[index]
         for done in range(count):
             if session.moment.over:
                 return done
-            step = graph.ainvoke(Input(episode=path, steps=1), step_config(session))
-            await asyncio.create_task(step, context=contextvars.Context())
+            await asyncio.create_task(play_step(session), context=contextvars.Context())
         return count
 
     await asyncio.gather(*(advance(index, warm_up) for index in range(episodes)))

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from cli.adopt import adopt
+from cli.certify import certify
 from cli.demo import demo
 from cli.evaluate import evaluate
+from cli.evolve import evolve
 from cli.fork import fork
+from cli.langsmith import langsmith
+from cli.ledger import ledger
+from cli.lineage import lineage
 from cli.play import play
+from cli.replay import replay
+from cli.report import report
+from cli.serve import serve
+from cli.specialize import specialize
 from cli.worlds import worlds
 
 app = typer.Typer(
@@ -22,10 +33,24 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command(name="eval")(evaluate)
-app.command(name="fork")(fork)
-app.command(name="play")(play)
-app.command(name="demo")(demo)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "play": play,
+    "replay": replay,
+    "report": report,
+    "eval": evaluate,
+    "fork": fork,
+    "evolve": evolve,
+    "lineage": lineage,
+    "adopt": adopt,
+    "specialize": specialize,
+    "certify": certify,
+    "ledger": ledger,
+    "serve": serve,
+}
+for name, command in COMMANDS.items():
+    app.command(name=name)(command)
+app.add_typer(langsmith, name="langsmith")
 app.add_typer(worlds, name="worlds")
 
 
@@ -49,11 +74,13 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         from graphs.errors import OUR_ERRORS
+        from graphs.evaluation.playing import Halted
         from graphs.inner_agent.failures import MACHINE_FAILURES
+        from training.errors import TrainingFailure
 
         if isinstance(error, OUR_ERRORS):
             _end(str(error), 2)
-        if isinstance(error, MACHINE_FAILURES):
+        if isinstance(error, (*MACHINE_FAILURES, Halted, TrainingFailure)):
             _end(str(error), 1)
         raise
     finally:
@@ -62,14 +89,14 @@ def main() -> None:
 
 def _send_traces() -> None:
     """Send what tracing to LangSmith still holds, for at most TRACE_S seconds."""
-    if "langsmith.run_trees" in sys.modules:
-        from langsmith.utils import tracing_is_enabled
+    if (export := sys.modules.get("traces.langsmith_export")) is not None:
+        export.begin_to_close()
+    client = getattr(sys.modules.get("langsmith.run_trees"), "_CLIENT", None)
+    if client is not None:
+        client.flush(timeout=TRACE_S)
 
-        if tracing_is_enabled():
-            sys.modules["langsmith.run_trees"].get_cached_client().flush(timeout=TRACE_S)
 
-
-TRACE_S = 5.0
+TRACE_S = 4.0
 MESSAGE = 2_000
 """Characters of an error that are shown: some quote what a server or a model said."""
 

@@ -42,6 +42,8 @@ def evaluate(
     resume: o.Resume = False,
     new_attempts: o.NewAttempts = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
+    trace_sample: o.TraceSample = 1.0,
+    trace_hide: o.TraceHide = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Play a protocol's episodes and score them: progression, mean ± standard error."""
@@ -75,6 +77,8 @@ def evaluate(
         prices=prices,
         constrained=constrained,
         trust_scaffold_code=trust_scaffold_code,
+        trace_sample=trace_sample,
+        trace_hide=o.read_hidden(trace_hide),
     )
     request = Input(
         world=world,

@@ -94,6 +94,15 @@ Constrained: TypeAlias = Annotated[
 TrustScaffoldCode: TypeAlias = Annotated[
     bool, typer.Option("--trust-scaffold-code", help="Run a foreign scaffold's code, uncontained.")
 ]
+TraceSample: TypeAlias = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the steps sent to LangSmith (LANGSMITH_TRACING=true).")
+]
+PlayTraceSample: TypeAlias = Annotated[
+    float | None, typer.Option(min=0.0, max=1.0, help="Share of the steps sent to LangSmith. (default: 1)")
+]
+TraceHide: TypeAlias = Annotated[
+    str | None, typer.Option(help="Texts kept from LangSmith: observations, prompts, replies, notes; by commas.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show the results only.")]
 
 
@@ -109,6 +118,18 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
                 f'"{one}" is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30.'
             ) from error
     return ceilings
+
+
+def read_hidden(given: str | None) -> list[str]:
+    """The kinds of text of a list by commas. typer.BadParameter for one that is none."""
+    from traces.langsmith_hiding import hidden_kinds
+
+    names = [name for name in (one.strip() for one in (given or "").split(",")) if name]
+    try:
+        hidden_kinds(names)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return names
 
 
 def read_world_options(given: list[str] | None) -> dict[str, str]:

@@ -88,12 +88,13 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
         await pace.hold()
         step = session.moment.step
         stream: Any = graph.astream(given, step_config(session), stream_mode=["custom", "updates"])
-        async with contextlib.aclosing(stream) as events:
-            async for mode, data in events:
-                told(watched.take(mode, data))
-                if session.moment.step == step:  # once the action is sent, a step is not held up half way
-                    await pace.hold()
-                watched.going_on()
+        with session.untraced():
+            async with contextlib.aclosing(stream) as events:
+                async for mode, data in events:
+                    told(watched.take(mode, data))
+                    if session.moment.step == step:  # once the action is sent, a step is not held up half way
+                        await pace.hold()
+                    watched.going_on()
         played += 1
         pace.end_step()
         told([])

@@ -11,7 +11,9 @@ from rich.table import Table
 from cli.visible_text import one_line
 
 
-def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str) -> None:
+def print_results(
+    console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str, *, tasks: bool = True
+) -> None:
     """One row per summary, and one per task below it where there are several; then what failed, and why."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("run", overflow="fold", min_width=14)
@@ -19,7 +21,7 @@ def print_results(console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]
         table.add_column(heading, justify="right")
     for label, summary in rows:
         table.add_row(label, _episodes(summary), mean_and_error(summary["overall"]), *_metrics(summary))
-        if len(summary["tasks"]) > 1:
+        if tasks and len(summary["tasks"]) > 1:
             for task, figures in summary["tasks"].items():
                 table.add_row(f"  {task}", str(figures["n"]), mean_and_error(figures), style="dim")
     console.print(table)

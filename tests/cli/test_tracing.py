@@ -1,77 +1,220 @@
-"""With LangSmith's tracing on, every world step arrives as a root run of its own before the command ends."""
+"""With LangSmith's tracing on, every step arrives while it is played; without a server, nothing is lost."""
 
 from __future__ import annotations
 
-import gzip
 import json
+import logging
 import os
+import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
+from langsmith_server import LangSmithServer
+from traced_runs import STEPS, episode, expected_tree, played, played_live, tree_of
 
-BATCHES = {
-    "use_multipart_endpoint": False,
-    "size_limit": 100,
-    "size_limit_bytes": 20_971_520,
-    "scale_up_qsize_trigger": 1000,
-    "scale_up_nthreads_limit": 16,
-    "scale_down_nempty_trigger": 4,
-}
-"""What LangSmith says of how it takes in runs: whole, as JSON."""
-
-
-class Collector(BaseHTTPRequestHandler):
-    """Takes in runs as LangSmith does where it offers no multipart uploads."""
-
-    runs: list[dict[str, Any]]
-
-    def do_GET(self) -> None:
-        self._answer({"version": "0.10.0", "batch_ingest_config": BATCHES})
-
-    def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["content-length"]))
-        body = json.loads(gzip.decompress(raw) if self.headers.get("content-encoding") == "gzip" else raw)
-        self.runs.extend(body.get("post", []))
-        self._answer({})
-
-    def _answer(self, value: dict[str, Any]) -> None:
-        data = json.dumps(value).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+from graphs.inner_agent.context import SettingsError
+from traces import RunFolder, flagged_steps, langsmith_export, read_result
+from traces.langsmith_episode import Choice
+from traces.langsmith_push import push
+from traces.langsmith_wire import Wire
+from traces.reader import TraceReader
 
 
 @pytest.fixture
-def langsmith() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    runs: list[dict[str, Any]] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Runs", (Collector,), {"runs": runs}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", runs
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def server() -> Iterator[LangSmithServer]:
+    with LangSmithServer() as one:
+        yield one
+        assert one.faults == []
 
 
-def test_every_world_step_is_a_root_run_sent_before_the_command_ends(
-    tmp_path: Path, langsmith: tuple[str, list[dict[str, Any]]]
+def pushed(run: RunFolder) -> int:
+    """How many steps of a run a push sends."""
+    with Wire() as wire:
+        return push(run, wire, Choice(), lambda *_: None).steps
+
+
+def test_the_whole_tree_of_an_episode_arrives_live_and_a_push_adds_nothing(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, runs = langsmith
-    on = {"LANGSMITH_TRACING": "true", "LANGSMITH_API_KEY": "none", "LANGSMITH_ENDPOINT": url}
+    run = played_live(monkeypatch, server, tmp_path / "run")
+    for step in range(1, STEPS + 1):
+        assert tree_of(server, step) == expected_tree(run, step)
+    assert len(server.posts) == len(server.runs)
+    assert {run["session_name"] for run in server.posts} == {"proofs"}
+    assert pushed(run) == 0
+    with LangSmithServer() as second:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", second.url)
+        assert pushed(run) == STEPS
+        assert second.runs == server.runs
+        plain = [{**one, "session_id": ""} for one in second.feedback.values()]
+        assert plain == [{**one, "session_id": ""} for one in server.feedback.values()]
+
+
+def test_feedback_tells_reward_invalid_and_unproductive_actions_and_the_score(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = played_live(monkeypatch, server, tmp_path / "run")
+    result = read_result(episode(run))
+    assert result is not None
+    expected: list[tuple[int, str, float, str | None]] = []
+    with TraceReader(episode(run)) as reader:
+        for record, flags in flagged_steps(reader, result.final_observation):
+            expected += [(record.step, "step", record.step, None), (record.step, "step_reward", record.reward, None)]
+            expected.append((record.step, "invalid_action", 0.0, "valid"))
+            found = flags.unproductive
+            expected.append((record.step, "unproductive", float(found is not None), found or "productive"))
+    expected.append((STEPS, "progression", result.progression, "max_steps"))
+    expected.append((STEPS, "return", result.episode_return, "max_steps"))
+    roots = {one["id"]: one for one in server.posts if "parent_run_id" not in one}
+    told = [
+        (roots[one["run_id"]]["extra"]["metadata"]["step"], one["key"], one["score"], one.get("value"))
+        for one in server.feedback.values()
+    ]
+    assert sorted(told, key=str) == sorted(expected, key=str)
+    assert {one["trace_id"] for one in server.feedback.values()} == roots.keys()
+    assert {one["session_id"] for one in server.feedback.values()} == set(server.sessions.values())
+    assert any(score for _, key, score, _ in told if key == "unproductive")
+
+
+def test_an_episode_that_is_resumed_goes_on_in_the_same_thread_with_the_same_ids(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = played_live(monkeypatch, server, tmp_path / "run", ceilings={"calls": 30})
+    limited = read_result(episode(run))
+    assert limited is not None
+    assert limited.status == "limited"
+    assert server.runs
+    played_live(monkeypatch, server, tmp_path / "run")
+    assert len(server.posts) == len(server.runs)
+    for step in range(1, STEPS + 1):
+        assert tree_of(server, step) == expected_tree(run, step)
+    with LangSmithServer() as second:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", second.url)
+        pushed(run)
+        assert second.runs == server.runs
+    assert len({one["extra"]["metadata"]["thread_id"] for one in server.posts}) == 1
+
+
+def test_a_server_that_comes_back_gets_everything(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.status = 503
+    monkeypatch.setattr(langsmith_export, "GATHER_S", 0.01)
+    monkeypatch.setattr(langsmith_export, "FIRST_WAIT_S", 0.01)
+    end = langsmith_export.LiveEpisode.end
+
+    def mended(live: langsmith_export.LiveEpisode, result: object) -> None:
+        assert server.requests, "it had been tried in vain"
+        server.status = None
+        end(live, result)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(langsmith_export.LiveEpisode, "end", mended)
+    run = played_live(monkeypatch, server, tmp_path / "run")
+    assert [tree_of(server, step) for step in (1, STEPS)] == [expected_tree(run, step) for step in (1, STEPS)]
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("how", ["refused", "unknown", "broken", "hanging"])
+def test_without_a_server_the_episode_is_played_and_one_line_says_what_was_not_sent(
+    how: str,
+    tmp_path: Path,
+    server: LangSmithServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = server.url
+    server.status = 500 if how == "broken" else None
+    if how == "hanging":
+        server.hangs.set()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        urls = {"refused": f"http://127.0.0.1:{nobody.getsockname()[1]}", "unknown": "http://langsmith.invalid"}
+        monkeypatch.setattr(LangSmithServer, "url", urls.get(how, url))
+        with caplog.at_level(logging.WARNING):
+            run = played_live(monkeypatch, server, tmp_path / "run", steps=5, exit_s=0.5)
+    result = read_result(episode(run))
+    assert result is not None
+    assert (result.status, result.steps) == ("finished", 5)
+    told = [message for message in caplog.messages if "LangSmith" in message]
+    assert len(told) == 1
+    assert "5 steps were not sent" in told[0]
+    assert f"automem langsmith push {run.path}" in told[0]
+    server.status = None
+    server.hangs.clear()
+    monkeypatch.setattr(LangSmithServer, "url", url)
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", url)
+    assert pushed(run) == 5
+    assert [tree_of(server, step) for step in (1, 5)] == [expected_tree(run, step) for step in (1, 5)]
+
+
+def test_a_refused_key_is_told_once_and_at_once(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.status = 401
+    played_live(monkeypatch, server, tmp_path / "run", steps=2)
+    assert len(caplog.messages) == 1
+    assert "refuses the API key" in caplog.messages[0]
+    assert "secret" not in caplog.text
+
+
+def test_the_command_line_sends_everything_before_it_ends_and_writes_the_key_nowhere(
+    tmp_path: Path, server: LangSmithServer
+) -> None:
     given = ["--world", "vault", "--task", "one-door", "--seeds", "1", "--max-steps", "3", "--model", "scripted"]
     command = [str(Path(sys.executable).with_name("automem")), "eval", *given, "--out", str(tmp_path / "run")]
-    ended = subprocess.run(command, env={**os.environ, **on}, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, env={**os.environ, **server.environment}, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
-    roots = [run["name"] for run in runs if run.get("parent_run_id") is None]
-    assert sorted(roots) == ["evaluation", *(f"vault/one-door seed 1 step {step}" for step in (1, 2, 3))]
-    assert [run["name"] for run in runs].count("remember") == 2
+    assert ended.stderr == ""
+    roots = [run["name"] for run in server.posts if "parent_run_id" not in run]
+    assert roots == [f"vault/one-door seed 1 step {step}" for step in (1, 2, 3)]
+    assert server.keys == {"lsv2_secret_of_mine"}
+    files = [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"lsv2_secret" in path.read_bytes()]
+    assert "lsv2_secret" not in json.dumps([server.posts, list(server.feedback.values())])
+
+
+def test_switched_off_nothing_is_begun_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    monkeypatch.setattr(langsmith_export, "Exporter", None)
+    folder = episode(played(tmp_path / "run", steps=2))
+    assert not (folder.path / "times.jsonl").exists()
+    assert not (folder.path / "langsmith.json").exists()
+
+
+@pytest.mark.parametrize(("setting", "value"), [("trace_sample", 1.5), ("trace_hide", ["secrets"])])
+def test_wrong_settings_of_tracing_are_our_error(tmp_path: Path, setting: str, value: object) -> None:
+    with pytest.raises(SettingsError, match=r"trace|hidden"):
+        played(tmp_path / "run", **{setting: value})
+    assert not (RunFolder(tmp_path / "run").path / "episodes").exists()
+
+
+STUDIO = """
+import asyncio, os, sys
+from langsmith.run_trees import get_cached_client
+from graphs.inner_agent import Context, graph
+given = {"world": "vault", "task": "six-doors", "seed": 3, "steps": 2}
+config = {"configurable": {"thread_id": "t"}}
+asyncio.run(graph.ainvoke(given, config, context=Context(runs=sys.argv[1])))
+get_cached_client().flush(timeout=30)
+"""
+
+
+def test_in_studio_the_graphs_own_run_shows_its_nodes_and_model_calls_stand_in_the_steps_alone(
+    tmp_path: Path, server: LangSmithServer
+) -> None:
+    server.mode = "plain"
+    environment = {**os.environ, **server.environment, "LANGSMITH_USE_DAEMON": "true"}
+    ended = subprocess.run(
+        [sys.executable, "-c", STUDIO, str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    run = RunFolder(tmp_path / "t")
+    assert [tree_of(server, step) for step in (1, 2)] == [expected_tree(run, step) for step in (1, 2)]
+    of_the_graph = [one for one in server.posts if "world" not in one["extra"]["metadata"]]
+    assert {"inner_agent", "observe", "log", "remember", "plan", "act"} <= {one["name"] for one in of_the_graph}
+    assert {one["run_type"] for one in of_the_graph} == {"chain"}

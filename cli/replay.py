@@ -1,0 +1,123 @@
+"""automem replay: episodes of one seed as one HTML file that shows, step by step, what memory does."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from graphs.inner_agent.context import EpisodeSettings
+    from traces import EpisodeFolder, TraceReader
+    from traces.replay import Shown
+    from traces.replay_blocks import Stream
+    from traces.replay_timeline import Timeline
+
+
+class FramesShown(StrEnum):
+    """Which steps are shown with what the world looked like."""
+
+    EVERY = "every"
+    REWARDS = "rewards"
+    NONE = "none"
+
+
+def replay(
+    episodes: Annotated[
+        list[Path], typer.Argument(help="Episode folders RUN/episodes/WORLD/TASK/seed-N, one to three of one seed.")
+    ],
+    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("replay.html"),
+    frames: Annotated[
+        FramesShown,
+        typer.Option(help="Steps whose frame is drawn, by playing the actions again: every, rewards, none."),
+    ] = FramesShown.EVERY,
+) -> None:
+    """Write a replay page: the game, the operations and the notebook at every step, side by side for up to three."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from traces import EpisodeFolder
+    from traces.replay import write_replay
+
+    console = Console(stderr=True)
+    folders = [EpisodeFolder(path) for path in episodes]
+    settings = _recorded(folders)
+    shown = _shown(folders, settings, frames)
+    one = settings[0]
+    with console.status("") as status:
+        size = write_replay(
+            out, f"{one.world} · {one.task} · seed {one.seed}", shown, lambda doing: status.update(Text(doing))
+        )
+    typer.echo(f"written: {out} ({size / 1e6:.1f} MB)")
+
+
+def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:
+    """The settings of each episode. SettingsError where there is none, or they are not of one seed."""
+    from graphs.inner_agent.context import SettingsError
+    from graphs.inner_agent.run_file import recorded_settings
+    from traces.replay import MOST
+
+    if len(folders) > MOST:
+        raise SettingsError(f"A replay page shows at most {MOST} episodes side by side, not {len(folders)}.")
+    found = []
+    for folder in folders:
+        recorded = recorded_settings(folder) if folder.steps.exists() else None
+        if recorded is None:
+            raise SettingsError(f"{folder.path} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
+        found.append(recorded)
+    kinds = {(one.world, one.task, one.seed) for one in found}
+    if len(kinds) > 1:
+        told = "; ".join(f"{world} {task} seed {seed}" for world, task, seed in sorted(kinds))
+        raise SettingsError(f"Only episodes of one world, task and seed can be shown side by side, not {told}.")
+    return found
+
+
+def _shown(folders: Sequence[EpisodeFolder], settings: Sequence[EpisodeSettings], frames: FramesShown) -> list[Shown]:
+    from graphs.inner_agent.run_file import run_of
+    from traces.replay import Shown
+
+    names = [run_of(folder).path.resolve().name for folder in folders]
+    return [
+        Shown(
+            folder,
+            name if names.count(name) == 1 else f"{name} ({number})",
+            _about(one),
+            _drawing(one, frames, len(folders)),
+        )
+        for number, (folder, name, one) in enumerate(zip(folders, names, settings, strict=True), 1)
+    ]
+
+
+def _about(settings: EpisodeSettings) -> dict[str, str]:
+    scaffold = Path(settings.scaffold)
+    about = {"scaffold": "/".join(scaffold.parts[-2:]), "model": settings.model}
+    if settings.gameplay_model:
+        about["gameplay model"] = settings.gameplay_model
+    return about | {"notebook": settings.notebook}
+
+
+def _drawing(
+    settings: EpisodeSettings, which: FramesShown, episodes: int
+) -> Callable[[TraceReader, Timeline], Stream] | None:
+    """What draws the frames of an episode; None where none are wanted."""
+    from cli.replay_frames import ROOM, Frames
+    from worlds import make_world
+
+    if which is FramesShown.NONE:
+        return None
+
+    def draw(reader: TraceReader, timeline: Timeline) -> Stream:
+        drawn = Frames(
+            lambda: make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options),
+            settings.seed,
+            reader,
+            timeline,
+            ROOM // episodes,
+        )
+        return drawn.only_gains() if which is FramesShown.REWARDS else drawn
+
+    return draw

@@ -1,0 +1,197 @@
+"""What the world looked like at each step: the recorded actions played again, checked against the recorded words.
+
+Pictures are kept as WebP, as sharp as the room for them allows; texts as lines of coloured parts, each line once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
+
+from traces.plain_json import dump
+from traces.reader import TraceReader
+from traces.replay_blocks import TextTable, packed
+from traces.replay_timeline import Timeline
+from worlds import EngineFailure, MissingEngine, World
+from worlds.world import ColouredText, Frame
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Which = Literal["every", "rewards", "none"]
+
+ROOM = 8_000_000
+"""Bytes of pictures in a page; in base64 they are a third more."""
+
+RUNGS = ((1.0, 60, 0.155), (1.0, 40, 0.12), (0.75, 50, 0.085), (0.5625, 50, 0.05))
+"""(scale, WebP quality, bytes per pixel of the unscaled picture) from sharp to coarse, measured on night and day."""
+
+TEXTS = 20_000
+"""Text frames of an episode."""
+
+PIECE = 64
+"""Frames of one piece."""
+
+
+class Frames:
+    """The frames of one episode; `note` says in a sentence if some or all are missing."""
+
+    def __init__(
+        self, make: Callable[[], World], seed: int, reader: TraceReader, timeline: Timeline, room: int
+    ) -> None:
+        self.note = ""
+        self._make, self._seed, self._reader, self._timeline = make, seed, reader, timeline
+        self._room = room
+        self._kind = "none"
+        self._firsts: list[int] = []
+        self._steps: list[int] = []
+        self._only: set[int] | None = None
+
+    def only_gains(self) -> Frames:
+        """Keep frames of the steps with a gain, before and after it, of the first and of the last one."""
+        last = len(self._timeline.marks) + 1
+        around = chain.from_iterable((step, step + 1) for step in self._timeline.milestones())
+        self._only = {1, last, *around}
+        return self
+
+    def head(self) -> dict[str, Any]:
+        """Return kind of the frames, their steps, the first step of each piece, and the note."""
+        return {"kind": self._kind, "note": self.note, "firsts": self._firsts, "steps": self._steps}
+
+    def blocks(self) -> Iterator[bytes]:
+        """Play the episode again and yield its frames, piece by piece, up to where it parts from the trace."""
+        try:
+            world = self._make()
+        except MissingEngine as error:
+            self.note = f"No frames: {error}"
+            return
+        try:
+            yield from self._draw(world)
+        except EngineFailure as error:
+            self.note = f"Frames end here: {error}"
+        finally:
+            world.close()
+
+    def _draw(self, world: World) -> Iterator[bytes]:
+        keeper: _Pictures | _Texts | None = None
+        for step in self._played(world):
+            if keeper is None:
+                frame = world.frame()
+                keeper = _Texts() if isinstance(frame, str) else _Pictures(self._room)
+                self._kind = keeper.kind
+                wanted = self._wanted(keeper.most(frame))
+                keeper.expected = len(wanted)
+            if step not in wanted:
+                continue
+            if keeper.count == 0:
+                self._firsts.append(step)
+            keeper.add(world.frame())
+            self._steps.append(step)
+            if keeper.count == PIECE:
+                yield keeper.piece()
+        if keeper is not None and keeper.count:
+            yield keeper.piece()
+
+    def _played(self, world: World) -> Iterator[int]:
+        """Yield each step as the world stands before its action; after the last one, one more."""
+        observation, _ = world.reset(seed=self._seed)
+        last = 0
+        for step in self._reader.outlines():
+            if step.observation != {"long": observation["long"], "short": observation["short"]}:
+                self.note = (
+                    f"Played again, the world shows something else than was recorded from step {step.step} on, so no "
+                    "frames are shown from there: the episode was recorded with another version of its engine."
+                )
+                return
+            yield step.step
+            observation, *_ = world.step(step.action)
+            last = step.step
+        if last:
+            yield last + 1
+
+    def _wanted(self, most: int) -> set[int]:
+        last = len(self._timeline.marks) + 1
+        wanted = self._only or set(range(1, last + 1))
+        if len(wanted) > most:
+            every = -(-len(wanted) // most)
+            kept = {step for number, step in enumerate(sorted(wanted)) if number % every == 0}
+            gains = [step for step in self._timeline.milestones() if step in wanted][:most]
+            self.note = f"So many frames would make the page too large: about every {every}th is shown."
+            return {*kept, *gains, last}
+        return wanted
+
+
+class _Texts:
+    kind = "text"
+    expected = 0
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._table, self._frames = TextTable(), list[dict[str, Any]]()
+
+    def most(self, _: Frame) -> int:
+        return TEXTS
+
+    def add(self, frame: Frame) -> None:
+        """Keep a frame: each of its lines as JSON, a list of (text, colour)."""
+        assert isinstance(frame, str)
+        lines = frame.runs if isinstance(frame, ColouredText) else [((line, ""),) for line in frame.split("\n")]
+        cursor = frame.cursor if isinstance(frame, ColouredText) else None
+        rows = "\n".join(dump(line).decode() for line in lines)
+        self._frames.append({"rows": self._table.add(rows), "cursor": cursor})
+        self.count += 1
+
+    def piece(self) -> bytes:
+        done = packed({**self._table.plain(), "frames": self._frames})
+        self.count, self._table, self._frames = 0, TextTable(), []
+        return done
+
+
+class _Pictures:
+    kind = "picture"
+
+    def __init__(self, room: int) -> None:
+        self.count = 0
+        self.expected = 0
+        self._room = room
+        self._pictures: list[bytes] = []
+
+    def most(self, frame: Frame) -> int:
+        """How many of the coarsest fit into the room."""
+        assert not isinstance(frame, str)
+        return max(1, int(self._room / (RUNGS[-1][2] * frame.shape[0] * frame.shape[1])))
+
+    def add(self, frame: Frame) -> None:
+        """Keep a picture, as sharp as the room left over for each of those to come allows."""
+        from PIL import Image
+
+        assert not isinstance(frame, str)
+        picture = Image.fromarray(frame[:, :, :3])
+        each = self._room / max(1, self.expected)
+        pixels = picture.width * picture.height
+        scale, quality, _ = next((rung for rung in RUNGS if rung[2] * pixels <= each), RUNGS[-1])
+        kept = _webp(picture, quality, scale)
+        self._pictures.append(kept)
+        self._room -= len(kept)
+        self.expected -= 1
+        self.count += 1
+
+    def piece(self) -> bytes:
+        """The pictures: how many, and the bytes of each, as 32-bit numbers, lowest byte first; then the bytes."""
+        numbers = [self.count, *map(len, self._pictures)]
+        done = b"".join([*(number.to_bytes(4, "little") for number in numbers), *self._pictures])
+        self._pictures, self.count = [], 0
+        return done
+
+
+def _webp(picture: Image, quality: int, scale: float) -> bytes:
+    from PIL import Image
+
+    if scale != 1:
+        size = round(picture.width * scale), round(picture.height * scale)
+        picture = picture.resize(size, Image.Resampling.BOX)
+    file = BytesIO()
+    picture.save(file, "WEBP", quality=quality, method=2)
+    return file.getvalue()

@@ -1,0 +1,32 @@
+"""From run folders to a report: all is read before a file is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cli.report_page.document import Report, Section
+from cli.report_page.entries import Entry, read_runs
+from cli.report_page.loops import loop_sections
+from cli.report_page.overview import honesty, overview
+from cli.report_page.world import world_section
+
+
+def build(paths: Sequence[Path], told: Callable[[str], None]) -> Report:
+    """The report of these runs. `told` hears what is being done.
+
+    Raises SettingsError for what is no run, TrainingError for a damaged ledger, TraceFailure or TraceDamaged.
+    """
+    told("reading")
+    runs = read_runs(paths)
+    entries = [entry for run in runs for entry in run.entries]
+    worlds: dict[str, list[Entry]] = {}
+    for entry in entries:
+        worlds.setdefault(entry.world, []).append(entry)
+    sections: list[Section] = [overview(entries)] if entries else []
+    for number, (world, group) in enumerate(worlds.items(), 1):
+        told(f"drawing {world}")
+        sections.append(world_section(world, group, number))
+    for number, run in enumerate(runs, 1):
+        sections += loop_sections(run, number)
+    return Report(", ".join(run.name for run in runs), sections, honesty(entries))

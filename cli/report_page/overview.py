@@ -1,0 +1,99 @@
+"""The paper's table: what is published, and, clearly apart, what was measured here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cli.report_page.document import Block, Cell, Group, Note, Section, Table, count, percent
+from cli.report_page.entries import Entry
+from traces.published import published
+from traces.report_data import Score
+
+CAUSES = 20
+"""Failed episodes that are listed by name and cause."""
+
+
+def overview(entries: Sequence[Entry]) -> Section:
+    """One row for each agent, one column for each world that was played."""
+    worlds = sorted({one.world for one in entries})
+    ours = [_row(one, worlds) for one in entries]
+    groups = [Group("ours, measured here", ours), *_published(worlds)]
+    told = published()
+    note = (
+        "Mean ± standard error over episodes (population standard deviation / √n), as the paper reports it. "
+        "Where episodes failed, the second line counts them as 0: a crash never raises a score."
+    )
+    if len(groups) > 1:
+        note += f" Published: {told.source}; {told.condition}."
+    blocks: list[Block] = [Table("Progression (%)", ["agent", *worlds], groups, note)]
+    if unpublished := [world for world in worlds if not told.of(world)]:
+        blocks.append(Note(f"Nothing is published for: {', '.join(unpublished)}."))
+    blocks += _failures(entries)
+    return Section("Results", blocks)
+
+
+def honesty(entries: Sequence[Entry]) -> list[Note]:
+    """What a reader must know before the first figure: who played, and what is not there yet."""
+    notes = []
+    scripted = [one.name + ("" if one.scripted == "all" else " (in part)") for one in entries if one.scripted != "none"]
+    if scripted:
+        text = (
+            "Played by a scripted player: rules, no language model. These rows show what the notebook and the harness "
+            "do, not how well a model plays; do not read them as results beside the published ones."
+        )
+        everywhere = all(one.scripted == "all" for one in entries)
+        notes.append(Note(text, ["all rows of ours"] if everywhere else scripted, warning=True))
+    partial = [
+        f"{one.name}: {one.played.missing} of {count(len(one.played.planned), 'episode')} not ended"
+        for one in entries
+        if one.played and one.played.missing
+    ]
+    if partial:
+        text = "Still being played, or stopped: these rows are partial, and their figures will change."
+        notes.append(Note(text, partial, warning=True))
+    return notes
+
+
+def score_cell(score: Score) -> Cell:
+    """Both means where episodes failed; how many there were, and which of them a ceiling stopped."""
+    if not score.finished and not score.failed:
+        return Cell("–", ("no episode has ended",))
+    small = [count(score.finished, "episode") + (f" + {score.failed} failed" if score.failed else "")]
+    if score.failed:
+        small.append(f"{percent(score.mean_with_zeros, score.error_with_zeros)} with failed as 0")
+    if score.limited:
+        small.append(f"{score.limited} limited: stopped by a ceiling, counted as far as played")
+    return Cell(percent(score.mean, score.error), tuple(small))
+
+
+def _row(entry: Entry, worlds: Sequence[str]) -> list[Cell]:
+    cells = [score_cell(entry.score) if world == entry.world else Cell("") for world in worlds]
+    about = (entry.player, ", ".join(entry.about), *_protocol(entry))
+    return [Cell(entry.name, about), *cells]
+
+
+def _protocol(entry: Entry) -> list[str]:
+    if not published().of(entry.world):
+        return []
+    return ["on the paper's protocol" if entry.on_protocol else "not on the paper's protocol"]
+
+
+def _published(worlds: Sequence[str]) -> list[Group]:
+    groups: dict[str, list[list[Cell]]] = {}
+    for row in published().rows:
+        if any(world in row.figures for world in worlds):
+            cells = [Cell(percent(*row.figures[world]) if world in row.figures else "") for world in worlds]
+            groups.setdefault(row.group, []).append([Cell(row.agent), *cells])
+    return [Group(f"published: {title}", rows, "published") for title, rows in groups.items()]
+
+
+def _failures(entries: Sequence[Entry]) -> list[Block]:
+    lines = []
+    for entry in entries:
+        for one in entry.played.failed if entry.played else []:
+            cause = f"({one.failure.where}): {one.failure.sentence}" if one.failure else "(no cause was recorded)"
+            lines.append(f"{entry.name}: {one.task}, seed {one.seed} failed at step {one.steps + 1} {cause}")
+    if not lines:
+        return []
+    more = [f"and {len(lines) - CAUSES} more"] if len(lines) > CAUSES else []
+    return [Note("Episodes that a failure of the machine ended:", [*lines[:CAUSES], *more], warning=True)]

@@ -1,0 +1,207 @@
+"""automem report: figures of runs beside the published ones, told honestly; same input, same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from report_runs import lay_out_run
+from typer.testing import CliRunner
+
+from cli.app import app
+from cli.report import report
+from cli.report_page.build import build
+from cli.report_page.entries import read_runs, short_model
+from cli.report_page.pairs import compare
+from cli.report_page.writing import to_markdown
+from graphs.inner_agent.context import SettingsError
+from traces import METRICS_VERSION
+
+SEEDS = range(42, 48)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    before = {("default", seed): 0.25 for seed in SEEDS}
+    after: dict[tuple[str, int], float | None] = {pair: 0.25 + 0.05 * (pair[1] - 41) for pair in before}
+    after["default", 47] = None
+    return [
+        lay_out_run(folder / "v0", before, world="crafter", model="vllm:Qwen", protocol="paper", cost=0.5),
+        lay_out_run(
+            folder / "v1",
+            after,
+            world="crafter",
+            model="vllm:Qwen",
+            gameplay_model="scripted",
+            fates={("default", 42): "failed"},
+            metrics={"empty_search_rate": 0.25},
+        ),
+        lay_out_run(folder / "old", {("a", 1): 0.0, ("b", 1): 1.0}, metrics={"metrics_version": METRICS_VERSION - 1}),
+        lay_out_run(folder / "new", {("a", 1): 1.0, ("b", 1): 1.0}, max_steps=50),
+    ]
+
+
+@pytest.fixture(scope="module")
+def out(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "report"
+    report(runs, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def told(out: Path) -> str:
+    return (out / "report.md").read_text()
+
+
+def rows(told: str, name: str) -> list[str]:
+    return [line for line in told.splitlines() if line.startswith(f"| {name}")]
+
+
+def test_published_rows_stand_below_ours_and_are_called_so(told: str) -> None:
+    table = told[told.index("### Progression") : told.index("## World")]
+    groups = re.findall(r"\*\*(ours|published)", table)
+    assert groups == ["ours", *["published"] * 4]
+    assert "| AutoMem + loop 1 | 47.27 ± 2.05 |  |" in table
+    assert table.index("| v1<br>") < table.index("**published")
+    assert "comparable in kind, not like for like" in table
+    assert "Nothing is published for: vault." in table
+    assert "on the paper's protocol" in rows(table, "v0<br>")[0]
+    assert "not on the paper's protocol" in rows(table, "v1<br>")[0]
+
+
+def test_a_failure_is_told_with_both_means_and_its_cause(told: str) -> None:
+    row = rows(told, "v1<br>")[0]
+    assert "42.50 ± 2.80" in row
+    assert "4 episodes + 1 failed" in row
+    assert "34.00 ± 7.92 with failed as 0" in row
+    assert "v1: default, seed 42 failed at step 101 (LOG): the server is away" in told
+
+
+def test_who_played_and_what_is_still_missing_stands_before_the_first_figure(told: str) -> None:
+    before = told[: told.index("## Results")]
+    assert "rules, no language model" in before
+    assert "- v1 (in part)" in before
+    assert "- old\n" in before
+    assert "- v0" not in before
+    assert "v1: 1 of 6 episodes not ended" in before
+
+
+def test_differences_are_paired_with_the_first_run_over_the_pairs_both_ended(told: str) -> None:
+    row = rows(told, "v1 minus v0")[0]
+    assert "1 pair left out" in row
+    assert "| +9.00<br><sub>+17.50 without the 1 pair with a failure</sub> |" in row
+    assert "| −25.00 … +25.00 |" in row
+    assert "| 4 / 1 / 0 |" in row
+    assert "different protocols: paper and None" in row
+    assert "| default, seed 46 | 25.00 | 50.00 | +25.00 |" in told
+
+
+def test_too_few_pairs_tell_no_interval(told: str) -> None:
+    row = rows(told, "new minus old")[0]
+    assert "too few pairs to tell" in row
+    assert "different step limits: 300 and 50" in row
+
+
+def test_different_definitions_are_said_and_never_drawn_together(told: str, out: Path) -> None:
+    assert f"- metrics version {METRICS_VERSION - 1}: old" in told
+    assert f"Metrics version {METRICS_VERSION - 1}, which is not today's ({METRICS_VERSION})" in told
+    for version in (METRICS_VERSION - 1, METRICS_VERSION):
+        assert (out / "figures" / f"world-2-metrics-{version}-empty-search-rate.svg").exists()
+    crafter = told[told.index("## World: crafter") : told.index("## World: vault")]
+    assert "25.0 ± 0.0 %<br><sub>−50 %</sub>" in crafter
+    assert "Published: −13 to −50 %" in crafter
+    assert "0.84 → 0.39" in crafter
+
+
+def test_cost_is_told_and_a_missing_price_is_no_zero(told: str) -> None:
+    assert "| v0 | 600 | 2,400 | 6,000 | 25 % | 300 | 3.00 | 6.0 |" in told
+    assert "| v1 | 500 | 2,000 | 5,000 | 25 % | 250 | – | 5.0 |" in told
+
+
+def test_every_figure_is_there_as_svg_and_png_and_the_page_needs_no_file(told: str, out: Path) -> None:
+    named = re.findall(r"!\[[^\]]*\]\((figures/[\w.-]+)\)", told)
+    assert len(named) > 10
+    for name in named:
+        with Image.open(out / name) as image:
+            assert min(image.size) > 200
+        assert (out / name).with_suffix(".svg").read_text().startswith("<?xml")
+    page = (out / "report.html").read_text()
+    assert page.count('src="data:image/svg+xml;base64,') == page.count("<img") == len(named)
+    assert "http" not in re.sub(r'http-equiv|src="data:[^"]*"', "", page)
+
+
+def test_the_same_run_gives_the_same_bytes_in_another_process(runs: list[Path], tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    report([runs[3]], here)
+    program = "import sys, pathlib; from cli.report import report;"
+    program += "report([pathlib.Path(sys.argv[1])], pathlib.Path(sys.argv[2]))"
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    words = [sys.executable, "-c", program, str(runs[3]), str(there)]
+    subprocess.run(words, check=True, cwd=ROOT, env=environment, capture_output=True)
+    files = {path.relative_to(here): path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    assert len(files) > 10
+    assert files == {path.relative_to(there): path.read_bytes() for path in there.rglob("*") if path.is_file()}
+
+
+def test_a_row_without_shared_seeds_is_compared_with_none(tmp_path: Path) -> None:
+    one = lay_out_run(tmp_path / "one", {("a", 1): 0.5})
+    other = lay_out_run(tmp_path / "other", {("a", 2): 0.5})
+    entries = [entry for run in read_runs([one, other]) for entry in run.entries]
+    assert compare(entries) == ([], ["one", "other"])
+    assert "no other row here played the same task and seed" in to_markdown(build([one, other], str))
+
+
+def test_a_run_of_which_nothing_ended_is_told_not_drawn(tmp_path: Path) -> None:
+    told = to_markdown(build([lay_out_run(tmp_path / "begun", {("a", 1): None})], str))
+    assert "begun: 1 of 1 episode not ended" in told
+    assert "no episode has ended" in told
+    assert "![" not in told
+
+
+def test_behaviour_on_other_seeds_is_no_change(tmp_path: Path) -> None:
+    one = lay_out_run(tmp_path / "one", {("a", 1): 0.5})
+    other = lay_out_run(tmp_path / "other", {("a", 2): 0.5}, metrics={"empty_search_rate": 0.25})
+    again = lay_out_run(tmp_path / "again", {("a", 2): 0.5}, metrics={"empty_search_rate": 0.5})
+    told = to_markdown(build([one, other, again], str))
+    changes = [re.findall(r"<sub>(\S+ %)</sub>", row) for row in told.splitlines() if "1 episode</sub> | 25.0 ±" in row]
+    assert changes == [[], [], ["0 %", "0 %", "+100 %", "0 %", "0 %", "0 %"]]
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    runs = [lay_out_run(tmp_path / folder / "same", {("a", 1): 0.5}) for folder in ("x", "y")]
+    assert [run.name for run in read_runs(runs)] == ["same (1)", "same (2)"]
+
+
+def test_what_is_no_run_is_our_error_and_nothing_is_written(tmp_path: Path, runs: list[Path]) -> None:
+    with pytest.raises(SettingsError, match=r"no run.*run\.json.*evolve\.json.*specialize\.json"):
+        report([runs[0], tmp_path], tmp_path / "out")
+    with pytest.raises(SettingsError, match="named twice"):
+        report([runs[0], runs[0] / "."], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_long_model_name_keeps_what_tells_it_from_others() -> None:
+    assert short_model("embedded+weights=/a/b/c/d+adapter=/e/f/g") == "embedded+weights=…/c/d+adapter=…/f/g"
+    assert short_model("vllm:Qwen/Qwen2.5-32B-Instruct") == "vllm:Qwen/Qwen2.5-32B-Instruct"
+
+
+def test_long_tables_are_folded(out: Path) -> None:
+    folded = re.findall(r"<summary>([^<]*)</summary>", (out / "report.html").read_text())
+    assert folded == ["Pair by pair: v1 minus v0", "Pair by pair: new minus old"]
+
+
+def test_the_command_is_part_of_automem(runs: list[Path], tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["report", str(runs[3]), "--out", str(tmp_path)])
+    assert ended.exit_code == 0, ended.output
+    assert "report.html" in ended.output
+    assert (
+        json.loads((runs[3] / "run.json").read_text())["configuration"]["world"] in (tmp_path / "report.md").read_text()
+    )

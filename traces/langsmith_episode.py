@@ -1,0 +1,152 @@
+"""An episode on its way to LangSmith, read from its trace step by step, while it is played or after.
+
+What is sent live is read from the trace like what is pushed later: nothing waits in memory, a server that is away for
+an hour misses nothing, and both send the same.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from traces.flags import WRITES, Place, StepJudge, is_empty_search
+from traces.folders import EpisodeFolder
+from traces.langsmith_facts import EpisodeFacts
+from traces.langsmith_feedback import Feedback, Root, episode_feedback, judged_feedback, step_feedback
+from traces.langsmith_hiding import Hiding, hidden_kinds
+from traces.langsmith_times import StepTimes
+from traces.langsmith_tree import Run, failure_run, step_runs
+from traces.reader import TraceReader
+from traces.records import EpisodeResult, StepRecord
+from traces.timeless import clock_of
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What of an episode is sent."""
+
+    sample: float = 1.0
+    """Share of the steps; which ones follows from seed and step. The last one is always sent: it bears the score."""
+    hide: tuple[str, ...] = ()
+    """Kinds of text that are not sent (see `langsmith_hiding`)."""
+
+    def takes(self, seed: int, step: int) -> bool:
+        """Say whether a step is among those sent."""
+        digest = hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=8).digest()
+        return int.from_bytes(digest, "big") < self.sample * 2**64
+
+
+class Shipment(NamedTuple):
+    """What is to be sent of one step; nothing of a step that is not sampled."""
+
+    step: int
+    runs: Sequence[Run] = ()
+    feedback: Sequence[Feedback] = ()
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A step that was not sampled, in case no other follows."""
+
+    record: StepRecord
+    began: int
+    redundant: tuple[Place, ...]
+    empty: tuple[Place, ...]
+
+
+@dataclass(slots=True)
+class EpisodeSource:
+    """The shipments of one episode, each once, in order. Close it. Raises TraceFailure and TraceDamaged.
+
+    Steps up to number `sent` are read, since what follows is judged by them, but not shipped.
+    """
+
+    folder: EpisodeFolder
+    choice: Choice
+    sent: int = 0
+    facts: EpisodeFacts = field(init=False)
+    _reader: TraceReader = field(init=False)
+    _times: StepTimes = field(init=False)
+    _hiding: Hiding = field(init=False)
+    _judge: StepJudge = field(default_factory=StepJudge, init=False)
+    _next: int = field(default=1, init=False)
+    _root: Root | None = field(default=None, init=False)
+    _kept: _Kept | None = field(default=None, init=False)
+    _clock: str = field(default="", init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = EpisodeFacts.read(self.folder)
+        self._times = StepTimes(self.folder, self.facts.began)
+        self._hiding = Hiding(hidden_kinds(self.choice.hide))
+        self._reader = TraceReader(self.folder)
+
+    def __len__(self) -> int:
+        """Return the number of steps in the trace, as last looked at."""
+        return len(self._reader)
+
+    def steps(self) -> Iterator[Shipment]:
+        """Yield the steps that are in the trace and were not asked for before."""
+        while self._next <= len(self._reader) or self._next <= self._reader.refresh():
+            shipment = self._step(self._reader.step(self._next))
+            self._next += 1
+            if shipment is not None:
+                yield shipment
+
+    def end(self, result: EpisodeResult) -> Shipment:
+        """Return what is known once the episode has ended or stopped, after its last step."""
+        last = self._next - 1
+        runs: list[Run] = []
+        feedback: list[Feedback] = []
+        if self._kept is not None and self._root is None:
+            kept = self._kept
+            self._root = Root.of(kept.record, self.facts, kept.began)
+            runs = step_runs(kept.record, self.facts, kept.began, self._hiding, kept.redundant, kept.empty)
+            feedback = step_feedback(kept.record, self._root, self.facts)
+        if self._root is not None:
+            if result.final_observation is not None and self._judge.begun and result.steps == last:
+                verdict = self._judge.action(result.final_observation, self._clock)
+                feedback.append(judged_feedback(self._root, self.facts, verdict))
+            feedback += episode_feedback(self._root, self.facts, result)
+        if result.failure is not None:
+            runs.append(failure_run(result, self.facts, self._times.now))
+        return Shipment(last, runs, feedback)
+
+    def close(self) -> None:
+        """Let go of the trace."""
+        self._reader.close()
+
+    def _step(self, record: StepRecord) -> Shipment | None:
+        """The shipment of the next step; None if it was sent before."""
+        began = self._times.begin(record)
+        feedback: list[Feedback] = []
+        self._clock = clock_of(record.info)
+        if self._root is not None:
+            verdict = self._judge.action(record.observation, self._clock)
+            feedback.append(judged_feedback(self._root, self.facts, verdict))
+        self._judge.observe(record.observation, self._clock)
+        redundant, empty = self._flagged(record)
+        self._root, self._kept = None, None
+        sampled = self.choice.takes(self.facts.seed, record.step) or record.terminated or record.truncated
+        if not sampled:
+            self._kept = _Kept(record, began, redundant, empty)
+        else:
+            self._root = Root.of(record, self.facts, began)
+        if record.step <= self.sent:
+            return None
+        if self._root is None:
+            return Shipment(record.step, (), feedback)
+        runs = step_runs(record, self.facts, began, self._hiding, redundant, empty)
+        return Shipment(record.step, runs, [*feedback, *step_feedback(record, self._root, self.facts)])
+
+    def _flagged(self, record: StepRecord) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        """The writes that added nothing and the searches that found nothing, as `flags.flagged_steps` finds them."""
+        redundant: list[Place] = []
+        empty: list[Place] = []
+        for number, conversation in enumerate(record.conversations):
+            for index, operation in enumerate(conversation.operations):
+                if operation.outcome in WRITES:
+                    if self._judge.is_redundant(operation):
+                        redundant.append((number, index))
+                elif is_empty_search(operation):
+                    empty.append((number, index))
+        return tuple(redundant), tuple(empty)

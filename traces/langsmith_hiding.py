@@ -1,0 +1,71 @@
+"""What is kept from LangSmith: chosen kinds of text, wherever they would stand in a run.
+
+prompts       what models were sent: all messages but their own, notices and complaints, and results as they read them
+observations  what the world showed, and the prompts, which quote it
+replies       what models wrote: their messages, the arguments of their operations, the action in their words; and the
+              prompts, which quote that
+notes         what stands in the notebook: what is written to it stands in replies, what is recalled in prompts
+
+What is left in any case tells no text: names of operations and files, outcomes, codes, lines, revisions, the action as
+sent, rewards, tokens, times.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+KINDS = ("observations", "prompts", "replies", "notes")
+HIDDEN = "(hidden)"
+_WITH = {"observations": {"prompts"}, "replies": {"prompts"}, "notes": {"prompts", "replies"}}
+
+
+def hidden_kinds(names: Iterable[str]) -> frozenset[str]:
+    """Return the kinds to hide, with those that quote them. ValueError for a name that is none."""
+    chosen = set(names)
+    if wrong := sorted(chosen - set(KINDS)):
+        raise ValueError(f"{wrong[0]!r} cannot be hidden from LangSmith: choose among {', '.join(KINDS)}.")
+    return frozenset(chosen.union(*(_WITH.get(name, set()) for name in chosen)))
+
+
+class Hiding:
+    """Masks texts of the kinds hidden."""
+
+    def __init__(self, kinds: frozenset[str]) -> None:
+        self._observations, self._prompts = "observations" in kinds, "prompts" in kinds
+        self._replies = "replies" in kinds
+
+    def observation(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return an observation's texts as they may be shown."""
+        return {name: HIDDEN if self._observations else text for name, text in texts.items()}
+
+    def told(self, texts: Iterable[str]) -> list[str]:
+        """Return what a model was told, notices and complaints, as it may be shown."""
+        return [HIDDEN if self._prompts else text for text in texts]
+
+    def result(self, text: str | None) -> str | None:
+        """Return an operation's result, as the model read it, as it may be shown."""
+        return HIDDEN if self._prompts and text is not None else text
+
+    def written(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of an operation as they may be shown."""
+        shown = {"file"} if self._replies else arguments.keys()
+        return {name: value if name in shown else HIDDEN for name, value in arguments.items()}
+
+    def choice(self, chosen: str | None) -> str | None:
+        """Return an action in a model's words as it may be shown."""
+        return HIDDEN if self._replies and chosen is not None else chosen
+
+    def messages(self, messages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return messages as they may be shown."""
+        return [self._message(dict(message)) for message in messages]
+
+    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
+        if not (self._replies if message.get("role") == "assistant" else self._prompts):
+            return message
+        if "tool_calls" in message:
+            message["tool_calls"] = [_nameless(call) for call in message["tool_calls"]]
+        return {**message, "content": HIDDEN}
+
+
+def _nameless(call: Mapping[str, Any]) -> dict[str, Any]:
+    """A tool call without what the model wrote into it."""
+    return {**call, "function": {**call.get("function", {}), "arguments": '{"hidden": true}'}}

@@ -1,0 +1,235 @@
+"""The wire to LangSmith: its REST API, spoken so that a server that is away costs seconds and says so.
+
+LangSmith's own client hangs for minutes where a server does not answer and only logs what it lost. This one tries once,
+for at most some ten seconds, and raises. Runs go to /runs/multipart, compressed where the server takes that (to a
+thirteenth), or to /runs/batch where the server knows no other.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from traces.langsmith_episode import Shipment
+from traces.langsmith_json import dumped
+
+if TYPE_CHECKING:
+    import httpx2
+
+HOSTED = "https://api.smith.langchain.com"
+CONNECT_S, ANSWER_S = 3.0, 10.0
+OPERATIONS = 100
+"""Runs and feedback that a request may hold where the server tells no other limit."""
+_BOUNDARY = b"automem-6d1f0a3c9b74"
+_PARTS = ("inputs", "outputs", "extra", "error")
+
+
+class LangSmithFailure(Exception):
+    """LangSmith could not be reached or refused; one sentence, without the key. `lasting`: trying again is no use."""
+
+    def __init__(self, sentence: str, *, lasting: bool = False, wait_s: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.lasting = lasting
+        self.wait_s = wait_s
+        """How long the server asks us to wait."""
+
+
+class Refused(LangSmithFailure):
+    """The server took offence at what it was sent; other requests may pass."""
+
+
+class Packed(NamedTuple):
+    """A shipment as the wire carries it."""
+
+    runs: tuple[bytes, ...]
+    feedback: tuple[bytes, ...]
+
+    @property
+    def operations(self) -> int:
+        """Runs and feedback in it."""
+        return len(self.runs) + len(self.feedback)
+
+    @property
+    def size(self) -> int:
+        """Its bytes before compression."""
+        return sum(map(len, self.runs)) + sum(map(len, self.feedback))
+
+
+def project_name(given: str | None = None) -> str:
+    """Return the project to use: the given one, or the environment's, as LangSmith's own client finds it."""
+    return given or _environment("PROJECT") or _environment("SESSION") or "default"
+
+
+def endpoint() -> str:
+    """Return the API's address: LANGSMITH_ENDPOINT, or the hosted one."""
+    return (_environment("ENDPOINT") or HOSTED).strip().strip('"').rstrip("/")
+
+
+class Wire:
+    """A connection to one project. `open` before anything is packed or sent; LangSmithFailure where that fails."""
+
+    def __init__(self, project: str | None = None) -> None:
+        self.url = endpoint()
+        self.project = project_name(project)
+        self.operations = OPERATIONS
+        self._key = (_environment("API_KEY") or "").strip().strip('"')
+        self._client: httpx2.Client | None = None
+        self._multipart = self._zstd = False
+        self._project_id: str | None = None
+        self._hidden: dict[str, Any] = {
+            name: {} for name in ("inputs", "outputs") if _environment(f"HIDE_{name.upper()}") == "true"
+        }
+        """LangSmith's own switches: LANGSMITH_HIDE_INPUTS, LANGSMITH_HIDE_OUTPUTS."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, *, create: bool = True) -> None:
+        """Learn what the server takes, and find the project; make it if there is none and `create` says so."""
+        if not self._key and self.url == HOSTED:
+            raise LangSmithFailure("LANGSMITH_API_KEY is not set.", lasting=True)
+        info = self.get("/info")
+        limits = (info.get("batch_ingest_config") if isinstance(info, dict) else None) or {}
+        flags = (info.get("instance_flags") if isinstance(info, dict) else None) or {}
+        self._multipart = bool(limits.get("use_multipart_endpoint", True))
+        self._zstd = bool(flags.get("zstd_compression_enabled"))
+        self.operations = int(limits.get("size_limit") or OPERATIONS)
+        self._project_id = self._found_project() or (self._made_project() if create else None)
+        if self._project_id is None:
+            raise LangSmithFailure(f"LangSmith at {self.url} has no project {self.project!r}.", lasting=True)
+
+    @property
+    def project_id(self) -> str:
+        """The project's id."""
+        assert self._project_id is not None, "opened first"
+        return self._project_id
+
+    def pack(self, shipment: Shipment) -> Packed:
+        """Return a shipment as bytes."""
+        runs = [{**run, **self._hidden, "session_name": self.project} for run in shipment.runs]
+        feedback = [{**one, "session_id": self.project_id} for one in shipment.feedback]
+        if not self._multipart:
+            return Packed(tuple(map(dumped, runs)), tuple(map(dumped, feedback)))
+        return Packed(
+            tuple(b"".join(_run_parts(run)) for run in runs),
+            tuple(_part(f"feedback.{one['id']}", one) for one in feedback),
+        )
+
+    def send(self, runs: Sequence[bytes], feedback: Sequence[bytes]) -> None:
+        """Send packed runs and feedback. LangSmithFailure unless all of it has arrived."""
+        if self._multipart:
+            self._send_multipart(b"".join([*runs, *feedback, b"--", _BOUNDARY, b"--\r\n"]))
+            return
+        if runs:
+            body = b'{"post":[' + b",".join(runs) + b'],"patch":[]}'
+            self._request("POST", "/runs/batch", content=body, headers=_JSON)
+        for one in feedback:
+            self._request("POST", "/feedback", content=one, headers=_JSON)
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """Return the answer to a GET."""
+        return _content(self._request("GET", path, params=parameters), path)
+
+    def post(self, path: str, value: Mapping[str, Any]) -> Any:
+        """Return the answer to a POST of JSON."""
+        return _content(self._request("POST", path, content=dumped(value), headers=_JSON), path)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _send_multipart(self, body: bytes) -> None:
+        headers = {"content-type": f"multipart/form-data; boundary={_BOUNDARY.decode()}"}
+        if self._zstd:
+            import zstandard
+
+            body = zstandard.ZstdCompressor(level=1).compress(body)
+            headers["content-encoding"] = "zstd"
+        self._request("POST", "/runs/multipart", content=body, headers=headers)
+
+    def _found_project(self) -> str | None:
+        found = self.get("/sessions", name=self.project, limit=1)
+        return str(found[0]["id"]) if found else None
+
+    def _made_project(self) -> str | None:
+        self._request("POST", "/sessions", content=dumped({"name": self.project}), headers=_JSON)
+        return self._found_project()  # another process may have made it at the same time
+
+    def _request(self, method: str, path: str, **options: Any) -> "httpx2.Response":
+        """One try. What exists already (409) is as good as sent."""
+        import httpx2
+
+        if self._client is None:
+            try:
+                self._client = self._connected()
+            except (httpx2.InvalidURL, ValueError) as error:
+                raise LangSmithFailure(f"LANGSMITH_ENDPOINT {self.url!r} is no address.", lasting=True) from error
+        try:
+            answer = self._client.request(method, f"{self.url}{path}", **options)
+        except httpx2.TimeoutException as error:
+            raise LangSmithFailure(f"LangSmith at {self.url} does not answer.") from error
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise LangSmithFailure(f"LANGSMITH_ENDPOINT {self.url!r} is no address.", lasting=True) from error
+        except httpx2.HTTPError as error:
+            raise LangSmithFailure(f"LangSmith at {self.url} cannot be reached.") from error
+        if answer.is_success or (method == "POST" and answer.status_code == 409):
+            return answer
+        raise self._refusal(answer, f"{method} {path}")
+
+    def _refusal(self, answer: "httpx2.Response", asked: str) -> LangSmithFailure:
+        status = answer.status_code
+        if status in (401, 403):
+            return LangSmithFailure(f"LangSmith at {self.url} refuses the API key (HTTP {status}).", lasting=True)
+        said = answer.text[:200]
+        said = " ".join((said.replace(self._key, "…") if self._key else said).split())
+        sentence = f"LangSmith at {self.url} answered {asked} with HTTP {status}: {said}"
+        if status in (400, 413, 422):
+            return Refused(sentence)
+        wait = answer.headers.get("retry-after", "")
+        return LangSmithFailure(sentence, lasting=status == 404, wait_s=float(wait) if wait.isdigit() else 0.0)
+
+    def _connected(self) -> "httpx2.Client":
+        import httpx2
+
+        headers = {"x-api-key": self._key} if self._key else {}
+        if workspace := _environment("WORKSPACE_ID"):
+            headers["x-tenant-id"] = workspace
+        return httpx2.Client(headers=headers, timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S))
+
+
+_JSON = {"content-type": "application/json"}
+
+
+def _content(answer: "httpx2.Response", path: str) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise LangSmithFailure(f"What answered {path} is no LangSmith: its answer is no JSON.", lasting=True) from error
+
+
+def _run_parts(run: dict[str, Any]) -> Iterator[bytes]:
+    """A run as parts of a form: its large fields each in a part of its own."""
+    large = {name: run.pop(name) for name in _PARTS if name in run}
+    yield _part(f"post.{run['id']}", run)
+    for name, value in large.items():
+        yield _part(f"post.{run['id']}.{name}", value)
+
+
+def _part(name: str, value: Any) -> bytes:
+    data = dumped(value)
+    head = f'--%s\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: application/json\r\n'
+    return head.encode() % _BOUNDARY + b"Content-Length: %d\r\n\r\n" % len(data) + data + b"\r\n"
+
+
+def _environment(name: str) -> str | None:
+    """A variable of LangSmith's, by its new or its old name."""
+    return os.environ.get(f"LANGSMITH_{name}") or os.environ.get(f"LANGCHAIN_{name}") or None
+
+
+def tracing_is_wanted() -> bool:
+    """Say whether the environment turns tracing on; like LangSmith's own client, by the word true alone."""
+    return (_environment("TRACING_V2") or _environment("TRACING")) == "true"

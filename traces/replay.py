@@ -1,0 +1,153 @@
+"""A replay page: one HTML file, for any browser and without a network, that shows one to three episodes of one seed.
+
+The page holds its data in small deflated pieces, and unpacks what is looked at. Nothing a model wrote becomes markup:
+the pieces are base64, the page's script writes texts as text nodes only, and its content security policy lets no other
+script run. What the page does stands in `replay_page/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from traces.folders import EpisodeFolder, disk_failure
+from traces.reader import TraceReader
+from traces.replay_blocks import Stream, packed, written
+from traces.replay_notebook import NotebookBlocks
+from traces.replay_steps import StepBlocks
+from traces.replay_timeline import MARKS, Timeline
+from traces.results import read_result
+
+FORMAT = 1
+MOST = 3
+"""Episodes side by side: more do not fit on a screen."""
+
+_PAGE = Path(__file__).with_name("replay_page")
+_SCRIPTS = (
+    *("dom", "data", "notebook", "frame", "prompt", "operations", "conversation", "files", "panel"),
+    *("timeline", "search", "player", "main"),
+)
+"""In the order in which they need each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One episode to be shown."""
+
+    folder: EpisodeFolder
+    label: str
+    """A short name that tells it from the others."""
+    about: dict[str, str]
+    """More of it, in the order to be shown: scaffold, model, ..."""
+    frames: Callable[[TraceReader, Timeline], Stream] | None = None
+    """What the world looked like; called once the timeline is known. None: only texts are shown."""
+
+
+def write_replay(path: Path, title: str, episodes: Sequence[Shown], told: Callable[[str], None]) -> int:
+    """Write the page and return its size in bytes. `told` hears what is being done.
+
+    Raises ValueError for no or too many episodes, TraceFailure or NotebookFailure where one cannot be read or the page
+    cannot be written; the file then is what it was.
+    """
+    if not 1 <= len(episodes) <= MOST:
+        raise ValueError(f"A replay page shows 1 to {MOST} episodes, not {len(episodes)}.")
+    beside = path.with_name(f"{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("w", encoding="utf-8") as file:
+            for piece in _html(title, _blocks(title, episodes, told)):
+                file.write(piece)
+            size = file.tell()
+        beside.replace(path)
+    except OSError as error:
+        raise disk_failure("write", path, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return size
+
+
+def _html(title: str, blocks: Iterable[tuple[str, str]]) -> Iterator[str]:
+    from jinja2 import Environment, StrictUndefined
+
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_read("page.html"))
+    style, script = _read("page.css"), _script()
+    yield from template.generate(
+        title=title, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), blocks=blocks
+    )
+
+
+@cache
+def _read(name: str) -> str:
+    return (_PAGE / name).read_text(encoding="utf-8")
+
+
+@cache
+def _script() -> str:
+    return "".join(_read(f"{name}.js") for name in _SCRIPTS)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _blocks(title: str, episodes: Sequence[Shown], told: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Yield (id, content) of each of the page's data blocks, the one that tells of all others last."""
+    heads = []
+    for number, shown in enumerate(episodes):
+        head: dict[str, Any] = {}
+        yield from _episode(number, shown, head, told)
+        heads.append(head)
+    yield "head", written(packed({"format": FORMAT, "title": title, "marks": MARKS, "episodes": heads}))
+
+
+def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Yield the blocks of an episode and fill its head."""
+    result = read_result(shown.folder)
+    final = result.final_observation if result else None
+    with TraceReader(shown.folder) as reader:
+        told(f"{shown.label}: reading {len(reader):,} steps")
+        steps = StepBlocks(reader, final)
+        yield from _stream(f"{number}-steps", steps)
+        timeline = steps.timeline
+        revision = timeline.revisions[-1] if timeline.revisions else 0
+        notebook = NotebookBlocks(shown.folder.journal, revision, timeline.gains)
+        yield from _stream(f"{number}-notebook", notebook)
+        frames = shown.frames(reader, timeline) if shown.frames is not None else None
+        if frames is not None:
+            told(f"{shown.label}: drawing")
+            yield from _stream(f"{number}-frames", frames)
+    head |= {
+        "label": shown.label,
+        "about": shown.about,
+        "steps": len(timeline.marks),
+        "result": None if result is None else _result(dataclasses.asdict(result)),
+        "final": final and list(final.values()),
+        "timeline": timeline.plain(),
+        "arcs": [dataclasses.asdict(arc) for arc in notebook.arcs],
+        "streams": {
+            "steps": steps.head(),
+            "notebook": notebook.head(),
+            "frames": frames.head() if frames is not None else {"kind": "none", "note": "", "firsts": []},
+        },
+    }
+
+
+def _stream(name: str, stream: Stream) -> Iterator[tuple[str, str]]:
+    for number, piece in enumerate(stream.blocks()):
+        yield f"{name}-{number}", written(piece)
+
+
+def _result(result: dict[str, Any]) -> dict[str, Any]:
+    kept = ("status", "steps", "progression", "episode_return", "end_reason", "failure", "tokens", "cost", "metrics")
+    return {name: result[name] for name in kept}
+
+
+__all__ = ["MOST", "Shown", "write_replay"]

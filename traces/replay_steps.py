@@ -1,0 +1,124 @@
+"""The steps of an episode as pieces of a replay page: everything that was seen, said, done and answered, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from traces.flags import StepFlags, flagged_steps
+from traces.plain_json import dump
+from traces.reader import TraceReader
+from traces.records import Conversation, Message, OperationRecord, StepRecord
+from traces.replay_blocks import TextTable, packed
+from traces.replay_timeline import Timeline
+from traces.timeless import Observation
+
+STEPS, CHARACTERS = 48, 600_000
+"""A piece ends with so many steps, or once it holds so many characters: unpacking it takes some milliseconds."""
+
+
+class StepBlocks:
+    """The steps of one trace. `timeline` is filled as the pieces are taken."""
+
+    def __init__(self, reader: TraceReader, final_observation: Observation | None) -> None:
+        self.timeline = Timeline()
+        self._reader = reader
+        self._final = final_observation
+        self._firsts: list[int] = []
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the pieces; raises TraceDamaged where the trace is."""
+        table, steps = TextTable(), list[dict[str, Any]]()
+        for record, flags in flagged_steps(self._reader.steps(), self._final):
+            self.timeline.add(record, flags)
+            if not steps:
+                self._firsts.append(record.step)
+            steps.append(_step(record, flags, table))
+            if len(steps) >= STEPS or table.size >= CHARACTERS:
+                yield packed({**table.plain(), "steps": steps})
+                table, steps = TextTable(), []
+        if steps:
+            yield packed({**table.plain(), "steps": steps})
+
+    def head(self) -> dict[str, Any]:
+        """Return the first step of each piece."""
+        return {"firsts": self._firsts}
+
+
+def _step(record: StepRecord, flags: StepFlags, table: TextTable) -> dict[str, Any]:
+    redundant, empty = set(flags.redundant_writes), set(flags.empty_searches)
+    return {
+        "seen": [table.add(text) for text in record.observation.values()],
+        "notices": [table.add(notice) for notice in record.notices],
+        "complaints": [table.add(complaint) for complaint in record.complaints],
+        "talks": [
+            _conversation(talk, table, {at for one, at in redundant if one == number})
+            for number, talk in enumerate(record.conversations)
+        ],
+        "hooks": [_operation(one, False) for one in record.hook_operations],
+        "action": record.action,
+        "chosen": record.chosen,
+        "how": record.action_outcome,
+        "reward": record.reward,
+        "progression": record.info.get("progression"),
+        "end": record.info.get("end_reason") or ("step limit" if record.truncated else None),
+        "tokens": record.tokens,
+        "calls": record.model_calls,
+        "latency": record.latency_s,
+        "flags": [*([flags.unproductive] if flags.unproductive else []), *(["empty search"] if empty else [])],
+    }
+
+
+def _conversation(talk: Conversation, table: TextTable, redundant: set[int]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "routine": talk.routine,
+        "role": talk.role,
+        "model": talk.model,
+        "messages": [_message(message, table) for message in talk.messages],
+        "prompts": [call.prompt_length for call in talk.calls],
+        "tokens": [[call.prompt_tokens, call.completion_tokens] for call in talk.calls],
+        "operations": [_operation(one, number in redundant) for number, one in enumerate(talk.operations)],
+    }
+    if talk.tools is not None:
+        told["tools"] = table.add(dump(talk.tools).decode())
+    return told
+
+
+def _message(message: Message, table: TextTable) -> list[Any]:
+    """A message as [role, text, everything else it holds]."""
+    content = message.get("content")
+    text = content if isinstance(content, str) else "" if content is None else dump(content).decode()
+    rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+    return [message.get("role", ""), table.add(text), *([rest] if rest else [])]
+
+
+def _operation(one: OperationRecord, redundant: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "call": one.call,
+        "operation": one.operation,
+        "arguments": one.arguments,
+        "outcome": one.outcome,
+        "revision": one.revision,
+    }
+    if one.code:
+        told["code"] = one.code
+    if one.file:
+        told["file"] = one.file
+    if one.lines:
+        told["lines"] = _runs(one.lines)
+    if one.total:
+        told["total"] = one.total
+    if redundant:
+        told["redundant"] = True
+    return told
+
+
+def _runs(lines: tuple[int, ...]) -> list[list[int]]:
+    """Ascending line numbers as [first, how many] of each run."""
+    runs: list[list[int]] = []
+    for line in lines:
+        if runs and line == runs[-1][0] + runs[-1][1]:
+            runs[-1][1] += 1
+        else:
+            runs.append([line, 1])
+    return runs

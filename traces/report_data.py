@@ -1,0 +1,194 @@
+"""What a report tells of an evaluation: scores with failures apart, behaviour by definition, cost, what is missing.
+
+Everything is read from the episodes' results, so that a run that is still being played can be reported, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from traces.folders import RunFolder, TraceDamaged
+from traces.records import EpisodeResult
+from traces.run_file import read_run
+from traces.summary import Figures, mean_and_error, read_results, score
+
+Pair = tuple[str, int]
+"""A task and a seed."""
+
+BEHAVIOUR = (
+    "unproductive_action_rate",
+    "redundant_write_rate",
+    "empty_search_rate",
+    "prompt_tokens_per_step",
+    "prompt_characters_per_step",
+    "log_writes_per_search",
+    "writes_per_search",
+)
+"""Metrics (`traces.metrics`) that tell how a notebook is used; less is better in all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Progression in percent: over the finished episodes, and with the failed ones as 0."""
+
+    mean: float | None
+    error: float | None
+    """Standard error: population standard deviation / sqrt(n)."""
+    mean_with_zeros: float | None
+    error_with_zeros: float | None
+    finished: int
+    """Episodes with a score; those that a ceiling stopped among them."""
+    failed: int = 0
+    limited: int = 0
+    """Stopped by a ceiling: they count with what they had reached, which can only be too little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the episodes took, failed ones too."""
+
+    model_calls: int
+    prompt: int
+    """Tokens; 0 where no server reported any. The next two likewise."""
+    completion: int
+    cached: int
+    dollars: float | None
+    """None where a model has no price."""
+    wall_s: float
+    """Seconds of all episodes added up; they may have been played side by side."""
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """The episodes of one run in one world."""
+
+    run: RunFolder
+    world: str
+    configuration: dict[str, Any]
+    """Of run.json."""
+    planned: tuple[Pair, ...]
+    """In order of task and seed; what ended where the run has no plan (episodes that were begun one by one)."""
+    results: tuple[EpisodeResult, ...]
+    """Of the episodes that ended."""
+
+    @property
+    def missing(self) -> int:
+        """Planned episodes that have not ended."""
+        return len(set(self.planned) - {(one.task, one.seed) for one in self.results})
+
+    @property
+    def score(self) -> Score:
+        """Over all tasks."""
+        return score_of(self.results)
+
+    @property
+    def by_task(self) -> dict[str, Score]:
+        """The same by task, in order."""
+        tasks = dict.fromkeys(task for task, _ in self.planned)
+        return {task: score_of([one for one in self.results if one.task == task]) for task in tasks}
+
+    @property
+    def failed(self) -> list[EpisodeResult]:
+        """What a failure of the machine ended."""
+        return [one for one in self.results if one.status == "failed"]
+
+    @property
+    def progressions(self) -> dict[Pair, float]:
+        """What each episode that ended reached, in [0, 1]; failed ones 0."""
+        return {(one.task, one.seed): 0.0 if one.status == "failed" else one.progression for one in self.results}
+
+    @property
+    def metrics_versions(self) -> list[int]:
+        """By which definitions its episodes were measured."""
+        found = {one.metrics.get("metrics_version") for one in self._measured}
+        return sorted(version for version in found if isinstance(version, int))
+
+    def behaviour(self, version: int) -> dict[str, Figures]:
+        """BEHAVIOUR over the episodes measured by this version's definitions: mean, standard error and n of each."""
+        of_version = [one.metrics for one in self._measured if one.metrics.get("metrics_version") == version]
+        return {
+            name: mean_and_error([metrics[name] for metrics in of_version if metrics.get(name) is not None])
+            for name in BEHAVIOUR
+        }
+
+    @property
+    def cost(self) -> Cost:
+        """Of all episodes that ended."""
+        dollars = [one.cost for one in self.results]
+        known = [one for one in dollars if one is not None]
+        return Cost(
+            model_calls=sum(one.model_calls for one in self.results),
+            prompt=sum(one.tokens.get("prompt", 0) for one in self.results),
+            completion=sum(one.tokens.get("completion", 0) for one in self.results),
+            cached=sum(one.tokens.get("cached", 0) for one in self.results),
+            dollars=sum(known) if known and len(known) == len(dollars) else None,
+            wall_s=sum(one.wall_s for one in self.results),
+            steps=sum(one.steps for one in self.results),
+        )
+
+    @property
+    def _measured(self) -> list[EpisodeResult]:
+        return [one for one in self.results if one.status != "failed"]
+
+
+def read_played(run: RunFolder) -> list[Played]:
+    """The evaluation in a run folder, by world: one, unless its episodes were begun one by one in several.
+
+    Empty where there is no run.json. Raises TraceFailure or TraceDamaged.
+    """
+    found = read_run(run)
+    if found is None:
+        return []
+    configuration = found.get("configuration")
+    if not isinstance(configuration, dict):
+        raise TraceDamaged(f"{run.run} holds no configuration: restore it from a backup")
+    results = sorted(read_results(run), key=lambda one: (one.world, one.task, one.seed))
+    plan = _plan(run, configuration)
+    worlds = {one.world for one in results} | ({configuration["world"]} if plan else set())
+    return [_of_world(run, world, configuration, plan, results) for world in sorted(worlds)]
+
+
+def score_of(results: Sequence[EpisodeResult]) -> Score:
+    """The score of these episodes."""
+    figures = score(results)
+    return Score(
+        mean=figures["mean"],
+        error=figures["se"],
+        mean_with_zeros=figures["mean_failures_zero"],
+        error_with_zeros=figures["se_failures_zero"],
+        finished=int(figures["n"] or 0),
+        failed=int(figures["n_failed"] or 0),
+        limited=sum(one.status == "limited" for one in results),
+    )
+
+
+def seed_words(seeds: Iterable[int]) -> str:
+    """Seeds in short: "0–4, 7"."""
+    stretches: list[list[int]] = []
+    for seed in sorted(set(seeds)):
+        if stretches and seed == stretches[-1][-1] + 1:
+            stretches[-1].append(seed)
+        else:
+            stretches.append([seed])
+    return ", ".join(f"{one[0]}–{one[-1]}" if len(one) > 2 else ", ".join(map(str, one)) for one in stretches)
+
+
+def _of_world(
+    run: RunFolder, world: str, configuration: dict[str, Any], plan: list[Pair], results: Sequence[EpisodeResult]
+) -> Played:
+    own = tuple(one for one in results if one.world == world)
+    planned = plan if plan and world == configuration["world"] else [(one.task, one.seed) for one in own]
+    return Played(run, world, configuration, tuple(planned), own)
+
+
+def _plan(run: RunFolder, configuration: dict[str, Any]) -> list[Pair]:
+    """What was to be played; nothing where the episodes were begun one by one."""
+    world, tasks, seeds = (configuration.get(name) for name in ("world", "tasks", "seeds"))
+    if world is None:
+        return []
+    if not (isinstance(world, str) and isinstance(tasks, list) and isinstance(seeds, list)):
+        raise TraceDamaged(f"{run.run} does not say which tasks and seeds were to be played: restore it from a backup")
+    return [(str(task), int(seed)) for task in tasks for seed in seeds]
