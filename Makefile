@@ -20,7 +20,7 @@ setup: .venv/.installed ## Make .venv with the automem command in it (and system
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,embedded,nethack,training]'
 	@touch $@
 
-demo: setup ## Play a few short episodes offline and print a results table
+demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a real training (ten minutes or so)
 	@$(BIN)/automem demo
 
 test: setup ## Run the test suite (no network, no account; under 6 minutes on 2 cores)

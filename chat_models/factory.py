@@ -92,12 +92,12 @@ def _vllm(name: str, base_url: str | None, api_key: str | None, settings: dict[s
             f"The model vllm:{name} needs --base-url, the address of its server, such as http://localhost:8000/v1."
         )
     # A key for OpenAI is nobody else's business: only a key meant for this server is sent to it.
-    return _served(name, base_url, api_key or _key_from("VLLM_API_KEY"), {**settings, "takes_constraint": True})
+    return _served(name, base_url, api_key or key_from("VLLM_API_KEY"), {**settings, "takes_constraint": True})
 
 
 def _openai(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    key = api_key or _key_from("OPENAI_API_KEY")
+    key = api_key or key_from("OPENAI_API_KEY")
     if not base_url and not key:
         raise ConfigurationError(
             f"The model openai:{name} needs the environment variable OPENAI_API_KEY, or --base-url for a server that"
@@ -119,7 +119,8 @@ def _served(name: str, base_url: str, api_key: str | None, settings: dict[str, A
     return ServedChatModel(model=name, base_url=base_url, api_key=key, token_limit_field=limit, **settings)
 
 
-def _key_from(variable: str) -> str | None:
+def key_from(variable: str) -> str | None:
+    """The key in an environment variable, if it holds one. ConfigurationError for what can be none."""
     key = os.environ.get(variable)
     return _checked_key(key, f"The environment variable {variable}") if key else None
 

@@ -55,10 +55,9 @@ def _again(message: str) -> Routine:
 
 
 def _mend(message: str) -> Routine:
-    """What was missing: usually too few examples, so the filters are loosened."""
+    """What was missing: usually too few examples, so the filters are loosened, for twice as many."""
     (policy,) = yield [("read_policy", {})]
-    text = policy.text.split("policy.py:")[0].removeprefix("policy.toml:\n").strip()
-    loosened = re.sub(r"top_episodes = [\d.]+", "top_episodes = 1.0", text)
+    loosened = _widened(policy, 0, 2)
     loosened = re.sub(r"(max_redundant_writes|max_empty_searches) = \d+\n", "", loosened)
     yield [("write_policy", {"toml": loosened}), ("preview_selection", {})]
     return "The filters are looser now."
@@ -95,13 +94,19 @@ def _decision(candidate: str, verdict: str, reason: str) -> tuple[str, dict[str,
 
 
 def _set_policy(message: str) -> Generator[ToolCalls, Sequence[ToolResult], None]:
-    """The shipped policy; where it leaves too few examples, with the best half of the episodes widened to all."""
+    """The shipped policy; where it leaves too few examples, widened to all episodes and twice as many as are needed."""
     minimum = _MINIMUM.search(message)
     policy, preview = yield [("read_policy", {}), ("preview_selection", {})]
     left = _SELECTED.search(preview.text)
     if minimum and left and int(left[1]) < int(minimum[1]):
-        toml = policy.text.split("policy.py:")[0].removeprefix("policy.toml:\n").strip()
-        yield [("write_policy", {"toml": re.sub(r"top_episodes = [\d.]+", "top_episodes = 1.0", toml)})]
+        yield [("write_policy", {"toml": _widened(policy, 2 * int(minimum[1]), 1)})]
+
+
+def _widened(policy: ToolResult, least: int, times: int) -> str:
+    """A policy from all episodes, for so many times as many examples, `least` at least."""
+    toml = policy.text.split("policy.py:")[0].removeprefix("policy.toml:\n").strip()
+    toml = re.sub(r"top_episodes = [\d.]+", "top_episodes = 1.0", toml)
+    return re.sub(r"(?m)^total = ([\d_]+)", lambda found: f"total = {max(least, times * int(found[1]))}", toml)
 
 
 def _take_recipe(

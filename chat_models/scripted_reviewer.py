@@ -1,8 +1,10 @@
 """The reviewer's stand-in: rules that read figures through a reviewer's own tools and edit a scaffold by a playbook.
 
 It is no language model. It looks at the worst, a middle and the best episode of the version to beat, takes the first
-play of `playbook.plays` that the figures call for and that no earlier attempt has tried, writes its edits, and says
-why, with the steps that show it. A continuation adds the next play to the one that was turned down.
+play of `playbook.plays` that the figures call for, writes its edits, and says why, with the steps that show it. Plays
+that no earlier attempt has tried come first, then those tried in other company: no company is tried twice. A
+continuation adds its play to what was turned down. A fresh attempt begins with the plays that were turned down though
+they gained something: what is too little alone may be enough together.
 """
 
 from __future__ import annotations
@@ -20,12 +22,19 @@ _UNPRODUCTIVE = re.compile(r"^Unproductive: (\d+) of (\d+) judged", re.MULTILINE
 _FILE = re.compile(
     r'^- "([^"]+)": (\d+) writes?, (\d+) added nothing; (\d+) recalls? \((\d+) searche?s?, (\d+) found', re.MULTILINE
 )
+_STEPS = re.compile(r": \w+, (\d+) steps, progression ")
+_SINCE = re.compile(r"last rose at step \d+, (\d+) steps before the end")
+_VERDICT = re.compile(r'^  "(accepted|chance|mean_difference)": (true|false|[-+.\de]+),?$', re.MULTILINE)
+_SHOWN = re.compile(r"\A.*, lines \d+-(\d+) of (\d+):\n")
 _STEP = re.compile(r"^step (\d+), ", re.MULTILINE)
 _PLAYED = re.compile(r"^# Plays?: (.+)$", re.MULTILINE)
-_NUMBERED = re.compile(r"\A.*\n")
+CHANGED = ("scaffold.toml", "hooks.py", "operations.py")
+"""Files of a scaffold that plays change."""
 LOOKED_AT = 3
 """Episodes it looks at: the worst, a middle one, the best."""
 CITED = 3
+PROMISING = 0.5
+"""A play that the gate turned down is tried again with others if luck alone does as well less often than this."""
 
 Episode = tuple[str, int]
 """Task and seed."""
@@ -43,6 +52,20 @@ class Figures:
     """Share of the writes that added nothing."""
     empty: float
     """Share of the searches that found nothing."""
+    after_last_gain: float
+    """Share of an episode's steps that came after its last gain in progression, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the attempts so far teach."""
+
+    tried: frozenset[frozenset[str]]
+    """The plays of each attempt: which were tried together."""
+    promising: tuple[str, ...]
+    """Plays turned down at the present version that gained something, more likely than not by more than luck."""
+    last: tuple[str, ...]
+    """Plays of the last attempt: those in the working copy, if it is continued."""
 
 
 class ScriptedReviewer(ScriptedAgent):
@@ -60,27 +83,41 @@ def _give_up() -> Routine:
 
 def _review(message: str) -> Routine:
     history = _names(message, "## History")
-    (listed, shown, *methods) = yield [
-        ("list_episodes", {"run": "incumbent"}),
-        ("list_files", {"folder": "candidate"}),
-        *(("read_file", {"path": f"history/{name}/candidate/METHOD.md"}) for name in history),
-    ]
+    told = [f"history/{name}/{file}" for name in history for file in ("candidate/METHOD.md", "verdict.json")]
+    (listed, shown) = yield [("list_episodes", {"run": "incumbent"}), ("list_files", {"folder": "candidate"})]
+    held = [f"candidate/{name}" for name in CHANGED if f"candidate/{name}" in shown.text]
+    texts = yield from _read([*told, *held])
+    files = {path.removeprefix("candidate/"): texts[path] for path in held}
+    past = _past(history, [texts[path] for path in told])
     episodes = _chosen(listed.text)
     overviews = yield [("episode_overview", {"run": "incumbent", "task": t, "seed": s}) for t, s in episodes]
     figures = _figures([one.text for one in overviews])
-    tried = {name for one in methods for found in _PLAYED.findall(one.text) for name in found.split(" + ")}
-    play = next((one for one in plays() if one.name not in tried and getattr(figures, one.figure) > one.above), None)
+    known = plays(files["scaffold.toml"])
+    continued = "You have revised it before" in message
+    with_it = past.last if continued else past.promising
+    play = _next(known, figures, past, with_it)
     if play is None:
         return f"The figures ({figures}) call for no play that was not tried: these rules (no language model) end here."
-    carried = _carried(methods) if "You have revised it before" in message else []
-    files = yield from _read(shown.text)
     evidence = yield from _evidence(play, episodes)
     value = getattr(figures, play.figure)
-    texts = {f"candidate/{name}": text for name, text in play.edits(files).items()}
-    texts["notes/analysis.md"] = _analysis(play, value, evidence)
-    texts["candidate/METHOD.md"] = _method([*carried, play.name], play, value, evidence)
-    yield [("write_file", {"path": path, "content": text}) for path, text in texts.items()]
+    written = _edits([*([] if continued else [one for one in known if one.name in with_it]), play], files)
+    written["notes/analysis.md"] = _analysis(play, value, evidence)
+    written["candidate/METHOD.md"] = _method([*with_it, play.name], play, value, evidence)
+    yield [("write_file", {"path": path, "content": text}) for path, text in written.items()]
     return f"Play {play.name}: {play.summary} (By rules, no language model.)"
+
+
+def _next(known: Sequence[Play], figures: Figures, past: Past, with_it: Sequence[str]) -> Play | None:
+    """The play that the figures call for and that was not tried in this company, never tried ones first."""
+    ever = frozenset[str]().union(*past.tried)
+    called_for = [
+        one
+        for one in known
+        if getattr(figures, one.figure) > one.above
+        and one.name not in with_it
+        and frozenset({*with_it, one.name}) not in past.tried
+    ]
+    return min(called_for, key=lambda one: one.name in ever, default=None)
 
 
 def _names(message: str, heading: str) -> list[str]:
@@ -88,10 +125,25 @@ def _names(message: str, heading: str) -> list[str]:
     return _LISTED.findall(message.partition(heading)[2].partition("\n## ")[0]) if heading in message else []
 
 
-def _carried(methods: Sequence[ToolResult]) -> list[str]:
-    """The plays of the revision that is continued: the last one of the history."""
-    found = _PLAYED.search(methods[-1].text) if methods else None
-    return found[1].split(" + ") if found else []
+def _past(history: Sequence[str], told: Sequence[str]) -> Past:
+    """The attempts in their order, each with its METHOD.md and its verdict, of which a broken-off one has none."""
+    tried: set[frozenset[str]] = set()
+    promising: list[str] = []
+    last: tuple[str, ...] = ()
+    rises: dict[str, float] = {}
+    for name, method, verdict in zip(history, told[::2], told[1::2], strict=True):
+        found = _PLAYED.search(method)
+        facts = dict(_VERDICT.findall(verdict))
+        last = tuple(found[1].split(" + ")) if found else ()
+        rises[name] = float(facts.get("mean_difference", 0))
+        more = rises[name] > rises.get(name.rpartition(".")[0], 0.0)  # than what it continues: v1.a1.c1 v1.a1
+        added = last[-1:]
+        if facts.get("accepted") == "true":
+            promising = []  # what was measured against an earlier version is not known of this one
+        elif more and float(facts.get("chance", 1)) < PROMISING:
+            promising += [play for play in added if play not in promising]
+        tried.add(frozenset(last))
+    return Past(frozenset(tried), tuple(promising), last)
 
 
 def _chosen(listed: str) -> list[Episode]:
@@ -114,14 +166,44 @@ def _figures(overviews: Sequence[str]) -> Figures:
         place_writes=max((one[1] for one in files if "map" in one[0]), default=0),
         redundant=sum(one[2] for one in files) / max(writes, 1),
         empty=sum(one[5] for one in files) / max(searches, 1),
+        after_last_gain=sum(map(_after_last_gain, overviews)) / max(len(overviews), 1),
     )
 
 
-def _read(shown: str) -> Generator[ToolCalls, Sequence[ToolResult], dict[str, str]]:
-    """The files of the working copy that plays change."""
-    names = [name for name in ("scaffold.toml", "hooks.py", "operations.py") if f"candidate/{name}" in shown]
-    results = yield [("read_file", {"path": f"candidate/{name}", "lines": 2_000}) for name in names]
-    return {name: _NUMBERED.sub("", one.text, count=1) + "\n" for name, one in zip(names, results, strict=True)}
+def _after_last_gain(overview: str) -> float:
+    steps, since = _STEPS.search(overview), _SINCE.search(overview)
+    if steps is None or not int(steps[1]):
+        return 0.0
+    return int(since[1]) / int(steps[1]) if since else 1.0
+
+
+def _edits(chosen: Sequence[Play], files: dict[str, str]) -> dict[str, str]:
+    """What the plays, one after the other, make of the scaffold's files."""
+    edited: dict[str, str] = {}
+    for play in chosen:
+        edited |= play.edits({**files, **edited})
+    return {f"candidate/{name}": text for name, text in edited.items()}
+
+
+def _read(paths: Sequence[str]) -> Generator[ToolCalls, Sequence[ToolResult], dict[str, str]]:
+    """Whole files, page by page; empty what is not there."""
+    texts = dict.fromkeys(paths, "")
+    wanted = dict.fromkeys(paths, 1)
+    while wanted:
+        pages = yield [
+            ("read_file", {"path": path, "first_line": first, "lines": 2_000}) for path, first in wanted.items()
+        ]
+        rest = {}
+        for (path, first), page in zip(wanted.items(), pages, strict=True):
+            heading = _SHOWN.match(page.text)
+            if heading:
+                last, of = int(heading[1]), int(heading[2])
+                lines = page.text[heading.end() :].split("\n")[: last - first + 1]
+                texts[path] += "".join(f"{line}\n" for line in lines)
+                if last < of:
+                    rest[path] = last + 1
+        wanted = rest
+    return texts
 
 
 def _evidence(play: Play, episodes: Sequence[Episode]) -> Generator[ToolCalls, Sequence[ToolResult], list[str]]:

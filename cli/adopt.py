@@ -27,7 +27,7 @@ def adopt(
     from graphs.inner_agent.context import SettingsError
     from graphs.reviewer.lineage import read
     from graphs.reviewer.search import read_search
-    from scaffolds import Scaffold, compare
+    from scaffolds import SHIPPED, Scaffold, compare
     from traces.folders import disk_failure
 
     search, records = read_search(run), read(run)
@@ -59,4 +59,7 @@ def adopt(
             console.print(Text(f"  {area}: {one_line(change.what, WHY)}{wording}"), soft_wrap=True)
     if not by_area:
         console.print("  nothing", markup=False, highlight=False)
+    if chosen.has_code and to.resolve().is_relative_to(SHIPPED):
+        warning = f"warning: read the code in {to} before anything plays it: among the shipped scaffolds it runs"
+        console.print(f"{warning} uncontained, with all your rights.", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written: {to}", markup=False, highlight=False, soft_wrap=True)

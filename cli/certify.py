@@ -20,22 +20,13 @@ EvaluationSeeds = Annotated[
 
 def certify(dataset: Dataset, run: Run = None, evaluation_seeds: EvaluationSeeds = None) -> None:
     """Re-cut every example of a dataset from the traces and compare byte for byte; status 1 if anything differs."""
-    import orjson
-
     from cli.seeds import parse_seeds
     from cli.visible_text import one_line
-    from traces import RunFolder
     from training.certificate import certify as examine
-    from training.source import SourceError
+    from training.certificate import origin
 
-    if not dataset.is_file():
-        raise SourceError(f"There is no dataset {dataset}.")
-    report_file = dataset.with_name("postprocess.json")
-    report = orjson.loads(report_file.read_bytes()) if report_file.is_file() else {}
-    if run is None and "run" not in report:
-        raise SourceError(f"Which run was {dataset} cut from? There is no {report_file} that says so: give --run.")
-    source = RunFolder(run or Path(report["run"]))
-    seeds = parse_seeds(evaluation_seeds) if evaluation_seeds else report.get("evaluation_seeds", [])
+    source, seeds = origin(dataset, run)
+    seeds = parse_seeds(evaluation_seeds) if evaluation_seeds else seeds
     faults = examine(dataset, source, evaluation_seeds=seeds)
     for fault in faults:
         typer.echo(one_line(fault, 500))

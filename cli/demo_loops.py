@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EVOLVE = (
-    "The reviewer is scripted, too: rules that look at figures through a reviewer's tools and edit the scaffold by a\n"
-    "small playbook. A real one is any tool-calling model: --reviewer-model provider:NAME."
+    "The reviewer is scripted, too: rules that look at figures through a reviewer's tools and edit the scaffold by a "
+    "small playbook. A real one is any model that calls tools: --reviewer-model provider:NAME."
 )
 SPECIALIZE = (
-    "A language model of 135 million parameters, on the CPU, learns the memory operations from the scripted player's\n"
-    "traces (for the demonstration; else a model learns from its own). Then it keeps the notebook for the scripted\n"
-    "player, who commits the actions: first untrained, then trained, on seeds that nobody has played."
+    "A language model of 135 million parameters learns the memory operations on the CPU, from the scripted player's "
+    "traces (for the demonstration; else a model learns from its own). It keeps the notebook for the scripted player, "
+    "who commits the actions: first untrained, then trained, and at last on seeds that nobody has played."
 )
 
 

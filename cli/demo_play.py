@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 HONESTY = (
-    "The players are scripted: rules, no language model. They forget everything between two calls: all that they\n"
-    "know of the past is what they find in their notebook. So the two rows of a world differ by what the notebook does."
+    "The players are scripted: rules, no language model. They forget everything between two calls: all that they know "
+    "of the past is what they find in their notebook. So what a notebook does is the difference of a world's two rows."
 )
 
 

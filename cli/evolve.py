@@ -50,7 +50,6 @@ def evolve(
     timeout: o.Timeout = 60.0,
     constrained: o.Constrained = False,
     resume: e.Resume = False,
-    trust_scaffold_code: o.TrustScaffoldCode = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
@@ -74,7 +73,6 @@ def evolve(
         ceilings=o.read_ceilings(episode_ceiling),
         prices=prices,
         constrained=constrained,
-        trust_scaffold_code=trust_scaffold_code,
     )
     entry = world_entry(world)
     given = Input(

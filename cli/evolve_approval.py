@@ -37,6 +37,6 @@ def verdict(plain: Mapping[str, Any]) -> str:
 def _shown(question: Mapping[str, Any]) -> list[str]:
     lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
     more = len(lines) - DIFF_LINES
-    rest = [f"… {more} lines more"] if more > 0 else []
+    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
     said = [verdict(question["verdict"])] if "verdict" in question else []
     return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]

@@ -29,19 +29,12 @@ def certified(source: Path, run: Path | None) -> tuple[Path, str]:
     SourceError where there is none; status 1 and the faults where one is faulty.
     """
     from cli.visible_text import one_line
-    from traces import RunFolder
-    from training.certificate import certify
-    from training.source import SourceError
+    from training.certificate import certify, origin
 
     path = _latest(source) if source.is_dir() else source
-    if not path.is_file():
-        raise SourceError(f"There is no dataset {path}.")
-    told = path.with_name("postprocess.json")
-    report = orjson.loads(told.read_bytes()) if told.is_file() else {}
-    if run is None and "run" not in report:
-        raise SourceError(f"Which run was {path} cut from? There is no {told} that says so: give --run.")
+    played, seeds = origin(path, run)
     digest = _digest(path)
-    faults = certify(path, RunFolder(run or Path(report["run"])), evaluation_seeds=report.get("evaluation_seeds", []))
+    faults = certify(path, played, evaluation_seeds=seeds)
     for fault in faults:
         typer.echo(one_line(fault, 500), err=True)
     if faults:

@@ -93,10 +93,12 @@ def _shown(folders: Sequence[EpisodeFolder], settings: Sequence[EpisodeSettings]
 
 
 def _about(settings: EpisodeSettings) -> dict[str, str]:
+    from cli.evaluate import who
+
     scaffold = Path(settings.scaffold)
-    about = {"scaffold": "/".join(scaffold.parts[-2:]), "model": settings.model}
+    about = {"scaffold": "/".join(scaffold.parts[-2:]), "model": who(settings.model)}
     if settings.gameplay_model:
-        about["gameplay model"] = settings.gameplay_model
+        about["gameplay model"] = who(settings.gameplay_model)
     return about | {"notebook": settings.notebook}
 
 

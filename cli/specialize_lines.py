@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from cli.outer_loop import Event, percent, read_answer_at, who
@@ -27,7 +28,7 @@ def lines(event: Event) -> list[str]:
 def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:
     """Everybody on the final seeds: mean ± s.e., each paired by seed with the base, and who they are."""
     title = f"Seeds never played before; winner {winner}, curated by {who(curator)}, traces of {who(traces)}"
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("player", overflow="fold")
     for heading in (
         "progression\n(%)",
@@ -40,8 +41,9 @@ def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, tr
     for row in rows:
         gain, interval = row["difference"], row["interval"]
         table.add_row(
-            f"{row['player']}\n  {_model(row['memory'])} + {_model(row['gameplay'])}",
-            f"{100 * row['mean']:.2f} ± {100 * row['standard_error']:.2f}",
+            escape(f"{row['player']}\n  {_model(row['memory'])} + {_model(row['gameplay'])}"),
+            f"{100 * row['mean']:.2f} ± {100 * row['standard_error']:.2f}"
+            + (f"\n{row['failed']} of {row['episodes']} failed, as 0" if row["failed"] else ""),
             "–" if gain is None else f"{100 * gain:+.2f}",
             "–" if interval is None else f"{100 * interval[0]:+.2f} … {100 * interval[1]:+.2f}",
             _measure(row["measures"], "log_writes_per_search", "{:.2f}"),
@@ -75,8 +77,13 @@ def _playing(event: Event) -> list[str]:
 
 
 def _played(event: Event) -> list[str]:
-    measured = ", ".join(f"{name} {value:.3g}" for name, value in event["measures"].items())
+    measured = ", ".join(_measured(name, value) for name, value in event["measures"].items())
     return [f"{event['name']}: {percent(event)} over {event['episodes']} episodes; {measured}"]
+
+
+def _measured(name: str, value: float) -> str:
+    """A share of turns in percent, anything else as a number."""
+    return f"{name.replace('_', ' ')} {value:{'.0%' if name.startswith('valid') else '.2f'}}"
 
 
 def _candidates(event: Event) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from graphs.inner_agent.context import SettingsError
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph, StateGraph
 
+LOCK = "lock"
+"""File of a run folder that the process which drives it holds."""
 THREAD = "search"
 """The one thread of a run folder's state.sqlite."""
 
@@ -95,8 +97,13 @@ async def opened(kind: Resumable, given: Mapping[str, Any], context: Any = None)
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     out = Path(given["out"])
-    await asyncio.to_thread(kind.lay_out, given, context)
-    with _alone(out):
+    with ExitStack() as held:
+        begun = (out / LOCK).exists()
+        if begun:  # what another process drives is left as it is, its settings among it
+            held.enter_context(_alone(out))
+        await asyncio.to_thread(kind.lay_out, given, context)
+        if not begun:  # before, nothing is written: what is asked for may be refused
+            held.enter_context(_alone(out))
         async with AsyncSqliteSaver.from_conn_string(str(out / "state.sqlite")) as saver:
             graph = kind.build().compile(checkpointer=saver, name=kind.name)
             yield OpenRun(kind, graph, {**given, "resume": True}, context)
@@ -105,7 +112,7 @@ async def opened(kind: Resumable, given: Mapping[str, Any], context: Any = None)
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Hold the run folder for this process. SettingsError if another one drives it."""
-    with (out / "lock").open("wb") as file:
+    with (out / LOCK).open("wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

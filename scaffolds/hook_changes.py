@@ -3,8 +3,8 @@
 The code of an entry point is what can be followed from it by name within the file: functions, classes and variables it
 mentions, and what Hooks keeps (`self.…`), with every method that may set or alter that. A name stands for whatever
 bears it, so that rather too much is followed than too little. Where names do not tell (`getattr`, `globals`, `exec`,
-`self` handed on, a `Hooks` with bases or decorators, …) every entry point counts as changed: the honest answer to "may
-it?".
+`self` handed on, a `Hooks` with bases or decorators, an entry point that is no plain `def` in it, …) every entry point
+counts as changed: the honest answer to "may it?".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _DYNAMIC_NAMES = frozenset(
     [
         *("getattr", "setattr", "delattr", "hasattr", "exec", "eval", "compile", "globals", "locals", "vars"),
         *("dir", "type", "super", "__import__", "importlib", "sys", "inspect", "gc", "builtins", "operator"),
-        *("ctypes", "Hooks"),
+        *("ctypes", "__builtins__", "Hooks"),
     ]
 )
 _DYNAMIC_ATTRIBUTES = frozenset(
@@ -57,13 +57,13 @@ def changed_entry_points(before: str, after: str) -> dict[str, str]:
     if before == after:
         return {}
     old, new = _Code(before), _Code(after)
-    there = [point for point in ENTRY_POINTS if point in old.points | new.points]
+    there = [point for point in ENTRY_POINTS if point in old.points | new.points or old.unnamed or new.unnamed]
     follow = not (old.dynamic or new.dynamic)
     found: dict[str, str] = {}
     for point in there:
-        if point not in old.points:
+        if point in new.points - old.points:
             found[point] = "added"
-        elif point not in new.points:
+        elif point in old.points - new.points:
             found[point] = "removed"
         elif (old.reached(point) != new.reached(point)) if follow else (old.whole != new.whole):
             found[point] = "changed"
@@ -86,7 +86,9 @@ class _Code:
         """What sets or may alter an attribute of Hooks."""
         self._always: list[ast.AST] = []
         """Code that runs whatever is called."""
-        self.dynamic = any(map(_is_dynamic, ast.walk(tree)))
+        self.unnamed = any(_is_dynamic(node) and not _is_hooks(node) for node in ast.walk(tree))
+        """Whether an entry point may be made by a name that is nowhere written out."""
+        self.dynamic = any(map(_is_dynamic, ast.walk(tree))) or _binds_otherwise(tree)
         for node in tree.body:
             self._read(node)
         functions = [node for node in ast.walk(tree) if isinstance(node, _Function)]
@@ -212,6 +214,39 @@ def _is_dynamic(node: ast.AST) -> bool:
         modules = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
         return any(module.split(".")[0] in _DYNAMIC_NAMES for module in modules)
     return isinstance(node, ast.Global)
+
+
+def _is_hooks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id == "Hooks"
+
+
+def _binds_otherwise(tree: ast.Module) -> bool:
+    """Whether Hooks, or an entry point of it, may be anything but its plain definition."""
+    plain = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Hooks"]
+    named = [node for node in ast.walk(tree) if "Hooks" in _bound(node)]
+    if named != plain or len(plain) > 1:
+        return True
+    if any(not _is_plain(one) for node in plain for one in node.body):
+        return True
+    stored = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    return any(node.attr in ENTRY_POINTS and not isinstance(node.ctx, ast.Load) for node in stored)
+
+
+def _is_plain(node: ast.stmt) -> bool:
+    """Whether a statement of a class makes no entry point other than as a function."""
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        stored = (one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+        return bool(_targets(node)) and not set(ENTRY_POINTS) & set(stored)
+    return isinstance(node, _Function | ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
+
+
+def _bound(node: ast.AST) -> list[str]:
+    """The names that a node other than a plain name binds."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).split(".")[0] for alias in node.names]
+    return [str(getattr(node, "name", ""))]
 
 
 def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:

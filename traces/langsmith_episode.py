@@ -108,7 +108,7 @@ class EpisodeSource:
                 feedback.append(judged_feedback(self._root, self.facts, verdict))
             feedback += episode_feedback(self._root, self.facts, result)
         if result.failure is not None:
-            runs.append(failure_run(result, self.facts, self._times.now))
+            runs.append(failure_run(result, self.facts, self._times.now, self._hiding))
         return Shipment(last, runs, feedback)
 
     def close(self) -> None:

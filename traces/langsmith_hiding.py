@@ -1,6 +1,7 @@
 """What is kept from LangSmith: chosen kinds of text, wherever they would stand in a run.
 
-prompts       what models were sent: all messages but their own, notices and complaints, and results as they read them
+prompts       what models were sent: all messages but their own, notices and complaints, and results as they read them;
+              and the sentence of a failure, which may quote any of it
 observations  what the world showed, and the prompts, which quote it
 replies       what models wrote: their messages, the arguments of their operations, the action in their words; and the
               prompts, which quote that

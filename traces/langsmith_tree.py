@@ -72,16 +72,19 @@ def step_runs(
     return tree.runs
 
 
-def failure_run(result: EpisodeResult, facts: EpisodeFacts, at: int) -> Run:
-    """Return the run that tells of the machine's failure that ended an episode; it stands beside the steps."""
+def failure_run(result: EpisodeResult, facts: EpisodeFacts, at: int, hiding: Hiding) -> Run:
+    """Return the run that tells of the machine's failure that ended an episode; it stands beside the steps.
+
+    Its sentence may quote a server, a world or a scaffold's code, and is hidden as prompts are.
+    """
     failure = result.failure
     assert failure is not None, "only a failed episode has one"
     record = StepRecord(step=result.steps + 1, observation={}, action="")
-    tree = _Tree(record, facts, at, Hiding(frozenset()))
+    tree = _Tree(record, facts, at, hiding)
     told = {"kind": failure.kind, "where": failure.where}
     key = f"failed/{failure.kind}"
     run = tree.add(None, key, f"{facts.episode} failed at step {failure.step}", "chain", {}, told, ["failed"])
-    run["error"] = failure.sentence
+    (run["error"],) = hiding.told([failure.sentence])
     return run
 
 

@@ -90,13 +90,12 @@ class Wire:
         """Learn what the server takes, and find the project; make it if there is none and `create` says so."""
         if not self._key and self.url == HOSTED:
             raise LangSmithFailure("LANGSMITH_API_KEY is not set.", lasting=True)
-        info = self.get("/info")
-        limits = (info.get("batch_ingest_config") if isinstance(info, dict) else None) or {}
-        flags = (info.get("instance_flags") if isinstance(info, dict) else None) or {}
-        self._multipart = bool(limits.get("use_multipart_endpoint", True))
-        self._zstd = bool(flags.get("zstd_compression_enabled"))
-        self.operations = int(limits.get("size_limit") or OPERATIONS)
-        self._project_id = self._found_project() or (self._made_project() if create else None)
+        try:
+            self._read_info(self.get("/info"))
+            self._project_id = self._found_project() or (self._made_project() if create else None)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            sentence = f"What answers at {self.url} is no LangSmith: its answers have another form."
+            raise LangSmithFailure(sentence, lasting=True) from error
         if self._project_id is None:
             raise LangSmithFailure(f"LangSmith at {self.url} has no project {self.project!r}.", lasting=True)
 
@@ -150,6 +149,14 @@ class Wire:
             body = zstandard.ZstdCompressor(level=1).compress(body)
             headers["content-encoding"] = "zstd"
         self._request("POST", "/runs/multipart", content=body, headers=headers)
+
+    def _read_info(self, info: Any) -> None:
+        """Note what the server takes, as far as it says. ValueError, TypeError or AttributeError for another form."""
+        limits = (info.get("batch_ingest_config") if isinstance(info, dict) else None) or {}
+        flags = (info.get("instance_flags") if isinstance(info, dict) else None) or {}
+        self._multipart = bool(limits.get("use_multipart_endpoint", True))
+        self._zstd = bool(flags.get("zstd_compression_enabled"))
+        self.operations = max(1, int(limits.get("size_limit") or OPERATIONS))
 
     def _found_project(self) -> str | None:
         found = self.get("/sessions", name=self.project, limit=1)

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from traces import Conversation, EpisodeFolder, EpisodeResult, Message, RunFolder, StepRecord, TraceReader, read_result
-from traces.feedback import read_feedback
+from traces.feedback import feedback_file, read_feedback
 from traces.flags import StepFlags, flagged_steps
 from training.credit import CreditRule, credits
 from training.source import CandidateId, Routine, memory_conversation
@@ -123,6 +123,16 @@ def write_candidates(found: Iterable[Candidate], path: Path) -> int:
             file.write(orjson.dumps(candidate.to_plain(), option=orjson.OPT_APPEND_NEWLINE))
             written += 1
     return written
+
+
+def judge_anew(path: Path, run: RunFolder) -> None:
+    """Bring what people have said of a run since into the candidates written to `path`; all of them, or none."""
+    if not feedback_file(run).exists():
+        return
+    judged = read_feedback(run)
+    beside = path.parent.with_name(f"{path.name}.tmp")
+    write_candidates((replace(one, feedback=judged.get(one.id)) for one in read_candidates(path)), beside)
+    beside.replace(path)
 
 
 def read_candidates(path: Path) -> Iterator[Candidate]:

@@ -2,8 +2,9 @@
 
 A certificate says where an example comes from: the episode, step, routine and conversation, the SHA-256 of the trace up
 to and including that step's line (a line may refer to texts of earlier ones), the scaffold's digest, and of every
-assistant message the byte spans of the traced reply that it consists of. `certify` trusts none of the code that chose
-or cut the examples: it takes the traced messages, cuts them by the spans, and compares byte for byte.
+assistant message the byte spans of the traced reply that it consists of. `certify` trusts nobody who chose or wrote
+the examples: it takes the traced messages, cuts them by the spans, and compares byte for byte; then it cuts them anew
+by the rules of `postprocess`, so that no span leaves out, or keeps, what those would not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import orjson
 
 from tools import dialect
-from traces import EpisodeFolder, RunFolder
+from traces import EpisodeFolder, RunFolder, read_result
 from training.postprocess import Dropped, Example, process, unfit
 from training.source import CandidateId, SourceError, TraceSource
 from training.spans import cut_bytes
@@ -60,13 +61,13 @@ def build_dataset(
     chosen = sorted({CandidateId.parse(text) for text in ids}, key=_order)
     if wrong := [which for which in chosen if which.seed in evaluation_seeds]:
         raise SourceError(f"{wrong[0]} is of an evaluation seed: those are never trained on.")
-    report = DatasetReport(run=str(run.path), evaluation_seeds=sorted(evaluation_seeds))
+    report = DatasetReport(run=str(run.path.resolve()), evaluation_seeds=sorted(evaluation_seeds))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TraceSource(run) as source, out.open("wb") as file:
         prefixes = _Prefixes()
         for which in chosen:
             report.selected += 1
-            example = _example(source, which)
+            example = example_of(source, which)
             if isinstance(example, Dropped):
                 report.dropped[str(example)] += 1
                 continue
@@ -78,6 +79,25 @@ def build_dataset(
     report_file = out.with_name("postprocess.json")
     report_file.write_bytes(orjson.dumps(report.to_plain(), option=orjson.OPT_INDENT_2))
     return report
+
+
+def origin(dataset: Path, run: Path | None = None) -> tuple[RunFolder, list[int]]:
+    """The run that a dataset was cut from, unless it is given, and the seeds that no example may come from.
+
+    As postprocess.json beside it says. SourceError where there is no dataset, or where that file does not say.
+    """
+    if not dataset.is_file():
+        raise SourceError(f"There is no dataset {dataset}.")
+    report_file = dataset.with_name("postprocess.json")
+    if not report_file.exists():
+        if run is None:
+            raise SourceError(f"Which run was {dataset} cut from? There is no {report_file} that says so: give --run.")
+        return RunFolder(run), []
+    try:
+        report = orjson.loads(report_file.read_bytes())
+        return RunFolder(run or Path(report["run"])), [int(seed) for seed in report["evaluation_seeds"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{report_file} cannot be read: restore it, or move it away and give --run.") from error
 
 
 def certify(dataset: Path, run: RunFolder, *, evaluation_seeds: Collection[int] = ()) -> list[str]:
@@ -105,7 +125,8 @@ def _order(which: CandidateId) -> tuple[str, str, int, int, str]:
     return (which.world, which.task, which.seed, which.step, which.routine)
 
 
-def _example(source: TraceSource, which: CandidateId) -> Example | Dropped:
+def example_of(source: TraceSource, which: CandidateId) -> Example | Dropped:
+    """The training example that a traced turn makes, or why it makes none. SourceError where there is no such turn."""
     _, conversation = source.conversation(which)
     vocabulary = source.vocabulary(which.world, which.task, which.routine)
     truncated = any(call.finish_reason == "length" for call in conversation.calls)
@@ -180,6 +201,9 @@ def _fault(
         seen.add(str(which))
         if which.seed in evaluation_seeds:
             return f"{which} is of an evaluation seed"
+        result = read_result(source.folder(which))
+        if result is None or result.status == "failed":
+            return f"{which} is of an episode that {'has not ended' if result is None else 'a failure ended'}"
         if certificate.get("conversation") != index or certificate.get("scaffold_digest") != source.scaffold.digest:
             return f"its certificate names another conversation or scaffold than {which} has"
         if prefixes.digest(source, source.folder(which), which.step) != certificate.get("trace_sha256"):
@@ -189,7 +213,15 @@ def _fault(
     replies = sum(message["role"] == "assistant" for message in conversation.messages)
     if replies != len(conversation.calls) or any(call.finish_reason == "length" for call in conversation.calls):
         return f"{which} holds a model call that failed or was cut"
-    return _difference(line["messages"], conversation.messages, certificate.get("spans"))
+    fault = _difference(line["messages"], conversation.messages, certificate.get("spans"))
+    return fault or _cut_otherwise(line["messages"], example_of(source, which))
+
+
+def _cut_otherwise(given: Sequence[Any], example: Example | Dropped) -> str | None:
+    """What the rules of post-processing would have made of the turn, if that is something else."""
+    if isinstance(example, Dropped):
+        return f"post-processing makes no example of it: {example}"
+    return None if list(given) == list(example.messages) else "post-processing cuts its turn otherwise"
 
 
 def _difference(given: Sequence[Any], traced: Sequence[Mapping[str, Any]], spans: Any) -> str | None:

@@ -107,7 +107,9 @@ def render(entries: Sequence[LedgerEntry]) -> str:
         rows.append(
             (
                 *(entry.run, str(entry.iteration), entry.role, str(entry.examples), *configured),
-                f"{entry.first_loss:.3f} → {entry.last_loss:.3f}" if entry.first_loss is not None else "–",
+                f"{entry.first_loss:.3f} → {entry.last_loss:.3f}"
+                if None not in (entry.first_loss, entry.last_loss)
+                else "–",
                 _progression([value for seeds in entry.progression.values() for value in seeds.values()]),
                 f"{entry.seconds / 60:.1f}" if lora else "–",
             )

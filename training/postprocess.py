@@ -27,7 +27,10 @@ from training.spans import Cut
 
 _FENCE_LINE = re.compile(r"(?m)^[ \t]{0,8}(?:```+|~~~+)[^\n`]{0,40}(?:\n|\Z)")
 _FENCE = re.compile(r"```|~~~")
-_POSING = re.compile(r"(?m)^(?:RESULTS\s*$|(?:LOG|PLAN|HANDOFF) step \d|### [A-Z_]{3,32}\b)")
+_POSING = re.compile(
+    r"(?m)^[ \t>*_#]{0,8}(?:(?i:results?)[ \t\r:*_]{0,8}$|(?:LOG|PLAN|HANDOFF) step \d)|^[ \t>]{0,8}### [A-Z_]{3,32}\b"
+)
+"""The harness's own headings, also as models like to dress them: indented, quoted, bold, with a colon."""
 _CONTROL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|end_of_text|eot_id|start_header_id|end_header_id)\|>")
 
 

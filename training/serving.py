@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat_models.factory import key_from
 from training.errors import TrainingError, TrainingFailure
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -30,6 +31,14 @@ INSTALL = (
 )
 ANSWER_S = 300.0
 """Seconds that loading an adapter may take: gigabytes from a slow disk."""
+
+
+class Refused(TrainingError):
+    """A server that answers would not do what it was asked; `said` is its own words."""
+
+    def __init__(self, sentence: str, said: str) -> None:
+        super().__init__(sentence)
+        self.said = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,7 @@ def served_models(url: str) -> list[str]:
     import httpx2
 
     try:
-        answer = httpx2.get(f"{url.rstrip('/')}/models", timeout=10)
+        answer = httpx2.get(f"{url.rstrip('/')}/models", headers=_headers(), timeout=10)
         answer.raise_for_status()
         return [model["id"] for model in answer.json()["data"]]
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
@@ -184,24 +193,34 @@ def check_loads_adapters(url: str) -> None:
     nobody = "no-such-adapter"
     try:
         unload_adapter(url, nobody)
-    except TrainingError as error:
-        if nobody not in str(error):
+    except Refused as refused:
+        if nobody not in refused.said:
             raise
+
+
+def _headers() -> dict[str, str]:
+    """The key of the server, which vLLM takes from the same variable as those who ask it."""
+    key = key_from("VLLM_API_KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
     import httpx2
 
     try:
-        answer = httpx2.post(f"{url.rstrip('/')}/{path}", json=dict(body), timeout=ANSWER_S)
+        answer = httpx2.post(f"{url.rstrip('/')}/{path}", json=dict(body), headers=_headers(), timeout=ANSWER_S)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise TrainingFailure(f"No vLLM server answers at {url}: {error}.") from error
     if answer.is_success:
         return
     said = " ".join(answer.text.split())[:300]
     if answer.status_code == 404 and body["lora_name"] not in said:
-        raise TrainingError(
-            f"The server at {url} loads no adapters while it runs: start it with automem serve, or with --enable-lora "
-            f"and {RUNTIME_LORA}=True."
+        sentence = (
+            f"The server at {url} loads no adapters while it runs: start it with automem serve --max-rank RANK, or "
+            f"with --enable-lora and {RUNTIME_LORA}=True."
         )
-    raise TrainingError(f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}): {said}")
+        raise Refused(sentence, said)
+    if answer.status_code in (401, 403):
+        raise Refused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", said)
+    sentence = f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}): {said}"
+    raise Refused(sentence, said)

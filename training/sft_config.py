@@ -44,7 +44,7 @@ class SftSettings(BaseModel):
     """CPU threads; None: torch decides. Part of what must be equal for equal loss curves on a CPU."""
     max_steps: int | None = Field(default=None, ge=1)
     """Optimizer steps after which training ends, whatever the epochs say."""
-    save_every: int = Field(default=50, ge=1)
+    save_every: int = Field(default=20, ge=1)
     """Optimizer steps between checkpoints; the last two are kept."""
     log_every: int = Field(default=1, ge=1)
     """Optimizer steps between points of the loss curve."""
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--dtype", choices=get_args(Dtype), default="auto", help="of the base's weights")
     add("--threads", type=int, help="CPU threads (default: torch's)")
     add("--max-steps", type=int, help="stop after so many optimizer steps")
-    add("--save-every", type=int, default=50, help="steps between checkpoints (default: %(default)s)")
+    add("--save-every", type=int, default=20, help="steps between checkpoints (default: %(default)s)")
     add("--log-every", type=int, default=1, help="steps between points of the loss curve (default: %(default)s)")
     add("--init-adapter", type=Path, help="adapter of the same base and form to start from")
     add("--resume", action="store_true", help="go on with the training in --output")

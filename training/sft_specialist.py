@@ -196,7 +196,8 @@ def _to_nobody(_: str) -> None:
 
 
 def _end(sentence: str, status: int) -> int:
-    _to_stderr(f"sft_specialist: {' '.join(sentence.split())}")
+    shown = "".join(one if one.isprintable() else "�" for one in " ".join(sentence.split()))  # it may quote a dataset
+    _to_stderr(f"sft_specialist: {shown}")
     return status
 
 

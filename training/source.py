@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Routine = Literal["LOG", "PLAN"]
 
-_ID = re.compile(r"([^/]+)/([^/]+)/seed-(\d+)/step-(\d+)/(LOG|PLAN)")
+_ID = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})/seed-(\d{1,20})/step-(\d{1,12})/(LOG|PLAN)", re.ASCII)
 
 
 class SourceError(TrainingError):
@@ -41,7 +41,7 @@ class CandidateId:
         """The id written as `text`. SourceError where it is none."""
         found = _ID.fullmatch(text)
         if found is None:
-            raise SourceError(f"{text!r} is no id of a candidate; they look like WORLD/TASK/seed-42/step-17/LOG.")
+            raise SourceError(f"{text[:200]!r} is no id of a candidate; they look like WORLD/TASK/seed-42/step-17/LOG.")
         world, task, seed, step, routine = found.groups()
         return cls(world, task, int(seed), int(step), cast(Routine, routine))
 
@@ -79,8 +79,11 @@ class TraceSource:
             self._open = None
 
     def folder(self, which: CandidateId) -> EpisodeFolder:
-        """The folder of a candidate's episode."""
-        return self.run.episode(which.world, which.task, which.seed)
+        """The folder of a candidate's episode. SourceError for names that no folder of a run has."""
+        try:
+            return self.run.episode(which.world, which.task, which.seed)
+        except ValueError as error:
+            raise SourceError(f"{which} cannot be a candidate of {self.run.path}: {error}.") from error
 
     def reader(self, folder: EpisodeFolder) -> TraceReader:
         """The open trace of an episode. SourceError where there is none."""

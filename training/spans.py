@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Span = tuple[int, int]
 """Start and end in the original: characters in a `Cut`, bytes of its UTF-8 form in a certificate."""
@@ -56,13 +57,18 @@ class Cut:
         return found
 
 
-def cut_bytes(original: str, spans: Sequence[Sequence[int]]) -> str | None:
-    """Cut a text anew by byte spans; None where they are no spans of it, in order and without overlap."""
+def cut_bytes(original: str, spans: Any) -> str | None:
+    """Cut a text anew by byte spans; None where they are no spans of it, in order and without overlap.
+
+    `spans` may be anything that a file held.
+    """
+    if not isinstance(spans, list) or not all(map(_is_span, spans)):
+        return None
     data = original.encode()
     parts: list[bytes] = []
     before = 0
     for span in spans:
-        if len(span) != 2 or not before <= span[0] < span[1] <= len(data):
+        if not before <= span[0] < span[1] <= len(data):
             return None
         parts.append(data[span[0] : span[1]])
         before = span[1]
@@ -70,6 +76,10 @@ def cut_bytes(original: str, spans: Sequence[Sequence[int]]) -> str | None:
         return b"".join(parts).decode()
     except UnicodeDecodeError:
         return None
+
+
+def _is_span(found: Any) -> bool:
+    return isinstance(found, list) and len(found) == 2 and all(type(position) is int for position in found)
 
 
 def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -16,6 +16,9 @@ def explore(now: Situation, near: str = "") -> str:
     """Towards the nearest land not seen yet, ahead rather than behind, best next to land of the letter `near`."""
     if now.lost:
         return _wander(now)
+    told = _towards_unseen(now, {"w": "water"}.get(near, "stone"))
+    if told:
+        return told
     rows = now.notes.rows
     choices: list[tuple[int, Cell]] = []
     for block_x, block_y, cost, offset in _blocks(now, ".", ahead=3):
@@ -37,6 +40,9 @@ def roam(now: Situation, letter: str) -> str:
     """Over land of one kind that was seen long ago, or unseen land next to it."""
     if now.lost:
         return _wander(now)
+    told = _towards_unseen(now, "grass")
+    if told:
+        return told
     recent = {(x // BLOCK, y // BLOCK) for x, y in now.notes.trail}
     best: tuple[int, Cell] | None = None
     for block_x, block_y, cost, offset in _blocks(now, letter + ".", ahead=6):
@@ -46,6 +52,12 @@ def roam(now: Situation, letter: str) -> str:
         if abs(offset[0]) + abs(offset[1]) >= 7 and (best is None or (cost, offset) < best):
             best = cost, offset
     return go(now, best[1]) if best else explore(now)
+
+
+def _towards_unseen(now: Situation, land: str) -> str:
+    """Where a notice tells that land is left to see past that kind of land; empty when none tells so."""
+    offset = now.told.unseen.get(land, (0, 0))
+    return go(now, offset) if offset != (0, 0) else ""
 
 
 def _wander(now: Situation) -> str:

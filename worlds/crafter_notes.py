@@ -4,6 +4,10 @@ The observation names no position and the player keeps nothing between calls, so
 notebook's text in every call. A line is a list of statements; a later one corrects an earlier one:
 
     step 121: at 35,29 facing north; iron 38,26; gone 36,30; row 7 ....++s.........
+
+Where a scaffold offers one line per place (`upsert_map`), landmarks stand so, and many more can be kept:
+
+    38,26: iron
 """
 
 import re
@@ -26,8 +30,12 @@ KEPT = {
 GUESS = "?"
 """Ends the kind of a landmark whose cell is not certain: `tree? 35,39`."""
 
-_MAX_TEXT = 12_000
-"""Characters read of a file: ten times what the player writes, for files that are not its own."""
+ROOMY = 8
+"""So many times more landmarks are kept one line each: about as many as one recall shows."""
+
+_MAX_TEXT = 16_000
+"""Characters read of the files: what one recall shows, and more than the player writes."""
+_PLACE = re.compile(r"(?:^|: )([0-9]{1,2}),([0-9]{1,2}): ([a-z]+\??)$")
 _PAIR = re.compile(r"([0-9]{1,2}),([0-9]{1,2})$")
 _ROW = re.compile(r"[.+a-z]{16}$")
 _NUMBER = re.compile(r"[0-9]{1,7}$")
@@ -46,6 +54,10 @@ class Notes:
     found: bool = False
     """Whether the text held a position at all."""
     lines: int = 0
+    places: int = 0
+    """Lines that are one place each."""
+    room: int = 1
+    """So many times the landmarks of `KEPT` are kept."""
     marks: dict[Cell, str] = field(default_factory=dict)
     """Landmarks: cell -> kind, with GUESS at its end when the cell is not certain."""
     trail: list[Cell] = field(default_factory=list)
@@ -61,12 +73,26 @@ def read_notes(text: str) -> Notes:
     """Notes from text that may be damaged, edited or not ours at all: what cannot be read is skipped."""
     notes = Notes()
     for line in text[-_MAX_TEXT:].split("\n"):
+        place = _PLACE.search(line)
+        if place:
+            _keep(notes, (int(place[1]), int(place[2])), place[3])
+            continue
         notes.lines += 1
         for statement in line.rpartition(": ")[2].split(";"):
             words = statement.split()
             if len(words) > 1:
                 _apply(notes, words[0], words[1:])
     return notes
+
+
+def _keep(notes: Notes, cell: Cell, kind: str) -> None:
+    notes.places, notes.room = notes.places + 1, ROOMY
+    if cell[0] >= AREA or cell[1] >= AREA:
+        return
+    if kind.removesuffix(GUESS) in KEPT:
+        notes.marks[cell] = kind
+    else:
+        notes.marks.pop(cell, None)
 
 
 def _apply(notes: Notes, head: str, words: list[str]) -> None:
@@ -109,6 +135,11 @@ def write_notes(notes: Notes, step: int) -> str:
     if notes.planted:
         lines.append(_planting(notes.planted))
     return "\n".join([*lines, f"step {step}: {_where(notes)}"])
+
+
+def write_places(notes: Notes) -> str:
+    """The landmarks, one line each."""
+    return "\n".join(f"{x},{y}: {kind}" for (x, y), kind in notes.marks.items())
 
 
 def write_change(old: Notes, new: Notes, step: int) -> str:

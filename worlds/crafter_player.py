@@ -1,23 +1,24 @@
 """The `scripted` player of Crafter: rules, no language model. It knows the past only through the notebook.
 
-LOG recalls the notes and records one line: where the player is, what it saw, what is gone; the file is written anew,
-shorter, when it has grown. Goals reached go into a file of their own. PLAN recalls both and acts.
+LOG recalls the notes and records where the player is, what it saw, what is gone (`crafter_recording`). Goals reached go
+into a file of their own. PLAN recalls the files and acts, on what they and the message's notices say.
 """
 
 import re
 from dataclasses import replace
 
-from worlds.crafter_notes import Notes, read_notes, write_change, write_notes
+from worlds.crafter_notes import ROOMY, Notes, read_notes
 from worlds.crafter_reckoning import advance, look
+from worlds.crafter_recording import MAP, TRACK, keyed, record
 from worlds.crafter_rules import choose
 from worlds.crafter_sight import DIRECTIONS, Sight, read_sight
 from worlds.crafter_situation import Situation
+from worlds.crafter_told import read_told
 from worlds.player import Decision, Prompt
 
-MAP, GOALS = "map_notes.md", "crafting_progress.md"
+GOALS = "crafting_progress.md"
+FILES = (MAP, TRACK, GOALS)
 """The files the player keeps; in a notebook of other files it adds them."""
-FEW_LINES = 24
-"""When the map's file has this many lines it is written anew."""
 ACHIEVEMENTS = (
     "collect_coal", "collect_diamond", "collect_drink", "collect_iron", "collect_sapling", "collect_stone",
     "collect_wood", "defeat_skeleton", "defeat_zombie", "eat_cow", "eat_plant", "make_iron_pickaxe", "make_iron_sword",
@@ -44,8 +45,8 @@ class CrafterPolicy:
             recalls = _recalls(prompt, sections.get("Notebook"))
             if recalls:
                 return recalls
-        recalled = {name: _recalled(prompt, name) for name in (MAP, GOALS)}
-        notes = read_notes(recalled[MAP])
+        recalled = {name: _recalled(prompt, name) for name in FILES}
+        notes = read_notes(f"{recalled[MAP]}\n{recalled[TRACK]}" if recalled[TRACK] else recalled[MAP])
         notes.goals = frozenset(goal for goal in ACHIEVEMENTS if goal in recalled[GOALS])
         return _log(prompt, sections, notes) if log else [("act", {"action": _plan(prompt, sections, notes)})]
 
@@ -58,14 +59,16 @@ def _sections(text: str) -> dict[str, str]:
 def _recalls(prompt: Prompt, notebook: str | None) -> list[Decision]:
     """How to read the files that are there and not empty; all of them when the message does not list files."""
     listed = dict(_FILE.findall(notebook)) if notebook is not None else {MAP: "?", GOALS: "?"}
-    wanted = [name for name in (MAP, GOALS) if listed.get(name, "0") != "0"]
+    wanted = [name for name in FILES if listed.get(name, "0") != "0"]
     if "read" in prompt.operations:
         return [("read", {"file": name}) for name in wanted]
     if "tail" in prompt.operations:
         return [("tail", {"file": name, "lines": 100}) for name in wanted]
     if "search" in prompt.operations:  # every line that names a place or a goal
         return [
-            ("search", {"file": name, "keyword": key}) for name, key in ((MAP, ","), (GOALS, "_")) if name in wanted
+            ("search", {"file": name, "keyword": key})
+            for name, key in ((MAP, ","), (TRACK, " "), (GOALS, "_"))
+            if name in wanted
         ]
     return []
 
@@ -79,13 +82,9 @@ def _log(prompt: Prompt, sections: dict[str, str], notes: Notes) -> list[Decisio
         return [("done", {})]
     before, now = read_sight(sections.get("Before", "")), read_sight(sections["Now"])
     action = sections.get("Action sent", "").strip()
-    new = advance(notes, before, action, now, prompt.step)
-    change = write_change(notes, new, prompt.step)
-    decisions: list[Decision] = []
-    if change and "write" in prompt.operations and (notes.lines >= FEW_LINES or "append" not in prompt.operations):
-        decisions.append(("write", {"file": MAP, "text": write_notes(new, prompt.step)}))
-    elif change:
-        decisions.append(("append", {"file": MAP, "text": change}))
+    if keyed(prompt):
+        notes.room = ROOMY
+    decisions = record(prompt, notes, advance(notes, before, action, now, prompt.step))
     reached = [goal for goal in _reached(before, action, now) if goal not in notes.goals]
     if reached and "append" in prompt.operations:
         decisions.append(("append", {"file": GOALS, "text": f"step {prompt.step}: {' '.join(reached)}"}))
@@ -122,4 +121,5 @@ def _plan(prompt: Prompt, sections: dict[str, str], notes: Notes) -> str:
     if not notes.found:
         look(notes, sight)
     notes = replace(notes, goals=notes.goals | {f"make_{tool}" for tool in sight.inventory})
-    return choose(Situation(sight, notes, prompt.step, notes.facing or None, lost))
+    told = read_told(sections.get("Notices", ""))
+    return choose(Situation(sight, notes, prompt.step, notes.facing or None, lost, told))

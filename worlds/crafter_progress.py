@@ -1,13 +1,15 @@
 """The rules that get the Crafter player on: plant, gather, and make one tool after the other."""
 
 from worlds.crafter_exploring import explore
-from worlds.crafter_moves import approach, go, use
+from worlds.crafter_moves import approach, go, turn, use
 from worlds.crafter_notes import Cell
 from worlds.crafter_sight import DIRECTIONS, WALKABLE
 from worlds.crafter_situation import FAR, Situation
 from worlds.crafter_survival import STONES
 
 _TOOLS = ("wood_pickaxe", "wood_sword", "stone_pickaxe", "stone_sword", "iron_pickaxe", "iron_sword")
+_HARVEST = 30
+"""Steps that a ripe plant is worth."""
 _AT_A_TABLE = frozenset({"path", "stone", "tree"})
 """What may stand where one wants to work: it can be removed."""
 
@@ -20,6 +22,19 @@ def plant(now: Situation) -> str:
         return "Place Plant" if now.missing("place_plant") else ""
     eager = now.step <= 25 or (not now.lost and now.coin(3, "sapling") == 0)
     return "Do" if eager and now.missing("collect_sapling") else ""
+
+
+def harvest(now: Situation) -> str:
+    """Eat a plant that a notice tells is ripe, for the first time or when hungry."""
+    ripe = [(abs(x) + abs(y), (x, y)) for x, y in now.told.ripe]
+    if not ripe or now.lost or now.exposed or now.sight.vitals["health"] < 4 or now.sight.distance("zombie") <= 2:
+        return ""
+    steps, offset = min(ripe)
+    if steps > _HARVEST or not (now.missing("eat_plant") or now.sight.vitals["food"] <= 5):
+        return ""
+    if steps != 1:
+        return go(now, offset)
+    return "Do" if now.sight.front == "plant" else turn(*offset)
 
 
 def craft(now: Situation) -> str:

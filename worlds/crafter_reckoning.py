@@ -120,7 +120,7 @@ def _trim(notes: Notes) -> None:
         count[kind] = count.get(kind, 0) + 1
     x, y = notes.at
     for kind, number in count.items():
-        most = KEPT[kind.removesuffix(GUESS)]
+        most = KEPT[kind.removesuffix(GUESS)] * notes.room
         if number > most:
             cells = sorted((abs(c[0] - x) + abs(c[1] - y), c) for c, k in notes.marks.items() if k == kind)
             for _, cell in cells[most:]:

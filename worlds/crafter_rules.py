@@ -15,6 +15,7 @@ _RULES = (
     progress.craft,
     survival.stay,
     survival.shield,
+    progress.harvest,
     progress.finish,
     survival.starve,
     survival.rest,
@@ -23,6 +24,7 @@ _RULES = (
     progress.set_up,
     survival.nap,
     survival.refresh,
+    survival.heed,
     progress.pick_up,
     progress.gather,
 )

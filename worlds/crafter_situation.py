@@ -5,6 +5,7 @@ from hashlib import blake2b
 
 from worlds.crafter_notes import GUESS, Cell, Notes
 from worlds.crafter_sight import DIRECTIONS, Sight
+from worlds.crafter_told import NOTHING, Told
 
 FAR = 99
 """Steps to what is not known anywhere."""
@@ -23,6 +24,7 @@ class Situation:
     facing: str | None
     lost: bool
     """No notes: position and past unknown, `notes` holds what is in view only."""
+    told: Told = NOTHING
 
     def has(self, item: str) -> int:
         """How many of an item are carried."""

@@ -11,6 +11,9 @@ STONES = 9
 _SLEEP_PER_ENERGY = 11
 """Steps asleep that restore one energy (crafter's own figure)."""
 
+_WORTH = {"cow": 12, "water": 6}
+"""Steps that a source is worth which a notice tells of."""
+
 
 def fight(now: Situation) -> str:
     """Strike what is adjacent; hunt, when strong, what was never defeated."""
@@ -123,6 +126,18 @@ def refresh(now: Situation) -> str:
     if now.sight.distance("cow") <= (7 if first_cow else 6 if food <= 6 else 0):
         return use(now, "cow")
     return ""
+
+
+def heed(now: Situation) -> str:
+    """A notice of a low vital: to what feeds it while that is near, by day."""
+    if now.lost or now.night:
+        return ""
+    told = [(abs(x) + abs(y), source, (x, y)) for source, (x, y) in now.told.sources.items()]
+    near = [one for one in told if one[0] <= _WORTH.get(one[1], 0)]
+    if not near:
+        return ""
+    _, source, offset = min(near)
+    return use(now, source) if source in now.sight.things else go(now, offset)
 
 
 def _sleep_or_wait(now: Situation) -> str:

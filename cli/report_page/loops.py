@@ -116,7 +116,10 @@ def _trainings(entries: Sequence[LedgerEntry], name: str, number: int) -> list[P
             dots.append(dot)
     if not dots:
         return []
-    note = "The untrained base and each trained specialist on the validation seeds. Bars are standard errors."
+    note = (
+        "The untrained base and each trained specialist on the validation seeds. Bars are standard errors; failed "
+        "episodes count 0."
+    )
     title = f"Trainings of {name}"
     axis = "progression (%), mean ± standard error"
     return [draw_dots(f"specialist-{number}-trainings", title, axis, dots, note=note)]
@@ -145,7 +148,10 @@ def _ledger(entries: Sequence[LedgerEntry]) -> Table:
         *("training", "examples", "rank / rate / epochs", "loss", "progression (%)", "LOG writes per search"),
         *("valid turns", "tokens trained on", "minutes"),
     )
-    note = "Specialists are chosen on the validation seeds; rows called final are of the final seeds."
+    note = (
+        "Specialists are chosen on the validation seeds; rows called final are of the final seeds. Progression: mean ± "
+        "standard error, failed episodes as 0."
+    )
     return Table("Ledger", columns, [Group("", rows)], note)
 
 

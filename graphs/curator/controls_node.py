@@ -51,8 +51,8 @@ def _choose(run: Specialization, count: int) -> None:
     kept: list[str] = []
     while order and len(kept) < count:
         drawn, order = order[:count], order[count:]
-        build_dataset(collect, drawn, folder.dataset, evaluation_seeds=run.never_trained_on)
-        sound = {one.id for one in read_dataset(folder.dataset)}
+        made = build_dataset(collect, drawn, folder.dataset, evaluation_seeds=run.never_trained_on)
+        sound = {one.id for one in read_dataset(folder.dataset)} if made.examples else set()
         kept += [one for one in drawn if one in sound]
     build_dataset(collect, kept[:count], folder.dataset, evaluation_seeds=run.never_trained_on)
     if faults := certify(folder.dataset, collect, evaluation_seeds=run.never_trained_on):

@@ -35,9 +35,11 @@ for line in open("/runs/candidates/candidates.jsonl"):
     score = policy.score(json.loads(line))
     if score is not None and not (isinstance(score, (int, float)) and math.isfinite(score)):
         raise TypeError(f"score must return a finite number or None, not {score!r}")
-    sys.stdout.write(json.dumps(score) + "\\n")
+    sys.stdout.write(json.dumps(score if score is None else float(score)) + "\\n")
 """
 """What runs a policy's code, contained: one candidate's features in, one score out."""
+SCORE_BYTES = 32
+"""A number as JSON has at most 24 characters."""
 
 
 class Desk:
@@ -75,13 +77,16 @@ class Desk:
         """The decision that counts for each reviewed candidate."""
         if not self.decisions_file.exists():
             return {}
-        lines = self.decisions_file.read_bytes().splitlines()
+        content = self.decisions_file.read_bytes()
+        lines = content[: content.rfind(b"\n") + 1].splitlines()  # a line that a kill has torn was never written
         return {one.id: one for one in (Decision(**orjson.loads(line)) for line in lines)}
 
     def decide(self, ids: Sequence[str], verdict: Literal["accept", "reject"], reason: str) -> None:
         """Note a decision on each of these candidates, which must exist (KeyError)."""
         lines = [orjson.dumps(asdict(Decision(self.by_id[one].id, verdict, reason))) + b"\n" for one in ids]
-        with self.decisions_file.open("ab") as file:
+        with self.decisions_file.open("ab+") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
             file.write(b"".join(lines))
 
     # Policy
@@ -135,13 +140,14 @@ class Desk:
         if not self.code_file.exists():
             return None
         folders = {"policy": self.folder, "candidates": self.candidates_file.parent}
-        done = run_script(SCORING, folders, bounds=ScriptBounds())
+        room = ScriptBounds().output_bytes + SCORE_BYTES * len(self.candidates)
+        done = run_script(SCORING, folders, bounds=ScriptBounds(output_bytes=room))
         if done.ended != "ok":
             raise PolicyError(f"policy.py failed ({done.ended}): {done.error.strip()[-800:] or 'it said nothing'}")
         lines = done.output.splitlines()
         if len(lines) != len(self.candidates):
             raise PolicyError(f"policy.py gave {len(lines)} scores for {len(self.candidates)} candidates.")
-        return {one.id: orjson.loads(line) for one, line in zip(self.candidates, lines, strict=True)}
+        return {one.id: _score(line) for one, line in zip(self.candidates, lines, strict=True)}
 
     # Selection
 
@@ -174,6 +180,17 @@ class Desk:
     def write_recipe(self, recipe: Recipe) -> None:
         """Replace the recipe."""
         self.recipe_file.write_text(recipe.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _score(line: str) -> float | None:
+    """A line of what a policy's code printed; it may have gone behind SCORING's back. PolicyError for no score."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = line
+    if found is not None and not isinstance(found, float):
+        raise PolicyError(f"policy.py printed {line[:100]!r}, which is no score: let `score` return a number or None.")
+    return found
 
 
 def coverage(selection: Selection) -> dict[str, Any]:

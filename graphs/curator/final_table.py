@@ -10,6 +10,7 @@ from graphs.curator.measures import measures
 from graphs.curator.specialization import Specialization
 from graphs.evaluation.paired import pair_up
 from graphs.evaluation.scores import Pair, read_scores
+from traces import read_results
 from traces.plain_json import write_file
 
 SPECIALIST, BASE, BOTH, RANDOM = "specialist", "base-handoff", "both-roles", "random-turns"
@@ -31,6 +32,8 @@ class Row:
     standard_error: float
     """Over episodes: population standard deviation / sqrt(n), as the paper reports it."""
     episodes: int
+    failed: int
+    """Of these: they count 0."""
     measures: dict[str, float]
     difference: float | None
     """Mean over pairs of its score less the base's; None for the base."""
@@ -81,6 +84,7 @@ def _row(
         mean=paired.after_mean,
         standard_error=paired.after_se,
         episodes=len(scores),
+        failed=sum(one.status == "failed" for one in read_results(run.folder.final(player))),
         measures=measures(run.folder.final(player)),
         difference=None if own else paired.mean_difference,
         interval=None if own else paired.interval,

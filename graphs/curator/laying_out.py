@@ -64,6 +64,8 @@ def warnings(run: Specialization) -> list[str]:
         said.append(f"{run.gameplay}{no_language_model(run.gameplay)} commits the actions in every evaluation.")
     if set(run.validation_seeds) & set(world_entry(run.world).seeds):
         said.append("Recipes are chosen by seeds of the published protocol: results on those cannot be compared.")
+    if set(run.train_seeds) & set(world_entry(run.world).seeds):
+        said.append("Seeds of the published protocol are trained on: a specialist's results on those mean nothing.")
     if len(run.pairs(run.validation_seeds)) == 1:
         said.append("Recipes are chosen by one episode: its score says next to nothing about the next seed.")
     return said

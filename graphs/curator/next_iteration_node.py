@@ -13,11 +13,12 @@ from graphs.curator.specialization import Specialization, read_specialization
 from graphs.curator.spending import check_budget
 from graphs.curator.state import State
 from graphs.inner_agent.ceilings import CeilingReached
+from training.candidates import judge_anew
 from training.ledger import read
 
 
 def next_iteration(state: State) -> Command[Literal["curate", "controls", "finish"]]:
-    """Open the next iteration; after the last one, the final table if there is a specialist."""
+    """Open the next iteration, with what people have judged by now; after the last, the final table if any won."""
     run = read_specialization(state["out"])
     number = upcoming(run)
     if number is None:
@@ -28,6 +29,7 @@ def next_iteration(state: State) -> Command[Literal["curate", "controls", "finis
         check_budget(run)
     except CeilingReached as reached:
         return Command(goto="finish", update={"reason": f"{reached}."})
+    judge_anew(run.folder.candidates, run.folder.collect)
     tell("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
 

@@ -16,10 +16,10 @@ from pydantic import Field
 
 from graphs.curator.desk import Desk, coverage
 from graphs.model_tool import model_tool, page
-from tools import dialect
 from training.candidates import Candidate
+from training.certificate import example_of
 from training.errors import TrainingError
-from training.postprocess import Dropped, process
+from training.postprocess import Dropped
 from training.selection import Selection
 from training.source import CandidateId
 
@@ -219,9 +219,7 @@ def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:
 
 def _processed(desk: Desk, one: Candidate) -> Dropped | tuple[str, ...]:
     """Why post-processing drops a candidate, or what it changes."""
-    messages = desk.source.messages(CandidateId.parse(one.id))
-    vocabulary = desk.source.vocabulary(one.world, one.task, one.routine)
-    made = process(messages, one.routine, vocabulary, dialect("tags"))
+    made = example_of(desk.source, CandidateId.parse(one.id))
     return made if isinstance(made, Dropped) else made.changed
 
 

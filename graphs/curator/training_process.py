@@ -23,6 +23,8 @@ from training.recipe import LoraConfiguration
 SCRIPT = Path(__file__).resolve().parents[2] / "training" / "sft_specialist.py"
 RESTARTS = 2
 """Times that a training which a signal ended (no memory left, say) is taken up from its last checkpoint."""
+LINE = 1 << 16
+"""Bytes of a line that are kept together."""
 LOOK_S = 0.5
 """How often a training of an earlier process is looked for."""
 
@@ -75,16 +77,29 @@ async def _run(words: list[str], lock: int, say: Callable[[str], None]) -> tuple
     assert process.stdout is not None
     last = ""
     try:
-        async for line in process.stdout:
-            if text := line.decode(errors="replace").strip():
-                last = text
-                say(text)
+        async for text in _lines(process.stdout):
+            last = text
+            say(text)
         return await process.wait(), last
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
             await process.wait()
+
+
+async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
+    """The lines that hold something; one of more than LINE bytes, such as a library's list of names, in parts."""
+    held = b""
+    while part := await output.read(LINE):
+        *lines, held = (held + part).split(b"\n")
+        if len(held) >= LINE:
+            lines, held = [*lines, held], b""
+        for line in lines:
+            if text := line.decode(errors="replace").strip():
+                yield text
+    if text := held.decode(errors="replace").strip():
+        yield text
 
 
 @asynccontextmanager

@@ -74,6 +74,16 @@ def finished(run: RunFolder) -> bool:
     return run.summary.exists() and not machine_failures(run) and not summary(run)["n_limited"]
 
 
+def played_whole(run: RunFolder) -> bool:
+    """Whether there are scores to judge by: neither the machine nor a ceiling of the whole evaluation broke it off."""
+    return run.summary.exists() and not machine_failures(run) and not broken_off(run)
+
+
+def broken_off(run: RunFolder) -> bool:
+    """Whether a ceiling of the whole evaluation ended it. Any other ceiling is each episode's own, the same for all."""
+    return any(str(one["end_reason"]).startswith("the run's ceiling") for one in summary(run)["episodes"])
+
+
 def summary(run: RunFolder) -> dict[str, Any]:
     """The content of its summary.json."""
     found: dict[str, Any] = read_file(run.summary)

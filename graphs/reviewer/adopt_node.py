@@ -26,8 +26,8 @@ def adopt(state: State) -> Command[Literal["settle"]]:
             why = f"A person refused to have it adopted: {reason or 'no reason was given'}"
             return Command(goto="settle", update={"status": "refused", "reason": why})
     target = search.folder.version((position(search).incumbent.version or 0) + 1)
-    copy_scaffold(folder.candidate, target, search.context.trust_scaffold_code)
-    digest = Scaffold.load(target, trust_code=search.context.trust_scaffold_code).digest
+    copy_scaffold(folder.candidate, target)
+    digest = Scaffold.load(target).digest
     if digest != checks(folder)[-1]["digest"]:
         why = "Its files were changed after it was evaluated."
         return Command(goto="settle", update={"status": "crashed", "reason": why})

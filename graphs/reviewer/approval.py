@@ -22,15 +22,15 @@ def candidate_approved(search: Search, name: str, step: str, facts: Mapping[str,
     folder = search.folder.attempt(name)
     found = checks(folder)[-1]
     question = {"ask": f"{step} {name}?", "name": name, "changes": found["changes"], "diff": diff(search, folder)}
-    return approved(folder.answers, step, found["digest"], {**question, **facts})
+    return approved(folder.answers, step, found["digest"], {**question, "folder": str(folder.candidate), **facts})
 
 
 def diff(search: Search, folder: AttemptFolder) -> str:
-    """What the candidate changes, as a unified diff of at most DIFF_LINES lines."""
+    """What the candidate changes, as a unified diff of at most DIFF_LINES lines; what decides stands first."""
     parent = scaffold_files(scaffold_of(search, position(search).incumbent))
     candidate = scaffold_files(folder.candidate)
     lines: list[str] = []
-    for name in sorted(parent.keys() | candidate.keys()):
+    for name in sorted(parent.keys() | candidate.keys(), key=_weight):
         before, after = (
             files[name].read_text(encoding="utf-8", errors="replace").splitlines() if name in files else []
             for files in (parent, candidate)
@@ -38,3 +38,8 @@ def diff(search: Search, folder: AttemptFolder) -> str:
         lines += difflib.unified_diff(before, after, f"parent/{name}", f"candidate/{name}", lineterm="")
     rest = len(lines) - DIFF_LINES
     return "\n".join([*lines[:DIFF_LINES], *([f"… {rest} more lines"] if rest > 0 else [])])
+
+
+def _weight(name: str) -> tuple[bool, bool, str]:
+    """Code and settings, then prompts and notebook, then what a reviewer says of them: no long text hides code."""
+    return name.endswith(".md"), "/" not in name, name

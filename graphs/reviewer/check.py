@@ -38,21 +38,17 @@ class Checked:
     """Whether nothing changed in what code makes of the model's actions."""
 
 
-def check_candidate(
-    parent: Path, candidate: Path, notes: Path, *, runs: Mapping[str, Path], trust_code: bool = False
-) -> Checked:
+def check_candidate(parent: Path, candidate: Path, notes: Path, *, runs: Mapping[str, Path]) -> Checked:
     """Check a candidate and what the reviewer wrote of it. `runs`: the evaluations it was shown, by name.
 
     SettingsError where the machine cannot contain code, or the candidate lies where code counts as this repository's.
     """
-    if candidate.resolve().is_relative_to(SHIPPED):
-        raise SettingsError(f"{candidate} lies among the shipped scaffolds, whose code runs uncontained: move the run.")
-    before = Scaffold.load(parent, trust_code=trust_code)
+    check_place(candidate)
+    before = Scaffold.load(parent)
     try:
-        after = Scaffold.load(candidate, trust_code=trust_code)
+        after = Scaffold.load(candidate)
     except ScaffoldError as error:
-        if not trust_code:
-            _check_machine()
+        check_machine()
         return Checked([str(error).replace(f"{candidate.resolve()}", "candidate")], {}, False, True)
     changed = compare(before, after)
     faults = [*_rules(before, after, changed), *_prompts(after), *_texts(before, after, notes, runs)]
@@ -60,8 +56,14 @@ def check_candidate(
     return Checked(faults, told, changed.structural, changed.memory_only)
 
 
-def _check_machine() -> None:
-    """That code cannot be contained here is no fault of a candidate's."""
+def check_place(path: Path) -> None:
+    """SettingsError where code counts as this repository's own and would not be contained."""
+    if path.resolve().is_relative_to(SHIPPED):
+        raise SettingsError(f"{path} lies among the shipped scaffolds, whose code runs uncontained: move the run.")
+
+
+def check_machine() -> None:
+    """SettingsError where code cannot be contained: that is no fault of a candidate's."""
     try:
         ContainedProcess(Bounds()).close()
     except CannotContain as error:

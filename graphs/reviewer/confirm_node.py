@@ -29,6 +29,7 @@ async def confirm(state: State) -> Command[Literal["gate", "settle", "finish"]]:
             out=folder.fresh(who),
             seeds=fresh_seeds(search, name),
             attempt=folder,
+            whole_only=False,
         )
         try:
             crashed = await evaluate(search, work)

@@ -48,7 +48,8 @@ async def _judged_anew(search: Search, judged: LineageRecord) -> Verdict:
 
     async def play(out: RunFolder, seeds: list[int], luck: int) -> None:
         name = f"control {judged.name} {out.path.name}"
-        await evaluate(search, Work(name=name, scaffold=scaffold, out=out, seeds=seeds, sampling=luck))
+        work = Work(name=name, scaffold=scaffold, out=out, seeds=seeds, attempt=folder, sampling=luck)
+        await evaluate(search, work)
 
     await play(folder.evaluation, search.seeds, sampling)
     verdict = await asyncio.to_thread(judge_attempt, search, judged.name, folder)

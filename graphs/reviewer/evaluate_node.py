@@ -20,7 +20,7 @@ async def evaluate(state: State) -> Command[Literal["gate", "check", "settle", "
     """Play the candidate, unless that is done. Files that are not those that were checked are not played."""
     search = await asyncio.to_thread(read_search, state["out"])
     folder = search.folder.attempt(state["attempt"])
-    if await asyncio.to_thread(digest_of, search, folder) != (await asyncio.to_thread(checks, folder))[-1]["digest"]:
+    if await asyncio.to_thread(digest_of, folder) != (await asyncio.to_thread(checks, folder))[-1]["digest"]:
         if not folder.evaluation.run.exists():
             return Command(goto="check")
         why = "Its files were changed while it was being evaluated."
@@ -31,6 +31,7 @@ async def evaluate(state: State) -> Command[Literal["gate", "check", "settle", "
         out=folder.evaluation,
         seeds=search.seeds,
         attempt=folder,
+        whole_only=False,
     )
     try:
         crashed = await play(search, work)

@@ -20,7 +20,8 @@ from graphs.reviewer.state import State
 async def evaluate_start(state: State) -> Command[Literal["next_attempt", "finish"]]:
     """Play the start, once. SearchHalted if it cannot be played at all: there is nothing to compare with then."""
     search = await asyncio.to_thread(read_search, state["out"])
-    if not await asyncio.to_thread(lineage.read, search.folder.path):
+    # Not: if there is no record. One that a budget ended has the end in its lineage, and no start.
+    if lineage.best(await asyncio.to_thread(lineage.read, search.folder.path)) is None:
         start = search.folder.version(0)
         try:
             crashed = await evaluate(

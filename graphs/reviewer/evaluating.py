@@ -32,7 +32,9 @@ class Work:
     out: RunFolder
     seeds: list[int]
     attempt: AttemptFolder | None = None
-    """The attempt whose budget pays for it; None where only the whole search's does."""
+    """The attempt, or its control arm, that it is a part of: what its other parts spent counts too."""
+    whole_only: bool = True
+    """Whether only the whole search's budget pays for it, and not an attempt's."""
     sampling: int = 0
 
 
@@ -45,7 +47,7 @@ async def evaluate(search: Search, work: Work) -> str | None:
     if await asyncio.to_thread(playing.finished, work.out):
         return await asyncio.to_thread(_crashed, work.out)
     tell("evaluating", name=work.name, episodes=len(search.pairs(work.seeds)))
-    sealed = await asyncio.to_thread(_digest, search, work.scaffold)
+    sealed = await asyncio.to_thread(_digest, work.scaffold)
     whole = playing.Work(
         name=f"{search.folder.path.name} {work.name}",
         given=search.evaluation(work.out, work.seeds, {}),
@@ -58,13 +60,12 @@ async def evaluate(search: Search, work: Work) -> str | None:
         tell("episode", name=work.name, progress=progress)
 
     try:
-        summary = await playing.play_whole(whole, report)
+        await playing.play_whole(whole, report)
     except CANDIDATE_ERRORS as error:
         return str(error)
-    # Any other ceiling was each episode's own, the same for all.
-    if any(str(one["end_reason"]).startswith("the run's ceiling") for one in summary["episodes"]):
-        await asyncio.to_thread(lambda: raise_reached(search, _spent(work), whole_only=work.attempt is None))
-    if await asyncio.to_thread(_tampered, search, work, sealed):
+    if await asyncio.to_thread(playing.broken_off, work.out):
+        await asyncio.to_thread(lambda: raise_reached(search, _spent(work), whole_only=work.whole_only))
+    if await asyncio.to_thread(_tampered, work, sealed):
         return "The scaffold was not the same all through its evaluation."
     tell("evaluated", name=work.name, **await asyncio.to_thread(figures, search, work.out, work.seeds))
     return await asyncio.to_thread(_crashed, work.out)
@@ -83,9 +84,9 @@ def _spent(work: Work) -> Spent:
 
 
 def _ceilings(search: Search, work: Work) -> Amounts:
-    spent, whole_only = _spent(work), work.attempt is None
-    check_budget(search, spent, whole_only=whole_only)
-    return left_for(search, spent, work.out, whole_only=whole_only)
+    spent = _spent(work)
+    check_budget(search, spent, whole_only=work.whole_only)
+    return left_for(search, spent, work.out, whole_only=work.whole_only)
 
 
 def _crashed(run: RunFolder) -> str | None:
@@ -95,11 +96,11 @@ def _crashed(run: RunFolder) -> str | None:
     return None
 
 
-def _digest(search: Search, scaffold: Path) -> str:
-    return Scaffold.load(scaffold, trust_code=search.context.trust_scaffold_code).digest
+def _digest(scaffold: Path) -> str:
+    return Scaffold.load(scaffold).digest
 
 
-def _tampered(search: Search, work: Work, sealed: str) -> bool:
+def _tampered(work: Work, sealed: str) -> bool:
     """Whether any episode was played by other files than those that stood there before and stand there now."""
     found = {one.scaffold_digest for one in read_results(work.out) if one.scaffold_digest}
-    return found - {sealed} != set() or _digest(search, work.scaffold) != sealed
+    return found - {sealed} != set() or _digest(work.scaffold) != sealed

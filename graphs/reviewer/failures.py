@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from chat_models.failures import FailureKind
 from graphs.evaluation.causes import players_own
 from graphs.evaluation.playing import Halted
 from scaffolds import ScaffoldError
@@ -13,5 +17,10 @@ CANDIDATE_ERRORS = (ScaffoldError, UnknownDialect, VocabularyError)
 SearchHalted = Halted
 """The machine failed a search: nothing was decided, and it can be gone on with."""
 
-candidates_own = players_own
-"""Whether a failed episode is the candidate's doing: its code broke, hung or flooded, or its prompts grew too long."""
+
+def candidates_own(cause: Mapping[str, Any]) -> bool:
+    """Whether a failed probe is the candidate's doing: its code broke, hung or flooded, or its prompts grew too long.
+
+    So is a request that the server does not take: of the same settings and another scaffold it took every one.
+    """
+    return players_own(cause) or (cause["where"] == "provider" and cause["kind"] == FailureKind.BAD_REQUEST)

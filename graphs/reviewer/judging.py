@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphs.evaluation.playing import played_whole
 from graphs.evaluation.scores import Pair, read_scores
 from graphs.reviewer import lineage
 from graphs.reviewer.folders import AttemptFolder
@@ -16,7 +17,7 @@ def judge_attempt(search: Search, name: str, folder: AttemptFolder) -> Verdict:
     incumbent = incumbent_of(search, name)
     gate, fresh = search.pairs(search.seeds), search.pairs(fresh_seeds(search, name))
     runs = folder.fresh("incumbent"), folder.fresh("candidate")
-    again = (read_scores(runs[0], fresh), read_scores(runs[1], fresh)) if runs[1].summary.exists() else None
+    again = (read_scores(runs[0], fresh), read_scores(runs[1], fresh)) if all(map(played_whole, runs)) else None
     return judge(
         search.rule,
         read_scores(evaluation_of(search, incumbent), gate),

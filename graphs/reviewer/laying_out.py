@@ -13,6 +13,7 @@ from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
 from graphs.inner_agent.run_file import FREE as FREE_PLAY
+from graphs.reviewer.check import check_machine, check_place
 from graphs.reviewer.context import Context
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule, reachable
@@ -43,7 +44,7 @@ def lay_out(given: Input, context: Context | None) -> Search:
     scaffold = str(resolve(asked.scaffold or default_scaffold(settings["world"])))
     search = Search(folder=folder, context=replace(asked, scaffold=scaffold), digest="", **settings)
     search = replace(search, digest=_check(search, scaffold).digest)
-    copy_scaffold(Path(scaffold), folder.version(0), search.context.trust_scaffold_code)
+    copy_scaffold(Path(scaffold), folder.version(0))
     write_run(folder, search.plain())
     return search
 
@@ -61,17 +62,19 @@ def warnings(search: Search) -> list[str]:
     return said
 
 
-def copy_scaffold(source: Path, target: Path, trust_code: bool) -> None:
+def copy_scaffold(source: Path, target: Path) -> None:
     """Copy a scaffold so that `target` is there whole or not at all."""
     beside = target.with_name(f"{target.name}.tmp")
     for left in (beside, target):
         shutil.rmtree(left, ignore_errors=True)
-    Scaffold.load(source, trust_code=trust_code).copy(beside)
+    Scaffold.load(source).copy(beside)
     beside.rename(target)
 
 
 def _check(search: Search, scaffold: str) -> Scaffold:
     """Load and build all that the search needs. Raises our errors."""
+    check_place(search.folder.path)
+    check_machine()
     play = search.context.play(scaffold=scaffold)
     given: dict[str, Any] = {"world": search.world, "model": search.model, "seed": search.seeds[0]}
     settings = episode_settings({**given, "task": search.tasks[0]}, play)
@@ -100,7 +103,7 @@ def _taken_up(kept: Search, given: Input, asked: Context) -> Search:
         if value in (default, was):
             continue
         if field.name == "scaffold":
-            digest = Scaffold.load(str(value), trust_code=asked.trust_scaffold_code).digest
+            digest = Scaffold.load(str(value)).digest
             if digest != kept.digest:
                 raise SettingsError(_differs(kept, "scaffold", was, value))
         elif field.name not in (*FREE_PLAY, "reviewer_base_url"):

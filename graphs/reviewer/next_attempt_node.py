@@ -31,7 +31,7 @@ def next_attempt(state: State) -> Command[Literal["review", "control", "holdout"
             return Command(goto="finish", update={"reason": f"{reached}."})
     folder = search.folder.attempt(stands.attempt)
     if not folder.candidate.exists():
-        copy_scaffold(_source(search, stands), folder.candidate, search.context.trust_scaffold_code)
+        copy_scaffold(_source(search, stands), folder.candidate)
     tell("attempt", name=stands.attempt, parent=stands.incumbent.name, continues=stands.continues)
     return Command(goto="review", update={"attempt": stands.attempt, "round": 0, "status": "", "reason": ""})
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat_models import ConfigurationError
 from graphs.evaluation import graph as evaluation
+from graphs.evaluation.spending import Amounts
 from graphs.reviewer.failures import CANDIDATE_ERRORS, SearchHalted, candidates_own
 from scaffolds import Scaffold, ScaffoldError
 from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader, read_result
@@ -34,20 +35,26 @@ REPLACED = 0.5
 """Share of the model's actions that hooks may repair or veto: beyond it, code plays."""
 
 
-async def probe(candidate: Path, search: Search, out: Path, *, steps: int = STEPS) -> list[str]:
+def probe_run(out: Path, digest: str) -> RunFolder:
+    """The run folder of the probe of a candidate with this digest."""
+    return RunFolder(out / digest[:12])
+
+
+async def probe(
+    candidate: Path, search: Search, out: Path, *, steps: int = STEPS, ceilings: Mapping[str, float] | None = None
+) -> list[str]:
     """Play the candidate for a few steps and return its faults as sentences; none if it may be evaluated.
 
-    `out` gets a run folder for each content of the candidate, so that a probe that was killed goes on. SearchHalted
-    where the machine failed, and not the candidate.
+    `out` gets a run folder for each content of the candidate, so that a probe that was killed goes on. One that
+    `ceilings` broke off is judged by what was played. SearchHalted where the machine failed, and not the candidate.
     """
-    trust = search.context.trust_scaffold_code
     try:
-        scaffold = await asyncio.to_thread(lambda: Scaffold.load(candidate, trust_code=trust))
+        scaffold = await asyncio.to_thread(Scaffold.load, candidate)
     except ScaffoldError as error:
         return [_virtual(str(error), candidate)]
-    run = RunFolder(out / scaffold.digest[:12])
+    run = probe_run(out, scaffold.digest)
     try:
-        await _play(search, candidate, run, steps)
+        await _play(search, candidate, run, steps, dict(ceilings or {}))
     except (*CANDIDATE_ERRORS, ConfigurationError) as error:  # the search itself was checked: the candidate brought it
         return [_virtual(f"It cannot be played: {error}", candidate)]
     faults: list[str] = []
@@ -56,9 +63,9 @@ async def probe(candidate: Path, search: Search, out: Path, *, steps: int = STEP
     return list(dict.fromkeys(_virtual(fault, candidate) for fault in faults))
 
 
-async def _play(search: Search, candidate: Path, run: RunFolder, steps: int) -> None:
+async def _play(search: Search, candidate: Path, run: RunFolder, steps: int, ceilings: Amounts) -> None:
     context = replace(search.context.play(scaffold=str(candidate)), max_steps=steps)
-    given = search.evaluation(run, [SEED], {})
+    given = search.evaluation(run, [SEED], ceilings)
     given["tasks"] = search.tasks[:TASKS]
     # In a context of its own it does not take the search's checkpointer for its own.
     play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)

@@ -138,7 +138,10 @@ def search_settings(given: Input, context: Context | None) -> tuple[dict[str, An
             "played before the end, so give --holdout-seeds that --seeds does not name."
         )
     _check_numbers(settings)
-    return settings, validated(context or Context())
+    context = validated(context or Context())
+    if context.trust_scaffold_code:
+        raise SettingsError("A search runs code that nobody has read, a reviewer's: leave --trust-scaffold-code out.")
+    return settings, context
 
 
 def _check_numbers(settings: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 from langgraph.types import Command
 
+from graphs.evaluation.playing import played_whole
 from graphs.reviewer import lineage
 from graphs.reviewer.check_node import checks
 from graphs.reviewer.evaluating import figures
@@ -34,7 +35,7 @@ def settle(state: State) -> Command[Literal["next_attempt"]]:
 def _record(search: Search, state: State, folder: AttemptFolder) -> LineageRecord:
     incumbent = position(search).incumbent
     accepted = state["status"] == "accepted"
-    played = folder.evaluation.summary.exists()
+    played = played_whole(folder.evaluation)
     measured: dict[str, Any] = figures(search, folder.evaluation, search.seeds) if played else {}
     version = (incumbent.version or 0) + 1 if accepted else None
     scaffold = search.folder.version(version) if version is not None else folder.candidate

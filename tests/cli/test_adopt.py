@@ -33,6 +33,17 @@ def test_a_version_is_copied_byte_for_byte_with_its_scores_and_changes(
     assert f"written: {to}" in printed
 
 
+def test_code_that_will_run_uncontained_from_now_on_is_warned_of(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run / "versions" / "v1" / "hooks.py").write_text("class Hooks:\n    def observe(self, view):\n        return []\n")
+    adopt(run, version=1, to=tmp_path / "apart" / "v1")
+    assert "uncontained" not in capsys.readouterr().out
+    monkeypatch.setattr("scaffolds.SHIPPED", tmp_path / "shipped")
+    adopt(run, version=1, to=tmp_path / "shipped" / "v1")
+    assert "uncontained, with all your rights" in capsys.readouterr().out
+
+
 def test_nothing_that_is_there_is_overwritten(run: Path, tmp_path: Path) -> None:
     to = tmp_path / "mine"
     to.mkdir()

@@ -47,7 +47,12 @@ def test_seeds_may_be_named_that_no_example_may_come_from(dataset: Path) -> None
 def test_a_dataset_that_is_not_there_or_says_no_run_is_refused_in_one_sentence(dataset: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone.jsonl"
     alone.write_bytes(dataset.read_bytes())
-    for path, said in ((alone, "give --run"), (tmp_path / "none.jsonl", "There is no dataset")):
+    torn = tmp_path / "torn" / "dataset.jsonl"
+    torn.parent.mkdir()
+    torn.write_bytes(dataset.read_bytes())
+    torn.with_name("postprocess.json").write_text('{"run": ')
+    missing = tmp_path / "none.jsonl"
+    for path, said in ((alone, "give --run"), (torn, "cannot be read"), (missing, "There is no dataset")):
         refused = CliRunner().invoke(app, ["certify", str(path)]).exception
         assert isinstance(refused, SourceError)
         assert said in str(refused)

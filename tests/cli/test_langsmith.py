@@ -117,6 +117,16 @@ def test_push_tries_again_and_then_says_what_is_wrong(run: RunFolder, server: La
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 
+@pytest.mark.parametrize("info", [{"batch_ingest_config": {"size_limit": "many"}}, {"batch_ingest_config": [1]}])
+def test_a_server_that_is_no_langsmith_is_told_in_one_sentence(
+    run: RunFolder, server: LangSmithServer, automem: Automem, info: Json
+) -> None:
+    server.info = lambda: info  # type: ignore[method-assign]
+    code, said = automem("push", str(run.path))
+    assert code == 1
+    assert f"What answers at {server.url} is no LangSmith" in said
+
+
 def test_a_step_that_the_server_refuses_is_left_out_and_told(
     run: RunFolder, server: LangSmithServer, automem: Automem
 ) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from specializing import RECIPE, ROOT, small_scaffold
 from tiny_model import make_adapter, make_tiny_model
 from typer.testing import CliRunner, Result
 
 from cli.specialize import specialize
+from cli.specialize_lines import final_table
 from cli.specialize_options import seeds_or_number, words
 from graphs.inner_agent.context import SettingsError
 
@@ -61,6 +63,19 @@ def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_p
         f"automem ledger {tmp_path / 'run'} shows how it came about",
     ):
         assert part in said, part
+
+
+def test_the_table_says_which_episodes_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {
+        **{"player": "base-handoff", "memory": "vllm:[/m]", "gameplay": "g", "mean": 0.2, "standard_error": 0.1},
+        **{"episodes": 10, "measures": {}, "difference": None, "interval": None, "chance": None},
+    }
+    rows = [{**one, "failed": 0}, {**one, "player": "specialist", "failed": 3}]
+    Console(width=150).print(final_table(rows, "1a", "scripted", "scripted"))
+    said = capsys.readouterr().out
+    assert said.count("failed") == 1
+    assert "3 of 10 failed, as 0" in said
+    assert "vllm:[/m]" in said
 
 
 def test_quiet_leaves_warnings_and_results(options: list[str], tmp_path: Path) -> None:

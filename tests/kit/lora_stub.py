@@ -26,17 +26,20 @@ class LoraStub(OpenAIStub):
     def __init__(
         self, base: str, adapters: dict[str, str] | None = None, *, port: int = 0, runtime: bool = True
     ) -> None:
-        """`runtime`: whether adapters may be loaded while it runs."""
+        """`runtime`: whether adapters may be loaded while it runs. Like vLLM it wants the key of VLLM_API_KEY."""
         super().__init__(port=port)
         self.base = base
         self.adapters = dict(adapters or {})
         self.runtime = runtime
+        self.key = os.environ.get("VLLM_API_KEY")
 
     async def _answer(self, path: str, headers: dict[str, str], data: bytes, writer: StreamWriter) -> None:
         body: dict[str, Any] = json.loads(data) if data else {}
         exchange = Exchange(path, headers, body, writer)
         name = path.rpartition("/v1/")[2]
-        if name == "models":
+        if self.key and headers.get("authorization") != f"Bearer {self.key}":
+            await exchange.send(b'{"error":"Unauthorized"}', code=401)
+        elif name == "models":
             await exchange.send(json.dumps({"object": "list", "data": self._models()}).encode())
         elif self.runtime and name == "load_lora_adapter":
             code, text = self._load(body)

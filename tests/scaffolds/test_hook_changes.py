@@ -131,6 +131,34 @@ def test_hooks_made_in_another_way_count_everywhere() -> None:
     assert changed("LOW = 3", "LOW = 4", made) == ALL
 
 
+@pytest.mark.parametrize(
+    "smuggled",
+    [
+        "    act = _play\n",
+        "    if True:\n        def act(self, action, view):\n            return Repair('x')\n",
+        "    for act in [_play]:\n        pass\n",
+        "    _other = (act := _play)\n",
+        "    from os.path import join as act\n",
+        "    def __init__(self):\n        self.act = _play\n",
+        "\n\nif True:\n    class Hooks:\n        def act(self, action, view):\n            return Repair('x')\n",
+        "\n\nclass Other:\n    act = _play\n\n\ndef Hooks():\n    return Other()\n",
+        "\n\nsetattr(Hooks, 'a' + 'ct', _play)\n",
+        "\n\nclass _Sets:\n    def __set_name__(self, owner, name):\n        owner.act = _play\n",
+    ],
+)
+def test_no_way_of_making_an_entry_point_passes_for_a_notice(smuggled: str) -> None:
+    observing = "class Hooks:\n    def observe(self, view):\n        return []\n"
+    play = "def _play(action, view):\n    return Repair('x')\n\n\n"
+    assert set(changed_entry_points(observing, play + observing + smuggled)) >= {"observe", "act"}
+
+
+def test_an_instance_that_replaces_an_entry_point_counts_as_a_change_of_it() -> None:
+    replaced = CODE.replace(
+        "        self._told = 0", "        self._told = 0\n        self.act = lambda action, view: Veto('no')"
+    )
+    assert changed_entry_points(CODE, replaced) == dict.fromkeys(ALL, "changed")
+
+
 def test_entry_points_come_and_go() -> None:
     without = CODE[: CODE.index("    def act")]
     assert changed_entry_points(without, CODE) == {"act": "added"}

@@ -165,8 +165,10 @@ def test_ids_are_of_version_7_the_same_each_time_and_another_for_every_run_step_
 def test_the_machines_failure_is_an_error_beside_the_steps() -> None:
     failure = Failure("timeout", "provider", "The server did not answer.", 9)
     result = EpisodeResult("cave", "deep", 7, "failed", 8, 0.0, 0.0, failure=failure)
-    run = failure_run(result, FACTS, BEGAN)
+    run = failure_run(result, FACTS, BEGAN, SHOWN)
     assert (run["name"], run["error"]) == ("cave/deep seed 7 failed at step 9", "The server did not answer.")
+    hidden = failure_run(result, FACTS, BEGAN, Hiding(hidden_kinds(["observations"])))
+    assert "The server" not in dumped(hidden).decode()
     assert run["trace_id"] == run["id"]
 
 

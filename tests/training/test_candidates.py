@@ -10,7 +10,8 @@ from playing import folder_of, play
 from training_runs import collected
 
 from traces import RunFolder, TraceReader
-from training.candidates import candidates, read_candidates, write_candidates
+from traces.feedback import feedback_file, write_judgements
+from training.candidates import candidates, judge_anew, read_candidates, write_candidates
 from training.source import CandidateId, SourceError, TraceSource
 
 
@@ -98,3 +99,24 @@ def test_what_is_no_id_is_refused(text: str) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no run\.json"):
         TraceSource(RunFolder(tmp_path))
+
+
+def test_what_people_say_after_candidates_were_listed_reaches_them_and_can_be_taken_back(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    path = tmp_path / "candidates" / "candidates.jsonl"
+    path.parent.mkdir()
+    write_candidates(candidates(run), path)
+    before = path.read_bytes()
+    judge_anew(path, run)
+    assert path.read_bytes() == before
+    first = next(read_candidates(path)).id
+    try:
+        write_judgements(run, [{"candidate": first, "feedback": 0.25, "key": "good", "id": "1"}])
+        judge_anew(path, run)
+        assert {one.id: one.feedback for one in read_candidates(path) if one.feedback is not None} == {first: 0.25}
+        write_judgements(run, [])
+        judge_anew(path, run)
+        assert path.read_bytes() == before
+    finally:
+        feedback_file(run).unlink()

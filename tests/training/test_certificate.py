@@ -14,7 +14,7 @@ from training_runs import collected
 from traces import RunFolder
 from training.candidates import candidates
 from training.certificate import build_dataset, certify
-from training.source import SourceError
+from training.source import CandidateId, SourceError, TraceSource
 
 Example = dict[str, Any]
 
@@ -93,6 +93,14 @@ def _no_id(example: Example) -> None:
     example["id"] = "../../../etc/passwd"
 
 
+def _odd_spans(example: Example) -> None:
+    example["certificate"]["spans"] = [7, [["0", None]], {"0": 1}]
+
+
+def _more_keys(example: Example) -> None:
+    example["messages"][-1]["tool_calls"] = [{"id": "invented"}]
+
+
 def _no_certificate(example: Example) -> None:
     example["certificate"] = None
 
@@ -104,6 +112,8 @@ def _no_certificate(example: Example) -> None:
         (_other_prompt, "is not what the model was sent"),
         (_other_system, "is not what the model was sent"),
         (_span, "is not cut from the model's reply"),
+        (_odd_spans, "is not cut from the model's reply"),
+        (_more_keys, "post-processing cuts its turn otherwise"),
         (_other_step, "of another turn"),
         (_other_trace, "not the one it was cut from"),
         (_other_id, "has no step 99999"),
@@ -118,6 +128,69 @@ def test_tampering_is_found(
     assert len(faults) == 1
     assert ":2: " in faults[0]
     assert said in faults[0]
+
+
+def replies(run: RunFolder, example: Example) -> list[str]:
+    """What the model wrote in the turn of an example, whole."""
+    with TraceSource(run) as source:
+        messages = source.messages(CandidateId.parse(example["id"]))
+    return [str(message["content"]) for message in messages if message["role"] == "assistant"]
+
+
+def test_an_example_that_keeps_the_action_is_found_though_the_model_wrote_all_of_it(
+    run: RunFolder, dataset: Path, tmp_path: Path
+) -> None:
+    plan = next(one for one in lines(dataset) if one["certificate"]["routine"] == "PLAN")
+    with TraceSource(run) as source:
+        traced = source.messages(CandidateId.parse(plan["id"]))
+    said = replies(run, plan)
+    assert "<|ACTION|>" in said[-1]
+    plan["messages"] = list(traced)
+    plan["certificate"]["spans"] = [[[0, len(text.encode())]] for text in said]
+    (tmp_path / "acts.jsonl").write_text(json.dumps(plan) + "\n")
+    (fault,) = certify(tmp_path / "acts.jsonl", run)
+    assert "post-processing cuts its turn otherwise" in fault
+
+
+def test_an_example_that_spells_other_words_with_the_models_letters_is_found(
+    run: RunFolder, dataset: Path, tmp_path: Path
+) -> None:
+    def respell(example: Example) -> None:
+        text, start = replies(run, example)[0], example["certificate"]["spans"][0][0][0]
+        at = text.index("|>") + 3
+        example["certificate"]["spans"][0] = [[start, at], [at + 1, len(text.encode())]]
+        example["messages"][2]["content"] = text[:at] + text[at + 1 :]
+
+    (fault,) = certify(tampered(dataset, tmp_path, respell), run)
+    assert "post-processing" in fault
+
+
+@pytest.mark.parametrize(("status", "said"), [("failed", "that a failure ended"), (None, "that has not ended")])
+def test_turns_of_an_episode_that_failed_or_goes_on_are_not_certified(
+    run: RunFolder, dataset: Path, tmp_path: Path, status: str | None, said: str
+) -> None:
+    copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / "run")))
+    result = next(copy.episodes()).result
+    if status is None:
+        result.unlink()
+    else:
+        result.write_text(json.dumps({**json.loads(result.read_text()), "status": status}))
+    faults = certify(dataset, copy)
+    assert faults
+    assert all(said in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    "place", ["../one-door", "vault/..", "x" * 300 + "/one-door", "va\0lt/one-door", "vault\n/one-door"]
+)
+def test_an_id_that_leads_out_of_the_run_is_a_fault_like_any_other(
+    run: RunFolder, dataset: Path, tmp_path: Path, place: str
+) -> None:
+    def elsewhere(example: Example) -> None:
+        example["id"] = example["id"].replace("vault/one-door", place)
+
+    (fault,) = certify(tampered(dataset, tmp_path, elsewhere), run)
+    assert "is no id of a candidate" in fault or "cannot be a candidate" in fault
 
 
 def test_a_changed_trace_is_found(run: RunFolder, dataset: Path, tmp_path: Path) -> None:

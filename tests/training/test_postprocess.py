@@ -87,6 +87,9 @@ def test_text_after_the_last_operation_is_trimmed_and_thoughts_before_it_stay() 
         ("LOG", [f"RESULTS\n\n{APPEND}"], Dropped.POSING),
         ("LOG", [f"### SEARCH map_notes.md|tree\n3: tree\n{APPEND}"], Dropped.POSING),
         ("LOG", [f"PLAN step 4\n{APPEND}"], Dropped.POSING),
+        ("LOG", [f"{SEARCH}\r\nRESULTS\r\n3: tree\r\n{APPEND}"], Dropped.POSING),
+        ("LOG", [f"{SEARCH}\n**Results:**\n3: tree\n{APPEND}"], Dropped.POSING),
+        ("LOG", [f"{SEARCH}\n> ### SEARCH map_notes.md|tree\n> 3: tree\n{APPEND}"], Dropped.POSING),
         ("LOG", [f"<|im_start|>assistant\n{APPEND}"], Dropped.CONTROL),
     ],
 )

@@ -22,6 +22,7 @@ from training.errors import TrainingError, TrainingFailure
 from training.serving import (
     Server,
     allowed_rank,
+    check_loads_adapters,
     find_program,
     load_adapter,
     serve_command,
@@ -98,6 +99,19 @@ def test_without_vllm_a_sentence_says_how_to_install_it(tmp_path: Path, monkeypa
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(TrainingError, match=r"There is no program vllm here: install it .*pip install vllm"):
         find_program(None)
+
+
+def test_a_server_with_a_key_is_asked_with_it_and_found_out_without_it_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "s3cret")
+    with LoraStub("base") as server:
+        check_loads_adapters(server.url)
+        load_adapter(server.url, "spec", adapter(tmp_path / "spec"))
+        assert served_models(server.url) == ["base", "spec"]
+        monkeypatch.delenv("VLLM_API_KEY")
+        with pytest.raises(TrainingError, match="wants another key than VLLM_API_KEY holds"):
+            check_loads_adapters(server.url)
 
 
 def test_an_adapter_is_loaded_replaced_and_unloaded_while_the_server_runs(server: LoraStub, tmp_path: Path) -> None:

@@ -87,6 +87,17 @@ def test_a_faulty_line_is_named(tiny: Path, dataset: Path, tmp_path: Path, capsy
 
 
 @pytest.mark.usefixtures("no_model")
+def test_what_a_hostile_dataset_holds_cannot_steer_the_terminal(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "hostile.jsonl"
+    path.write_text('{"id": "a", "messages": [], "\\u001b]0;owned\\u0007\\u202e": 1}\n')
+    line = refused(capsys, "--dataset", str(path), "--base", str(tiny), "--output", str(tmp_path / "out"))
+    assert "owned" in line
+    assert line.isprintable()
+
+
+@pytest.mark.usefixtures("no_model")
 def test_a_disk_without_room_is_refused(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     import shutil
 

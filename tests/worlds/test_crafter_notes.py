@@ -15,8 +15,9 @@ from memory_fs import MemoryFS
 from worlds import make_world
 from worlds.crafter import ACTIONS
 from worlds.crafter_notes import AREA, BLOCKS, KEPT, Notes, read_notes, write_change, write_notes
-from worlds.crafter_player import ACHIEVEMENTS, FEW_LINES, GOALS, MAP, CrafterPolicy
+from worlds.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
 from worlds.crafter_reckoning import advance, beside
+from worlds.crafter_recording import FEW_LINES
 from worlds.crafter_sight import DIRECTIONS, read_sight
 from worlds.crafter_text import NAMES
 from worlds.player import Prompt

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,13 @@ def test_too_few_examples_are_said_to_the_curator_until_it_is_given_up(desk: Des
     assert "at least 100000 are needed" in done.reason
 
 
+@pytest.mark.parametrize("total", [4, 10])
+def test_the_scripted_curator_makes_room_where_the_policy_selects_fewer_than_are_needed(desk: Desk, total: int) -> None:
+    desk.write_policy(DEFAULT_POLICY.read_text().replace("total = 600", f"total = {total}"))
+    done = curated(desk)
+    assert done.recipe is not None, done.reason
+
+
 def test_a_second_iteration_may_reuse_the_selection(desk: Desk, run: RunFolder, features: Path, tmp_path: Path) -> None:
     curated(desk)
     second = Desk(tmp_path / "2", run, features)
@@ -179,3 +187,38 @@ def test_a_second_iteration_may_reuse_the_selection(desk: Desk, run: RunFolder, 
     done = curated(second, {1: desk.iteration}, task)
     assert done.recipe is not None, done.reason
     assert done.recipe.data.source == "reuse"
+
+
+def test_a_turn_that_was_cut_at_the_token_limit_is_shown_and_counted_as_dropped(desk: Desk, tmp_path: Path) -> None:
+    copy = RunFolder(Path(shutil.copytree(desk.run.path, tmp_path / "cut")))
+    for folder in copy.episodes():
+        folder.steps.write_bytes(folder.steps.read_bytes().replace(b'"stop"', b'"length"'))
+    cut = Desk(tmp_path / "2", copy, desk.candidates_file)
+    assert "drops it: a reply cut at the token limit" in use(cut, "show_candidate", id=some(cut, "PLAN")[0])
+    assert "After post-processing 0 examples" in use(cut, "preview_selection")
+
+
+def test_a_decision_that_a_kill_has_torn_is_as_if_never_made(desk: Desk) -> None:
+    one, two = some(desk, "PLAN", 2)
+    desk.decide([one], "accept", "first")
+    with desk.decisions_file.open("ab") as file:
+        file.write(b'{"id":"vault/one')
+    assert list(desk.decisions()) == [one]
+    desk.decide([two], "reject", "second")
+    assert list(desk.decisions()) == [one, two]
+
+
+def test_code_may_score_as_many_candidates_as_a_hundred_long_episodes_have(desk: Desk, tmp_path: Path) -> None:
+    many = tmp_path / "many" / "candidates.jsonl"
+    many.parent.mkdir()
+    first = desk.candidates[0]
+    write_candidates((replace(first, id=f"vault/t/seed-1/step-{step}/LOG") for step in range(60_000)), many)
+    large = Desk(tmp_path / "2", desk.run, many)
+    large.write_code("def score(candidate):\n    return 1 / 3\n")
+    assert set((large.scores() or {}).values()) == {1 / 3}
+
+
+@pytest.mark.parametrize("printed", ["worst", '\\"worst\\"', "[1]"])
+def test_code_that_answers_behind_the_harness_with_no_numbers_is_refused(desk: Desk, printed: str) -> None:
+    code = f'import os\nos.write(1, b"{printed}\\n" * {len(desk.candidates)})\nos._exit(0)\n'
+    assert "no score" in use(desk, "write_policy_code", python=code)

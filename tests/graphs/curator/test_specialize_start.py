@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from specializing import RECIPE, small_scaffold
 from tiny_model import make_tiny_model
 
 from graphs.curator import Context, Input, graph
-from graphs.curator.laying_out import lay_out
+from graphs.curator.laying_out import lay_out, warnings
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
 from graphs.curator.specialization import read_specialization
+from worlds import world_entry
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +145,10 @@ def test_a_served_specialist_has_a_name_of_its_own_weights(tmp_path: Path) -> No
         make_servable("vllm:base", one, server.url)
         make_servable("vllm:base", one, server.url)
         assert server.adapters == {served_name(one): str(one)}
+
+
+def test_training_on_seeds_that_others_are_measured_by_is_warned_of(tmp_path: Path, tiny: Path) -> None:
+    published = world_entry("vault").seeds[0]
+    made = lay_out(request(tmp_path, tiny, train_seeds=[1, published]), Context())
+    assert [one for one in warnings(made) if "are trained on" in one]
+    assert not [one for one in warnings(replace(made, train_seeds=[1, 2])) if "are trained on" in one]

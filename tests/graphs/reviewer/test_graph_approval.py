@@ -53,6 +53,21 @@ def test_a_refusal_ends_the_attempt_and_its_reason_is_there_for_the_next_reviewe
     assert search.statuses() == [("v1.a1", "refused"), ("v1.a2", "rejected")]
 
 
+def test_no_long_text_of_a_reviewer_hides_its_code_from_the_person_who_is_asked(tmp_path: Path) -> None:
+    (edit, *written) = helps()[1]
+    long = [
+        (tool, {**given, "content": given["content"] + "More of it, without a claim.\n" * 400})
+        for tool, given in written
+    ]
+    revision = [helps()[0], [edit, *long[1:], written[0]]]
+    with searching(tmp_path, revision, approve=True) as search:
+        question = search.go().question
+        assert question is not None
+        assert '+plan = ["search", "read", "tail", "count", "act"]' in question["diff"]
+        assert question["diff"].endswith("more lines")
+        assert Path(question["folder"], "METHOD.md").read_text().startswith("# Method 1")
+
+
 def test_an_answer_that_is_neither_yes_nor_no_is_asked_for_again(tmp_path: Path) -> None:
     with searching(tmp_path, in_vain(), approve=True) as search:
         told = search.go("perhaps")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from openai_stub import OpenAIStub, status
+from openai_stub import Exchange, OpenAIStub, status
 from playing import by_turn
 from puppet_reviewer import breaks, helps, in_vain
 from searching import searching
@@ -49,6 +50,15 @@ def test_a_reviewer_that_spends_an_attempts_budget_is_stopped(tmp_path: Path) ->
     assert search.lineage()[1].spent["reviewer"]["calls"] == 5
 
 
+def test_a_probe_spends_no_more_than_a_budget_leaves(tmp_path: Path) -> None:
+    with searching(tmp_path, helps(1), attempt_ceilings={"calls": 5}, approve=True) as search:
+        assert search.go().question is None
+    assert search.statuses() == [("v1.a1", "stopped")]
+    spent = search.lineage()[1].spent
+    assert spent["reviewer"]["calls"] == 3
+    assert spent["player"]["calls"] <= 2
+
+
 def test_what_everyone_spent_is_in_the_lineage(tmp_path: Path) -> None:
     with searching(tmp_path, helps()) as search:
         search.go()
@@ -79,6 +89,20 @@ def test_a_player_whose_server_fails_stops_the_search_which_goes_on_when_it_is_b
     assert search.statuses() == [("v1.a1", "rejected")]
 
 
+def test_a_request_that_only_the_candidate_makes_the_server_refuse_goes_back_to_the_reviewer(tmp_path: Path) -> None:
+    plays = by_turn({}, otherwise="<|ACTION|>Go East<|END|>")
+
+    async def picky(exchange: Exchange) -> None:
+        await (status(400) if "more-1.md" in str(exchange.body) else plays)(exchange)
+
+    mends = [[("edit_file", {"path": "candidate/scaffold.toml", "old": "more-1.md", "new": "rest.md"})]]
+    with OpenAIStub(picky) as player, searching(tmp_path, in_vain(1), mends, model="vllm:player", seeds=[1]) as search:
+        search.context = replace(search.context, base_url=player.url, max_steps=5)
+        told = search.go()
+    assert search.statuses() == [("v1.a1", "rejected")]
+    assert "does not accept this request" in told.of("checked")[0]["faults"][0]
+
+
 def test_a_reviewer_whose_server_fails_stops_the_search_and_its_conversation_goes_on(tmp_path: Path) -> None:
     with searching(tmp_path, helps()) as search:
         behaviour = search.server.default
@@ -97,6 +121,8 @@ def test_a_failure_is_the_candidates_own_only_where_its_code_or_its_prompts_made
 
     assert candidates_own(cause("hooks", "unresponsive"))
     assert candidates_own(cause("provider", "context_too_long"))
+    assert candidates_own(cause("provider", "bad_request"))
+    assert not candidates_own(cause("provider", "unauthorised"))
     assert not candidates_own(cause("hooks", "containment"))
     assert not candidates_own(cause("provider", "timeout"))
     assert not candidates_own(cause("trace", "trace"))

@@ -35,6 +35,7 @@ from graphs.reviewer.search import read_search
         ({}, {"scaffold": "scaffolds/none"}, "no such scaffold"),
         ({}, {"temperature": "hot"}, "temperature"),
         ({}, {"reviewer_base_url": 7}, "reviewer_base_url"),
+        ({}, {"trust_scaffold_code": True}, "nobody has read"),
     ],
 )
 def test_our_errors_rise_before_anything_is_written(
@@ -44,6 +45,16 @@ def test_our_errors_rise_before_anything_is_written(
     with pytest.raises(ValueError, match=sentence):
         asyncio.run(graph.ainvoke(request, context=Context(**context)))
     assert not (tmp_path / "run").exists()
+
+
+def test_no_search_begins_where_code_that_a_reviewer_writes_would_run_uncontained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphs.reviewer.check.SHIPPED", tmp_path)
+    with searching(tmp_path) as search:
+        with pytest.raises(ValueError, match="move the run"):
+            search.go()
+        assert not search.run.exists()
 
 
 def test_a_search_is_not_begun_twice_in_one_folder_nor_where_something_else_lies(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""A search that a budget broke off, or that two want to drive: what is half done decides nothing and is not spoilt."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from puppet_reviewer import helps
+from searching import searching
+
+from graphs.inner_agent.context import SettingsError
+from graphs.reviewer import Input, open_search
+
+
+def test_a_search_whose_budget_ended_it_before_its_start_was_played_goes_on_with_a_higher_one(tmp_path: Path) -> None:
+    with searching(tmp_path, helps()) as search:
+        assert search.go(ceilings={"calls": 10}).output["version"] == 0
+        search.go(resume=True, ceilings={"calls": 100_000})
+    assert search.statuses() == [("v1.a1", "accepted")]
+    assert [record.name for record in search.lineage()] == ["end 1", "v0", "v1.a1", "end 2"]
+
+
+def test_fresh_seeds_that_a_budget_broke_off_are_played_to_their_end_before_the_gate_judges_them(
+    tmp_path: Path,
+) -> None:
+    with searching(tmp_path, helps(), gate="confirm") as search:
+        search.go(ceilings={"calls": 210})
+        assert (search.run / "attempts" / "v1.a1" / "fresh" / "candidate" / "summary.json").exists()
+        assert search.statuses() == []
+        search.go(resume=True, ceilings={"calls": 100_000})
+    assert search.statuses() == [("v1.a1", "accepted")]
+    verdict = search.lineage()[2].verdict
+    assert verdict is not None
+    assert verdict["fresh"]["after_mean"] == 1.0
+
+
+def test_an_evaluation_that_was_broken_off_has_no_mean_and_is_shown_to_no_reviewer(tmp_path: Path) -> None:
+    with searching(tmp_path, helps(), attempt_ceilings={"calls": 45}) as search:
+        search.go()
+    assert search.statuses() == [("v1.a1", "stopped")]
+    stopped = search.lineage()[1]
+    assert stopped.spent["player"]["calls"] > 0
+    assert (stopped.mean, stopped.evaluation, stopped.episodes) == (None, None, 0)
+
+
+def test_a_search_that_another_process_drives_keeps_its_settings(tmp_path: Path) -> None:
+    with searching(tmp_path, helps(), approve=True) as search:
+        search.go()
+        kept = (search.run / "evolve.json").read_bytes()
+        given = Input(**{**search.given, "resume": True})
+
+        async def both() -> None:
+            async with open_search(given, search.context):
+                other = Input(**{**given, "approve": False, "ceilings": {"calls": 1}})
+                async with open_search(other, search.context):
+                    pass
+
+        with pytest.raises(SettingsError, match="Another process drives"):
+            asyncio.run(both())
+        assert (search.run / "evolve.json").read_bytes() == kept
