@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+SETTINGS = Path(__file__).with_name("demo.toml")
+"""What the demo plays, unless told otherwise."""
+
+
 class Chapter(StrEnum):
     """A part of the demo."""
 
@@ -25,6 +29,7 @@ class Chapter(StrEnum):
 def demo(
     only: Annotated[list[Chapter] | None, typer.Option(help="One chapter; give it again for more. (all)")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the runs. (default: runs/demo-DATE-TIME)")] = None,
+    settings_file: Annotated[Path, typer.Option("--settings", help="What to play, as TOML.")] = SETTINGS,
 ) -> None:
     """Show the whole cycle offline: play on three worlds, revise a scaffold (loop 1), train a specialist (loop 2)."""
     from datetime import datetime
@@ -34,7 +39,7 @@ def demo(
     from cli.demo_loops import evolve_briefly, specialize_briefly
     from cli.demo_play import play_worlds
 
-    settings = tomllib.loads(Path(__file__).with_name("demo.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads(settings_file.read_text(encoding="utf-8"))
 
     folder = out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"
     if folder.exists():

@@ -43,7 +43,7 @@ SHORTER = {
     "eval": ["--max-steps", "2"],
     "evolve": ["--max-steps", "8", "--seeds", "42", "--task", "MiniHack-Corridor-R3-v0", "--attempts", "1"],
     "specialize": [
-        *("--max-steps", "20", "--train-seeds", "1-2", "--validation-seeds", "3", "--eval-seeds", "4"),
+        *("--max-steps", "6", "--train-seeds", "1-2", "--validation-seeds", "3", "--eval-seeds", "4"),
         *("--minimum-examples", "1", "--train-options", "--device cpu --threads 1 --dtype float32 --max-steps 1"),
     ],
 }

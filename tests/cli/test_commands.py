@@ -162,17 +162,22 @@ def test_a_fork_that_cannot_be_made_says_why(automem: Run, tmp_path: Path, argum
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_demo_compares_the_notebook_on_and_off_and_names_what_it_wrote(automem: Run, tmp_path: Path) -> None:
-    code, printed, _ = automem(
-        "demo", "--seeds", "42", "--steps", "20", "--model", "none", "--out", str(tmp_path / "demo")
+def test_demo_compares_the_notebook_on_and_off_and_runs_loop_1(automem: Run, tmp_path: Path) -> None:
+    settings = tmp_path / "demo.toml"
+    settings.write_text(
+        '[[play]]\nworld = "vault"\nseeds = [42]\nsteps = 40\n'
+        '[evolve]\nworld = "vault"\nseeds = [1, 2]\nholdout_seeds = [3]\nsteps = 12\nattempts = 1\ncontinuations = 0\n'
     )
-    assert code == 0
+    given = ("demo", "--only", "play", "--only", "evolve", "--settings", str(settings), "--out", str(tmp_path / "demo"))
+    code, printed, _ = automem(*given)
+    assert code == 0, printed
     assert "no language model" in printed
-    assert "notebook on" in printed
-    assert "notebook off" in printed
-    written = [line.split()[0] for line in printed.splitlines() if line.startswith(f"  {tmp_path}")]
-    assert len(written) == 4
-    assert all(Path(path).exists() for path in written)
+    rows = [line.split("│")[0].strip() for line in printed.splitlines() if line.startswith("vault, ") and "│" in line]
+    assert rows == ["vault, on", "vault, off"]
+    shown = next(line.split()[2] for line in printed.splitlines() if "automem replay" in line)
+    assert (Path(shown) / "steps.jsonl").is_file()
+    assert "v1.a1" in printed
+    assert "Loop 2" not in printed
 
 
 def test_the_command_line_answers_without_loading_anything_heavy() -> None:
