@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from chat_models.failures import ConfigurationError
-
-NOTE = "scripted, no language model"
+from chat_models.scripted_model import METADATA, ScriptedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,50 +34,15 @@ ToolCalls: TypeAlias = Sequence[tuple[str, Mapping[str, Any]]]
 Routine: TypeAlias = Generator[ToolCalls, Sequence[ToolResult], str]
 
 
-class ScriptedAgent(BaseChatModel):
-    """Answers by a routine (`script`): scripted, no language model. Counts no tokens, because there are none."""
+class ScriptedAgent(ScriptedModel):
+    """Works with tools by a routine (`script`)."""
 
     @abstractmethod
     def script(self, message: str, before: Sequence[ToolResult], round: int) -> Routine:
         """The routine for a user's message. `before`: all results of earlier messages; `round`: their number."""
 
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    @property
-    def _identifying_params(self) -> Mapping[str, Any]:
-        return {"model_name": "scripted", "note": NOTE}
-
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The agent with these tools; it uses those its routine names, so `tool_choice` changes nothing."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._answer(messages)
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._answer(messages)
-
-    def _answer(self, messages: Sequence[BaseMessage]) -> ChatResult:
+    def reply(self, messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] | None) -> AIMessage:
+        """The routine's next tool calls, or its last words. ConfigurationError where no user asks anything."""
         asked = [index for index, message in enumerate(messages) if isinstance(message, HumanMessage)]
         if not asked:
             raise ConfigurationError("A scripted agent answers a user's message, and this call has none.")
@@ -94,12 +53,7 @@ class ScriptedAgent(BaseChatModel):
             {"name": tool, "args": dict(arguments), "id": _id(len(messages), number)}
             for number, (tool, arguments) in enumerate(calls)
         ]
-        message = AIMessage(
-            said,
-            tool_calls=tool_calls,
-            response_metadata={"model_name": "scripted", "finish_reason": "stop", "note": NOTE},
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"note": NOTE})
+        return AIMessage(said, tool_calls=tool_calls, response_metadata=dict(METADATA))
 
 
 def _replayed(routine: Routine, results: Sequence[ToolResult]) -> tuple[str, ToolCalls]:

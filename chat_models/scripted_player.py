@@ -7,24 +7,18 @@ calls when functions were bound, tags otherwise.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from chat_models.failures import ConfigurationError
 from chat_models.messages import assistant_message, to_plain
+from chat_models.scripted_model import METADATA, ScriptedModel
 from tools import dialect
 from worlds import make_policy
 from worlds.player import Prompt
-
-NOTE = "scripted, no language model"
 
 _ROUTINE = re.compile(r"\A\s*(LOG|PLAN) step (\d{1,9})\b")
 _TAG = re.compile(r"<\|([A-Z][A-Z0-9_]*)\|>")
@@ -34,8 +28,8 @@ _ENDS = {"LOG": "done", "PLAN": "act"}
 Message = Mapping[str, Any]
 
 
-class ScriptedPlayer(BaseChatModel):
-    """Plays `world` by rules: scripted, no language model. Counts no tokens, because there are none.
+class ScriptedPlayer(ScriptedModel):
+    """Plays `world` by rules: scripted, no language model.
 
     UnknownWorld when made for a world that has no rule-based player; ConfigurationError when a call's messages are not
     those of a LOG or PLAN routine.
@@ -48,51 +42,17 @@ class ScriptedPlayer(BaseChatModel):
         make_policy(self.world)  # not in a validator, whose error would hide this one in three lines of pydantic's
 
     @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        return {"model_name": "scripted", "world": self.world, "note": NOTE}
+        return {**super()._identifying_params, "world": self.world}
 
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
-        *,
-        tool_choice: str | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """The player speaking the functions dialect; it always calls one, so `tool_choice` changes nothing."""
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._answer(messages, kwargs.get("tools"))
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._answer(messages, kwargs.get("tools"))
-
-    def _answer(self, messages: list[BaseMessage], tools: Sequence[Message] | None) -> ChatResult:
+    def reply(self, messages: Sequence[BaseMessage], tools: Sequence[Message] | None) -> AIMessage:
+        """What the world's policy decides, in the dialect in use. ConfigurationError outside LOG and PLAN."""
         prompt = read_prompt([to_plain(message) for message in messages], tools)
         decisions = make_policy(self.world).decide(prompt)  # a new one each time: it can keep nothing
         written = dialect("tags" if tools is None else "functions").write(decisions)
-        message = assistant_message(
-            written.get("content") or "",
-            written.get("tool_calls") or [],
-            response_metadata={"model_name": "scripted", "finish_reason": "stop", "note": NOTE},
+        return assistant_message(
+            written.get("content") or "", written.get("tool_calls") or [], response_metadata=dict(METADATA)
         )
-        return ChatResult(generations=[ChatGeneration(message=message)], llm_output={"note": NOTE})
 
 
 def read_prompt(messages: Sequence[Message], tools: Sequence[Message] | None = None) -> Prompt:

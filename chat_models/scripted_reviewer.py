@@ -99,6 +99,10 @@ def _review(message: str) -> Routine:
     if play is None:
         return f"The figures ({figures}) call for no play that was not tried: these rules (no language model) end here."
     evidence = yield from _evidence(play, episodes)
+    if not evidence:
+        return (
+            f"No step of these episodes shows what play {play.name} is about: these rules (no language model) end here."
+        )
     value = getattr(figures, play.figure)
     written = _edits([*([] if continued else [one for one in known if one.name in with_it]), play], files)
     written["notes/analysis.md"] = _analysis(play, value, evidence)
@@ -216,7 +220,7 @@ def _evidence(play: Play, episodes: Sequence[Episode]) -> Generator[ToolCalls, S
     cited = []
     for (task, seed), one in zip(episodes, found, strict=True):
         cited += [f"[incumbent: {task}/seed-{seed} step {step}]" for step in _STEP.findall(one.text)[:CITED]]
-    return cited or [f"[incumbent: {task}/seed-{seed} step 1]" for task, seed in episodes]
+    return cited
 
 
 def _analysis(play: Play, value: float, evidence: Sequence[str]) -> str:

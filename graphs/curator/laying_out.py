@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import Context as PlayContext
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
-from graphs.inner_agent.run_file import FREE as FREE_PLAY
+from graphs.taking_up import differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
@@ -124,26 +123,9 @@ def _taken_up(kept: Specialization, given: Input, context: Context | None) -> Sp
         if name in ("out", "resume") or settings.get(name) is None or settings[name] == getattr(kept, name):
             continue
         if name not in FREE:
-            raise SettingsError(_differs(kept, name, getattr(kept, name), settings[name]))
+            raise differs(kept.folder.path, "run", name, getattr(kept, name), settings[name])
         changes[name] = settings[name]
-    play: dict[str, Any] = {}
-    for field in dataclasses.fields(Context):
-        value, was = getattr(asked, field.name), getattr(kept.context, field.name)
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        if value in (default, was):
-            continue
-        if field.name == "scaffold":
-            if Scaffold.load(str(value), trust_code=asked.trust_scaffold_code).digest != kept.digest:
-                raise SettingsError(_differs(kept, "scaffold", was, value))
-        elif field.name not in (*FREE_PLAY, "curator_base_url"):
-            raise SettingsError(_differs(kept, field.name, was, value))
-        else:
-            play[field.name] = value
-    return replace(kept, context=replace(kept.context, **play), **changes)
-
-
-def _differs(kept: Specialization, name: str, was: object, now: object) -> str:
-    return (
-        f"The run in {kept.folder.path} was begun with {name}={was!r}, not {now!r}: "
-        "give the same to go on with it, or another --out for another run."
+    play = play_on(
+        kept.context, asked, digest=kept.digest, own_free="curator_base_url", folder=kept.folder.path, what="run"
     )
+    return replace(kept, context=play, **changes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +11,13 @@ from graphs.agent_model import agent_model
 from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
-from graphs.inner_agent.run_file import FREE as FREE_PLAY
 from graphs.reviewer.check import check_machine, check_place
 from graphs.reviewer.context import Context
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule, reachable
 from graphs.reviewer.search import FREE, Search, read_search, search_settings
 from graphs.reviewer.state import Input
+from graphs.taking_up import differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
@@ -94,27 +93,9 @@ def _taken_up(kept: Search, given: Input, asked: Context) -> Search:
         if name in ("out", "resume") or value is None or value == getattr(kept, name):
             continue
         if name not in FREE:
-            raise SettingsError(_differs(kept, name, getattr(kept, name), value))
+            raise differs(kept.folder.path, "search", name, getattr(kept, name), value)
         changes[name] = value
-    context: dict[str, Any] = {}
-    for field in dataclasses.fields(Context):
-        value, was = getattr(asked, field.name), getattr(kept.context, field.name)
-        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-        if value in (default, was):
-            continue
-        if field.name == "scaffold":
-            digest = Scaffold.load(str(value)).digest
-            if digest != kept.digest:
-                raise SettingsError(_differs(kept, "scaffold", was, value))
-        elif field.name not in (*FREE_PLAY, "reviewer_base_url"):
-            raise SettingsError(_differs(kept, field.name, was, value))
-        else:
-            context[field.name] = value
-    return replace(kept, context=replace(kept.context, **context), **changes)
-
-
-def _differs(kept: Search, name: str, was: object, now: object) -> str:
-    return (
-        f"The search in {kept.folder.path} was begun with {name}={was!r}, not {now!r}: "
-        "give the same to go on with it, or another --out for another search."
+    play = play_on(
+        kept.context, asked, digest=kept.digest, own_free="reviewer_base_url", folder=kept.folder.path, what="search"
     )
+    return replace(kept, context=play, **changes)

@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessage
 
 from chat_models import ConfigurationError, call, chat_model
 from chat_models.messages import to_langchain, to_plain
-from chat_models.scripted_player import NOTE, ScriptedPlayer, read_prompt
+from chat_models.scripted_model import NOTE
+from chat_models.scripted_player import ScriptedPlayer, read_prompt
 from tools import DONE, MEMORY_OPERATIONS, Operation, Vocabulary, act_operation, dialect
 from worlds import UnknownWorld
 from worlds.crafter import ACTIONS
