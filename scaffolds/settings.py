@@ -22,6 +22,8 @@ class Turns(_Table):
 
     log: int = Field(default=10, ge=1, le=100)
     plan: int = Field(default=10, ge=1, le=100)
+    consult: int | None = Field(default=None, ge=1, le=100)
+    """Of PLAN's, those of a memory model that hands its consultation over for the action; `plan` where not set."""
 
 
 class Limits(_Table):

@@ -3,7 +3,9 @@
 A turn is one reply of the memory role in LOG or PLAN. It is valid if it holds at least one operation, and every
 operation it holds could be read, was allowed and was not refused by the notebook; words beside them do not matter. A
 PLAN's last reply that hands over in plain words is no valid turn: no example ends on such a reply, and a model without
-any skill writes nothing else. Failed model calls are in no trace, and episodes that failed are left out.
+any skill writes nothing else. One that is nothing but an action is: to find nothing worth looking up is a decision that
+the routine's vocabulary has, though the action itself is removed. Failed model calls are in no trace, and episodes
+that failed are left out.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     talk = state["talk"]
     assert talk is not None, "plan or commit leaves the conversation open"
     sent = decide(session, state["choice"])
-    if sent.veto is not None and turns_left(session, talk) > 0:
+    if sent.veto is not None and turns_left(talk) > 0:
         # The last tool call is the action's: its veto is the answer to it.
         call_id = _action_call_id(talk)
         reply = Reply(title=f"ACT {state['choice']}", text=sent.veto, ok=False, call_id=call_id)

@@ -27,7 +27,7 @@ def remember(state: State, session: Session) -> Command[Literal["log", "plan"]]:
     talk = state["talk"]
     assert talk is not None, "log leaves a reply to read"
     came = run(session, talk, read(session, talk))
-    if came.done or turns_left(session, came.talk) == 0:
+    if came.done or turns_left(came.talk) == 0:
         # What went wrong in the last reply has no message of its own any more: PLAN's opening says it.
         notices = [*state["notices"], *unsaid(came)]
         update = {"talks": [*state["talks"], came.talk], "talk": session.open_talk("PLAN", notices)}

@@ -48,13 +48,15 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
     reading = read(session, talk)
     came = run(session, talk, reading)
     update = {"talk": came.talk, "revision": session.notebook.revision}
-    last_turn = turns_left(session, came.talk) == 0
+    last_turn = turns_left(came.talk) == 0
     handed = handed_over(state)
     if session.hands_over and not handed:
         # Whoever writes an action, or nothing that means an operation, has finished consulting.
         if last_turn or came.choice is not None or not means_operation(reading):
             answer = came.replies if means_operation(reading) else []
-            return Command(goto="handoff", update={**update, "talk": answered(session, came.talk, answer)})
+            # The results say what is left to whoever reads them next: the gameplay model, with all of PLAN's turns.
+            consulted: Talk = {**came.talk, "turns": session.turns("PLAN") + len(came.talk["calls"])}
+            return Command(goto="handoff", update={**update, "talk": answered(session, consulted, answer)})
     elif last_turn or (came.choice is not None and not came.recalled):
         return Command(goto="act", update={**update, "choice": came.choice, "told_later": unsaid(came)})
     grown = answered(session, came.talk, [*came.replies, *came.held])
@@ -70,6 +72,7 @@ def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
     handed = Talk(
         routine="PLAN",
         role=session.role("act"),
+        turns=session.turns("PLAN"),
         messages=_with_note(messages, note),
         calls=[],
         operations=[],

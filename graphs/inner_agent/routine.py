@@ -156,7 +156,7 @@ def answered(session: Session, talk: Talk, replies: Sequence[Reply]) -> Talk:
 
     def render(shown: Sequence[Reply]) -> str:
         return session.scaffold.render(
-            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(session, talk), note=""
+            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(talk), note=""
         )
 
     reply = talk["messages"][-1]
@@ -177,9 +177,9 @@ def handed_over(state: State) -> bool:
     return any(talk["routine"] == "PLAN" for talk in state["talks"])
 
 
-def turns_left(session: Session, talk: Talk) -> int:
+def turns_left(talk: Talk) -> int:
     """Model turns this conversation may still take."""
-    return session.turns(talk["routine"]) - len(talk["calls"])
+    return talk["turns"] - len(talk["calls"])
 
 
 def _execute(session: Session, call: Call, facts: dict[str, Any]) -> Reply:

@@ -99,9 +99,12 @@ class Session:
         """The regular expression that a role's replies must match; None when they are not constrained."""
         return self._constraints.get((routine, role))
 
-    def turns(self, routine: Routine) -> int:
-        """Model turns a routine may take."""
-        return self.scaffold.settings.turns.log if routine == "LOG" else self.scaffold.settings.turns.plan
+    def turns(self, routine: Routine, *, consulting: bool = False) -> int:
+        """Model turns a routine may take; `consulting`: whose action another conversation commits."""
+        turns = self.scaffold.settings.turns
+        if routine == "LOG":
+            return turns.log
+        return turns.consult or turns.plan if consulting else turns.plan
 
     def model(self, role: Role) -> BaseChatModel:
         """The chat model that plays a role."""
@@ -175,6 +178,7 @@ class Session:
         return Talk(
             routine=routine,
             role=self.role(part),
+            turns=self.turns(routine, consulting=self.hands_over),
             messages=[opening],
             calls=[],
             operations=[],

@@ -18,6 +18,8 @@ class Talk(TypedDict):
     routine: Literal["LOG", "PLAN"]
     role: Literal["memory", "gameplay"]
     """Whose model answers: the memory model, or the gameplay model after a handoff."""
+    turns: int
+    """Replies it may take."""
     messages: list[Message]
     """From the routine's opening message on; the system message, the same all episode long, is left out."""
     calls: list[dict[str, Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from openai_stub import OpenAIStub
 from playing import by_turn, play, speaker, steps_of, turn_of
+
+from scaffolds import SHIPPED
 
 
 @pytest.fixture
@@ -123,6 +126,36 @@ def test_a_consultation_that_never_ends_is_handed_over_after_its_turns(
     play(tmp_path, 1, **both(memory, gameplay))
     record = steps_of(tmp_path)[0]
     assert [len(c.calls) for c in record.conversations] == [10, 1]
+    assert record.action == "Go East"
+
+
+def brief(folder: Path) -> str:
+    """A scaffold whose memory model consults in one reply, of a PLAN's two."""
+    shutil.copytree(SHIPPED / "vault" / "brief", folder)
+    return str(folder)
+
+
+def test_a_scaffold_may_grant_the_consultation_fewer_turns_and_the_gameplay_model_has_all_of_its_own(
+    tmp_path: Path, memory: OpenAIStub, gameplay: OpenAIStub
+) -> None:
+    memory.default = speaker(lambda messages: "<|READ|>strategy.md<|END|>")
+    said = iter(["<|TAIL|>codes.md|3<|END|>", "<|ACTION|>Go East<|END|>"])
+    gameplay.default = speaker(lambda messages: next(said))
+    play(tmp_path, 1, scaffold=brief(tmp_path / "brief"), **both(memory, gameplay))
+    record = steps_of(tmp_path)[0]
+    assert [len(c.calls) for c in record.conversations] == [1, 2]
+    assert record.action == "Go East"
+    handed = gameplay.bodies[0]["messages"][-1]["content"]
+    assert "### READ strategy.md" in handed
+    assert "PLAN: 2 replies left." in handed
+
+
+def test_a_model_that_plays_alone_has_all_turns_of_a_plan(tmp_path: Path, memory: OpenAIStub) -> None:
+    said = iter(["<|READ|>strategy.md<|END|>", "<|ACTION|>Go East<|END|>"])
+    memory.default = speaker(lambda messages: next(said))
+    play(tmp_path, 1, scaffold=brief(tmp_path / "brief"), model="vllm:base", base_url=memory.url)
+    record = steps_of(tmp_path)[0]
+    assert [len(c.calls) for c in record.conversations] == [2]
     assert record.action == "Go East"
 
 
