@@ -94,19 +94,26 @@ def _decision(candidate: str, verdict: str, reason: str) -> tuple[str, dict[str,
 
 
 def _set_policy(message: str) -> Generator[ToolCalls, Sequence[ToolResult], None]:
-    """The shipped policy; where it leaves too few examples, widened to all episodes and twice as many as are needed."""
+    """The shipped policy, for as many examples as are asked for; where it finds fewer, widened to all episodes."""
     minimum = _MINIMUM.search(message)
-    policy, preview = yield [("read_policy", {}), ("preview_selection", {})]
+    if minimum is None:
+        return
+    (policy,) = yield [("read_policy", {})]
+    asked = re.sub(r"(?m)^total = [\d_]+", f"total = {minimum[1]}", _toml(policy))
+    _, preview = yield [("write_policy", {"toml": asked}), ("preview_selection", {})]
     left = _SELECTED.search(preview.text)
-    if minimum and left and int(left[1]) < int(minimum[1]):
+    if left and int(left[1]) < int(minimum[1]):
         yield [("write_policy", {"toml": _widened(policy, 2 * int(minimum[1]), 1)})]
 
 
 def _widened(policy: ToolResult, least: int, times: int) -> str:
     """A policy from all episodes, for so many times as many examples, `least` at least."""
-    toml = policy.text.split("policy.py:")[0].removeprefix("policy.toml:\n").strip()
-    toml = re.sub(r"top_episodes = [\d.]+", "top_episodes = 1.0", toml)
+    toml = re.sub(r"top_episodes = [\d.]+", "top_episodes = 1.0", _toml(policy))
     return re.sub(r"(?m)^total = ([\d_]+)", lambda found: f"total = {max(least, times * int(found[1]))}", toml)
+
+
+def _toml(policy: ToolResult) -> str:
+    return policy.text.split("policy.py:")[0].removeprefix("policy.toml:\n").strip()
 
 
 def _take_recipe(

@@ -44,14 +44,20 @@ def find_base(spec: str) -> Base:
             return Base(REPOSITORY, get_weights())
         except ConfigurationError as error:
             raise TrainingError(str(error)) from error
+    folder = folder_of(spec)
+    return Base(str(folder), folder) if folder else Base(spec, _fetched(spec, SMALL_FILES), hub=True)
+
+
+def folder_of(spec: str) -> Path | None:
+    """The folder that a base is; None for OWNER/NAME of the hub. TrainingError where there is no such base."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
             raise TrainingError(f"The folder {spec} holds no model: config.json or its .safetensors files are missing.")
-        return Base(str(folder.resolve()), folder.resolve())
+        return folder.resolve()
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", spec):
         raise TrainingError(f"There is no base {spec!r}: write embedded, a folder, or OWNER/NAME of the hub.")
-    return Base(spec, _fetched(spec, SMALL_FILES), hub=True)
+    return None
 
 
 def fetch_weights(base: Base) -> None:

@@ -66,6 +66,9 @@ class Quotas(_Table):
     """Of one episode; never less than an even split over the episodes there are."""
     per_shape: Share = 1.0
     """Of one prompt shape (see `training.candidates`)."""
+    by_chance: float = Field(default=0.0, ge=0, le=1)
+    """Of each routine's share, this part is drawn by chance from all that pass the filters, whatever `order` says:
+    nothing but the best turns teaches nothing of the ordinary ones, which are most of an episode."""
 
 
 class Policy(_Table):
@@ -137,6 +140,10 @@ class _Ranked(NamedTuple):
     episode: str
     why: str
 
+    @property
+    def accepted(self) -> bool:
+        return self.rank[0] == 0.0
+
 
 def select(
     candidates: Iterable[Candidate],
@@ -171,13 +178,26 @@ def select(
         rank = (0.0 if accepted else 1.0, -_worth(candidate, policy, scores), _chance(candidate.id, seed))
         ranked.append(_Ranked(rank, candidate.id, candidate.routine, candidate.shape, candidate.episode, why))
     per_episode = max(policy.total * policy.quotas.per_episode, policy.total / max(len({r.episode for r in ranked}), 1))
-    for one in sorted(ranked):
-        full = _full(one, policy, selection, math.ceil(per_episode))
-        if full is not None:
-            selection.left_out[full] += 1
-        else:
-            selection.add(one)
+    left = _choose(sorted(ranked), policy, selection, math.ceil(per_episode), 1 - policy.quotas.by_chance)
+    by_chance = [one._replace(why="policy, by chance") for one in sorted(left, key=lambda one: one.rank[-1])]
+    _choose(by_chance, policy, selection, math.ceil(per_episode), 1.0)
     return selection
+
+
+def _choose(
+    ranked: Iterable[_Ranked], policy: Policy, selection: Selection, per_episode: int, part: float
+) -> list[_Ranked]:
+    """Fill so large a part of each routine's share; what is left for the rest of it. The last part leaves nothing."""
+    left = []
+    for one in ranked:
+        full = _full(one, policy, selection, per_episode, part)
+        if full is None:
+            selection.add(one)
+        elif part < 1:
+            left.append(one)
+        else:
+            selection.left_out[full] += 1
+    return left
 
 
 def _fault(candidate: Candidate, filters: Filters, scores: Mapping[str, float | None] | None) -> str | None:
@@ -227,11 +247,12 @@ def _chance(identifier: str, seed: int) -> float:
     return int.from_bytes(digest, "big") / 2**56
 
 
-def _full(candidate: _Ranked, policy: Policy, selection: Selection, per_episode: int) -> str | None:
-    """The quota that has no room for a candidate."""
+def _full(candidate: _Ranked, policy: Policy, selection: Selection, per_episode: int, part: float) -> str | None:
+    """The quota that has no room for a candidate; `part`: of its routine's share, so much may be filled."""
     quotas, total = policy.quotas, policy.total
     log = round(total * quotas.log_share)
-    if selection.routines[candidate.routine] >= (log if candidate.routine == "LOG" else total - log):
+    share = log if candidate.routine == "LOG" else total - log
+    if selection.routines[candidate.routine] >= (share if candidate.accepted else round(share * part)):
         return f"{candidate.routine} is full"
     if selection.episodes[candidate.episode] >= per_episode:
         return "per_episode is full"

@@ -170,7 +170,7 @@ def served_models(url: str) -> list[str]:
         answer.raise_for_status()
         return [model["id"] for model in answer.json()["data"]]
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
-        raise TrainingFailure(f"No vLLM server answers at {url}: {error}.") from error
+        raise TrainingFailure(f"No vLLM server answers at {url}: {str(error).rstrip('.')}.") from error
 
 
 def load_adapter(url: str, name: str, folder: Path) -> None:
@@ -210,7 +210,7 @@ def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
     try:
         answer = httpx2.post(f"{url.rstrip('/')}/{path}", json=dict(body), headers=_headers(), timeout=ANSWER_S)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise TrainingFailure(f"No vLLM server answers at {url}: {error}.") from error
+        raise TrainingFailure(f"No vLLM server answers at {url}: {str(error).rstrip('.')}.") from error
     if answer.is_success:
         return
     said = " ".join(answer.text.split())[:300]

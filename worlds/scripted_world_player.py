@@ -7,14 +7,20 @@ from worlds.scripted_world import CODE_LENGTH
 
 NOTES_FILE = "codes.md"
 """Where the rules keep door codes: lines such as `red 3 1 4`."""
+ROOMS_FILE = "rooms.md"
+"""Where they keep what they saw at each step, if the notebook has such a file: lines such as `5: locked red door`."""
 
 _NOTE = re.compile(r"the (\w+) door opens with ((?:\d ?)+)")
 _DOOR = re.compile(r"a locked (\w+) door")
+_SIGHT = re.compile(r"^- (?:an? )?(.*)$", re.MULTILINE)
 _DIALLED = re.compile(r"^Dialled: (.*)$", re.MULTILINE)
 
 
 class VaultPolicy:
-    """Reads every note, writes its code down in LOG, looks it up in PLAN at the door; without a notebook it guesses."""
+    """Reads every note, writes its code down in LOG, looks it up in PLAN at the door; without a notebook it guesses.
+
+    In a notebook with a file of rooms it writes down what it sees at every step, and looks back at it on its way.
+    """
 
     def decide(self, prompt: Prompt) -> list[Decision]:
         """The next operations of the routine."""
@@ -23,15 +29,20 @@ class VaultPolicy:
 
 
 def _log(prompt: Prompt, now: str) -> list[Decision]:
-    note = _NOTE.search(now)
-    if note is None or prompt.results or "append" not in prompt.operations:
-        return [("done", {})]
-    line = f"{note[1]} {note[2].strip()}"
-    return [("append", {"file": NOTES_FILE, "text": line}), ("done", {})]
+    written: list[Decision] = []
+    if not prompt.results and "append" in prompt.operations:
+        note, sight = _NOTE.search(now), _SIGHT.search(now)
+        if note:
+            written.append(("append", {"file": NOTES_FILE, "text": f"{note[1]} {note[2].strip()}"}))
+        if sight and _has_rooms(prompt):
+            written.append(("append", {"file": ROOMS_FILE, "text": f"{prompt.step}: {sight[1].split(',')[0]}"}))
+    return [*written, ("done", {})]
 
 
 def _plan(prompt: Prompt, now: str) -> list[Decision]:
     door = _DOOR.search(now)
+    if door is None and not prompt.results and "search" in prompt.operations and _has_rooms(prompt):
+        return [("search", {"file": ROOMS_FILE, "keyword": "note"})]
     if "- a note on the wall" in now:
         return [_act("Read Note")]
     if door is None:
@@ -42,6 +53,10 @@ def _plan(prompt: Prompt, now: str) -> list[Decision]:
     pressed = len(re.findall(r"\d", dialled[1])) if dialled else 0
     code = _code(door[1], prompt.results)
     return [_act(f"Press {code[pressed]}")]
+
+
+def _has_rooms(prompt: Prompt) -> bool:
+    return f"\n- {ROOMS_FILE} (" in prompt.text
 
 
 def _code(colour: str, results: tuple[tuple[str, str], ...]) -> str:

@@ -138,20 +138,20 @@ def brief(folder: Path) -> str:
 def test_a_scaffold_may_grant_the_consultation_fewer_turns_and_the_gameplay_model_has_all_of_its_own(
     tmp_path: Path, memory: OpenAIStub, gameplay: OpenAIStub
 ) -> None:
-    memory.default = speaker(lambda messages: "<|READ|>strategy.md<|END|>")
-    said = iter(["<|TAIL|>codes.md|3<|END|>", "<|ACTION|>Go East<|END|>"])
+    memory.default = speaker(lambda messages: "<|SEARCH|>rooms.md|door<|END|>")
+    said = iter(["<|SEARCH|>codes.md|red<|END|>", "<|ACTION|>Go East<|END|>"])
     gameplay.default = speaker(lambda messages: next(said))
     play(tmp_path, 1, scaffold=brief(tmp_path / "brief"), **both(memory, gameplay))
     record = steps_of(tmp_path)[0]
     assert [len(c.calls) for c in record.conversations] == [1, 2]
     assert record.action == "Go East"
     handed = gameplay.bodies[0]["messages"][-1]["content"]
-    assert "### READ strategy.md" in handed
+    assert "### SEARCH rooms.md" in handed
     assert "PLAN: 2 replies left." in handed
 
 
 def test_a_model_that_plays_alone_has_all_turns_of_a_plan(tmp_path: Path, memory: OpenAIStub) -> None:
-    said = iter(["<|READ|>strategy.md<|END|>", "<|ACTION|>Go East<|END|>"])
+    said = iter(["<|SEARCH|>rooms.md|door<|END|>", "<|ACTION|>Go East<|END|>"])
     memory.default = speaker(lambda messages: next(said))
     play(tmp_path, 1, scaffold=brief(tmp_path / "brief"), model="vllm:base", base_url=memory.url)
     record = steps_of(tmp_path)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,25 @@ def test_quotas_spread_the_selection_over_routines_episodes_and_shapes() -> None
     assert chosen.episodes == {"w/t/seed-1": 5, "w/t/seed-2": 5}
     narrow = select(found, policy(total=10, quotas=Quotas(log_share=0.4, per_shape=0.2)))
     assert narrow.shapes == {"LOG: Now; replies 1": 2, "PLAN: Now; replies 1": 2}
+
+
+def test_a_part_of_each_routine_is_drawn_from_the_ordinary_turns_too() -> None:
+    credited = [candidate(step, "PLAN", credit=1.0) for step in range(1, 21)]
+    ordinary = [candidate(step, "PLAN") for step in range(21, 101)]
+    drawn = policy(total=20, quotas=Quotas(log_share=0.0, by_chance=0.5))
+    chosen = select([*credited, *ordinary], drawn)
+    assert Counter(chosen.chosen.values()) == {"policy, by credit": 10, "policy, by chance": 10}
+    assert len({one.id for one in ordinary} & chosen.chosen.keys()) >= 5
+    assert chosen.left_out == {"PLAN is full": 80}
+    assert list(select([*credited, *ordinary], drawn).chosen) == list(chosen.chosen)
+    assert list(select([*credited, *ordinary], drawn, seed=1).chosen) != list(chosen.chosen)
+
+
+def test_what_a_curator_accepted_is_never_left_to_chance() -> None:
+    found = [candidate(step, "PLAN") for step in range(1, 41)]
+    said = [Decision(one.id, "accept", "read") for one in found[:10]]
+    chosen = select(found, policy(total=10, quotas=Quotas(log_share=0.0, by_chance=1.0)), said)
+    assert set(chosen.chosen) == {one.id for one in found[:10]}
 
 
 def test_an_episode_quota_never_starves_a_selection_of_few_episodes() -> None:

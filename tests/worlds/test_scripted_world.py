@@ -129,3 +129,22 @@ def test_the_frame_shows_the_corridor() -> None:
     assert re.fullmatch(r"@ n( \.)* \.\|\.", str(world.frame()))
     world.step("Go East")
     assert str(world.frame()).startswith(". @")
+
+
+def test_in_a_notebook_with_a_file_of_rooms_it_notes_what_it_sees_and_looks_back_on_its_way() -> None:
+    policy = make_policy("vault")
+    now = "## Now\nYou walk east.\n\nYou see:\n- {}\n\nDoors opened: 0 of 1"
+    log, plan = frozenset({"append", "done"}), frozenset({"search", "act"})
+
+    def decided(routine: str, sight: str, operations: frozenset[str], files: str) -> list[object]:
+        text = f"{routine} step 4\n\n{now.format(sight)}\n\n## Notebook\n{files}"
+        return list(policy.decide(Prompt(routine, 4, text, (), operations)))
+
+    rooms = "- rooms.md (3 lines)"
+    door = "a locked red door to the east, with a dial"
+    noted = ("append", {"file": "rooms.md", "text": "4: locked red door to the east"})
+    assert decided("LOG", door, log, rooms) == [noted, ("done", {})]
+    assert decided("LOG", door, log, "- codes.md (1 lines)") == [("done", {})]
+    assert decided("PLAN", "an empty room", plan, rooms) == [("search", {"file": "rooms.md", "keyword": "note"})]
+    assert decided("PLAN", door, plan, rooms) == [("search", {"file": "codes.md", "keyword": "red"})]
+    assert decided("PLAN", "an empty room", plan, "- codes.md (1 lines)") == [("act", {"action": "Go East"})]
