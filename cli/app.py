@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from inspect import signature
 from typing import Annotated
 
 import typer
@@ -69,9 +70,10 @@ def main() -> None:
     os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
     try:
         app()
-    except KeyboardInterrupt:
-        typer.echo("automem: stopped; the same command with --resume goes on.", err=True)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.echo(f"automem: stopped{_way_on()}.", err=True)
+        raise
     except Exception as error:
         from graphs.errors import OUR_ERRORS
         from graphs.evaluation.playing import Halted
@@ -85,6 +87,16 @@ def main() -> None:
         raise
     finally:
         _send_traces()
+
+
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C."""
+
+
+def _way_on() -> str:
+    command = COMMANDS.get(next(iter(sys.argv[1:]), ""))
+    resumed = command is not None and "resume" in signature(command).parameters
+    return "; the same command with --resume goes on" if resumed else ""
 
 
 def _send_traces() -> None:

@@ -22,6 +22,7 @@ def certify(dataset: Dataset, run: Run = None, evaluation_seeds: EvaluationSeeds
     """Re-cut every example of a dataset from the traces and compare byte for byte; status 1 if anything differs."""
     from cli.seeds import parse_seeds
     from cli.visible_text import one_line
+    from memory_fs.results import plural
     from training.certificate import certify as examine
     from training.certificate import origin
 
@@ -31,7 +32,7 @@ def certify(dataset: Dataset, run: Run = None, evaluation_seeds: EvaluationSeeds
     for fault in faults:
         typer.echo(one_line(fault, 500))
     if faults:
-        typer.echo(f"not certified: {len(faults)} faults")
+        typer.echo(f"not certified: {plural(len(faults), 'fault')}")
         raise typer.Exit(1)
     with dataset.open("rb") as file:
         examples = sum(1 for _ in file)

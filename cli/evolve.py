@@ -8,6 +8,7 @@ import typer
 
 from cli import evolve_options as e
 from cli import options as o
+from cli import outer_options as outer
 from cli.seeds import parse_seeds
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 def evolve(
     world: o.World,
     model: o.Model,
-    reviewer_model: e.ReviewerModel,
+    reviewer_model: outer.AgentModel,
     out: o.Out,
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
-    reviewer_base_url: e.ReviewerBaseUrl = None,
+    reviewer_base_url: outer.AgentBaseUrl = None,
     seeds: e.GateSeeds = None,
     task: o.Tasks = None,
     versions: e.Versions = 5,
@@ -35,10 +36,10 @@ def evolve(
     holdout_seeds: e.HoldoutSeeds = None,
     reevaluate_incumbent: e.Reevaluate = False,
     approve: e.Approve = False,
-    seed: e.SearchSeed = 0,
-    ceiling: e.WholeCeilings = None,
+    seed: outer.Seed = 0,
+    ceiling: outer.WholeCeilings = None,
     attempt_ceiling: e.AttemptCeilings = None,
-    episode_ceiling: e.EpisodeCeilings = None,
+    episode_ceiling: outer.EpisodeCeilings = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
@@ -49,7 +50,7 @@ def evolve(
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     constrained: o.Constrained = False,
-    resume: e.Resume = False,
+    resume: outer.Resume = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""

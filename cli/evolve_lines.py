@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cli.evolve_approval import changed, verdict
-from cli.outer_loop import Event, percent, who
+from cli.outer_lines import Event, faults, percent, tool, warning, who
 from cli.visible_text import one_line
 
-WIDTH = 160
-"""Characters of a line about something a model wrote."""
 ALWAYS = ("warning", "holdout", "ended")
 """Events that are shown when quiet, too."""
 
@@ -26,24 +24,13 @@ def _began(event: Event) -> list[str]:
     return [f"The search in {event['out']} {begins}: {players}; gate {settings['gate']}."]
 
 
-def _warning(event: Event) -> list[str]:
-    return [f"warning: {event['sentence']}"]
-
-
 def _attempt(event: Event) -> list[str]:
     source = f"continues {event['continues']}" if event["continues"] else f"from {event['parent']}"
     return ["", f"{event['name']}: {source}"]
 
 
 def _reviewing(event: Event) -> list[str]:
-    faults = [f"  fault: {one_line(fault, WIDTH)}" for fault in event["faults"]]
-    return [f"{event['name']}: reviewing{', to mend what the check found' if faults else ''}", *faults]
-
-
-def _tool(event: Event) -> list[str]:
-    arguments = ", ".join(f"{name}={one_line(str(value), 60)}" for name, value in event["arguments"].items())
-    mark = "→" if event["ok"] else "✗"
-    return ["  " + one_line(f"{event['tool']}({arguments}) {mark} {event['result']}", WIDTH)]
+    return [f"{event['name']}: reviewing{', to mend what the check found' if event['faults'] else ''}", *faults(event)]
 
 
 def _reviewed(event: Event) -> list[str]:
@@ -88,10 +75,10 @@ def _ended(event: Event) -> list[str]:
 
 _LINES: dict[str, Callable[[Event], list[str]]] = {
     "began": _began,
-    "warning": _warning,
+    "warning": warning,
     "attempt": _attempt,
     "reviewing": _reviewing,
-    "tool": _tool,
+    "tool": tool,
     "reviewed": _reviewed,
     "checking": _checking,
     "checked": _checked,

@@ -16,10 +16,6 @@ class GateName(StrEnum):
     confirm = "confirm"
 
 
-ReviewerModel: TypeAlias = Annotated[
-    str, typer.Option(help="PROVIDER:NAME, vllm:NAME, openai:NAME with tool calling; scripted (no language model).")
-]
-ReviewerBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its OpenAI-compatible server, with /v1.")]
 GateSeeds: TypeAlias = Annotated[str | None, typer.Option(help="Seeds the gate judges by. (default: the protocol's)")]
 HoldoutSeeds: TypeAlias = Annotated[
     str | None, typer.Option(help="Seeds of the final table; neither reviewer nor gate ever sees them.")
@@ -39,22 +35,9 @@ Confidence: TypeAlias = Annotated[
 Reevaluate: TypeAlias = Annotated[
     bool, typer.Option("--reevaluate-incumbent", help="Control arm: play the old scaffold again for every candidate.")
 ]
+AttemptCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--attempt-ceiling", help="What each attempt may spend, likewise; may be repeated.")
+]
 Approve: TypeAlias = Annotated[
     bool, typer.Option("--approve", help="Ask before a candidate is evaluated and before it is adopted.")
-]
-SearchSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of what the gate draws.")]
-WholeCeilings: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ceiling", help="What the whole search may spend: calls=N, tokens=N, cost=USD or minutes=N; may be repeated."
-    ),
-]
-AttemptCeilings: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--attempt-ceiling", help="The same for each attempt; may be repeated.")
-]
-EpisodeCeilings: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--episode-ceiling", help="The same for each episode; may be repeated.")
-]
-Resume: TypeAlias = Annotated[
-    bool, typer.Option("--resume", help="Go on with the search in --out: what is finished is not repeated.")
 ]

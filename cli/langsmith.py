@@ -19,7 +19,9 @@ langsmith = typer.Typer(help="Send runs to LangSmith, fetch people's judgements.
 Project: TypeAlias = Annotated[
     str | None, typer.Option(help="LangSmith project. (default: LANGSMITH_PROJECT, or default)")
 ]
-Run: TypeAlias = Annotated[Path, typer.Argument(help="Run folder, as automem eval writes it.", show_default=False)]
+Run: TypeAlias = Annotated[
+    Path, typer.Argument(help="Run folder of automem eval; or of specialize, for its collect/.", show_default=False)
+]
 
 
 @langsmith.command()
@@ -50,9 +52,10 @@ def push(
 
         done = send(folder, wire, choice, report)
     if not done.episodes:
-        typer.echo(f"{run} holds no episodes.")
+        typer.echo(f"{folder.path} holds no episodes.")
         return
-    typer.echo(f"sent to {wire.project}: {done.steps} steps of {done.episodes} episodes ({done.before} were there)")
+    count = f"{done.steps} steps of {done.episodes} episodes ({done.before} were there)"
+    typer.echo(f"sent to {wire.project}: {count} from {folder.path}")
     if done.refused:
         typer.echo(one_line(f"refused: {len(done.refused)} steps, such as: {done.refused[0]}", 500), err=True)
         raise typer.Exit(1)
@@ -102,13 +105,18 @@ def dataset(
 
 
 def _run_folder(path: Path) -> RunFolder:
-    """SettingsError where there is no run."""
+    """The run; of one of automem specialize its training episodes, which the curator chooses from. SettingsError."""
+    from graphs.curator.folders import SpecializationFolder
     from graphs.inner_agent.context import SettingsError
     from traces import RunFolder
 
-    if not (path / "run.json").is_file():
-        raise SettingsError(f"{path} holds no run: there is no run.json. Give the folder of an evaluation.")
-    return RunFolder(path)
+    loop = SpecializationFolder(path)
+    folder = loop.collect if loop.run.is_file() else RunFolder(path)
+    if not folder.run.is_file():
+        inside = sorted([*path.glob("*/run.json"), *path.glob("*/*/run.json")])
+        advice = f"such as {inside[0].parent}" if inside else "as automem eval writes it"
+        raise SettingsError(f"{folder.path} holds no run.json: name the folder of an evaluation, {advice}.")
+    return folder
 
 
 @contextmanager

@@ -29,6 +29,7 @@ def certified(source: Path, run: Path | None) -> tuple[Path, str]:
     SourceError where there is none; status 1 and the faults where one is faulty.
     """
     from cli.visible_text import one_line
+    from memory_fs.results import plural
     from training.certificate import certify, origin
 
     path = _latest(source) if source.is_dir() else source
@@ -38,7 +39,7 @@ def certified(source: Path, run: Path | None) -> tuple[Path, str]:
     for fault in faults:
         typer.echo(one_line(fault, 500), err=True)
     if faults:
-        typer.echo(f"automem: not certified, {len(faults)} faults: nothing was sent.", err=True)
+        typer.echo(f"automem: not certified, {plural(len(faults), 'fault')}: nothing was sent.", err=True)
         raise typer.Exit(1)
     return path, digest
 

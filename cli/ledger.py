@@ -16,7 +16,7 @@ def ledger(
     from cli.visible_text import one_line, visible
     from training.ledger import FILE, read, render
 
-    path = run if run.suffix == ".jsonl" else run / FILE
+    path = run if run.is_file() else run / FILE
     entries = read(path)
     if not entries:
         raise typer.BadParameter(f"{path} holds no ledger: name the folder of a run of automem specialize.")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 
+from cli.outer_lines import Event
 from cli.progress import TICK_S, LiveProgress
 from cli.progress_tally import Tally
 
 if TYPE_CHECKING:
     from graphs.resumable import OpenRun
 
-Event = Mapping[str, Any]
 Ask = Callable[[Event, Console], dict[str, Any] | None]
 """Shows a question and reads the answer; None if nobody answers."""
 Lines = Callable[[Event], list[str]]
@@ -119,13 +119,3 @@ def read_answer_at(console: Console) -> dict[str, Any] | None:
         if answer is not None:
             return {"approve": answer[0], "reason": answer[1]}
         console.print("That is neither yes nor no.", highlight=False)
-
-
-def percent(figures: Event) -> str:
-    """Mean ± standard error."""
-    return f"{100 * figures['mean']:.2f} ± {100 * figures['standard_error']:.2f} %"
-
-
-def who(model: str) -> str:
-    """A model, and honestly what it is."""
-    return f"{model} (no language model)" if model == "scripted" else model

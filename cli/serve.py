@@ -55,8 +55,12 @@ def _change(url: str, load: dict[str, Path], unload: list[str]) -> None:
 
 
 def _base(base: str) -> tuple[str, str | None]:
-    """What vLLM is to load, and the name it shall answer to where that is not the same."""
+    """What vLLM is to load, and the name it shall answer to where that is not the same. TrainingError: no such base."""
     if base != "embedded":
+        from training.base_model import folder_of
+
+        if Path(base).is_dir() or base.startswith(("/", "./", "../", "~")):  # any other name is vLLM's to find
+            folder_of(base)
         return base, None
     from chat_models.embedded_weights import NAME, get_weights
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from cli import options as o
+from cli import outer_options as outer
 from cli import specialize_options as s
 from cli.seeds import parse_seeds
 
@@ -25,10 +26,10 @@ def specialize(
     model: o.Model = "scripted",
     base: s.Base = None,
     weights: s.Weights = None,
-    curator_model: s.CuratorModel = "scripted",
+    curator_model: outer.AgentModel = "scripted",
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
-    curator_base_url: s.CuratorBaseUrl = None,
+    curator_base_url: outer.AgentBaseUrl = None,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     task: o.Tasks = None,
@@ -40,11 +41,11 @@ def specialize(
     minimum_examples: s.MinimumExamples = None,
     controls: s.Controls = False,
     approve: s.Approve = False,
-    seed: s.RunSeed = 0,
+    seed: outer.Seed = 0,
     launcher: s.Launcher = None,
     train_options: s.TrainOptions = None,
-    ceiling: s.WholeCeilings = None,
-    episode_ceiling: s.EpisodeCeilings = None,
+    ceiling: outer.WholeCeilings = None,
+    episode_ceiling: outer.EpisodeCeilings = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
@@ -53,7 +54,7 @@ def specialize(
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     constrained: o.Constrained = False,
-    resume: s.Resume = False,
+    resume: outer.Resume = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
     quiet: o.Quiet = False,
 ) -> None:

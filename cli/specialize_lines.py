@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from cli.outer_loop import Event, percent, read_answer_at, who
+from cli.outer_lines import WIDTH, Event, faults, percent, tool, warning, who
+from cli.outer_loop import read_answer_at
 from cli.visible_text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH = 160
-"""Characters of a line about something a model wrote."""
 ALWAYS = ("warning", "refused", "ended")
 
 
@@ -92,14 +91,7 @@ def _candidates(event: Event) -> list[str]:
 
 
 def _curating(event: Event) -> list[str]:
-    faults = [f"  fault: {one_line(fault, WIDTH)}" for fault in event["faults"]]
-    return [f"curating{', to mend what was found' if faults else ''}", *faults]
-
-
-def _tool(event: Event) -> list[str]:
-    arguments = ", ".join(f"{name}={one_line(str(value), 60)}" for name, value in event["arguments"].items())
-    mark = "→" if event["ok"] else "✗"
-    return ["  " + one_line(f"{event['tool']}({arguments}) {mark} {event['result']}", WIDTH)]
+    return [f"curating{', to mend what was found' if event['faults'] else ''}", *faults(event)]
 
 
 def _curated(event: Event) -> list[str]:
@@ -127,13 +119,13 @@ def _ended(event: Event) -> list[str]:
 
 _LINES: dict[str, Any] = {
     "began": _began,
-    "warning": lambda event: [f"warning: {event['sentence']}"],
+    "warning": warning,
     "playing": _playing,
     "played": _played,
     "candidates": _candidates,
     "iteration": lambda event: ["", f"iteration {event['iteration']} of {event['iterations']}"],
     "curating": _curating,
-    "tool": _tool,
+    "tool": tool,
     "curated": _curated,
     "certified": _certified,
     "training": lambda event: ["  " + one_line(f"{event['name']}: {event['line']}", WIDTH)],

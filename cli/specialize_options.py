@@ -14,10 +14,6 @@ Base: TypeAlias = Annotated[str | None, typer.Option(help="What is trained: vllm
 Weights: TypeAlias = Annotated[
     str | None, typer.Option(help="Its weights for training: a folder, or OWNER/NAME. (default: as --base says)")
 ]
-CuratorModel: TypeAlias = Annotated[
-    str, typer.Option(help="PROVIDER:NAME, vllm:NAME, openai:NAME with tool calling; scripted (no language model).")
-]
-CuratorBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its OpenAI-compatible server, with /v1.")]
 TrainSeeds: TypeAlias = Annotated[str, typer.Option(help="Of the training episodes: 1-100, or random:100 to draw.")]
 ValidationSeeds: TypeAlias = Annotated[
     str | None, typer.Option(help="Recipes are chosen by these. (default: random, as many as final ones)")
@@ -39,24 +35,11 @@ Controls: TypeAlias = Annotated[
 Approve: TypeAlias = Annotated[
     bool, typer.Option("--approve", help="Ask before each training and before the final table.")
 ]
-RunSeed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")]
 Launcher: TypeAlias = Annotated[
     str | None, typer.Option(help='What starts a training, such as "accelerate launch --config_file FILE".')
 ]
 TrainOptions: TypeAlias = Annotated[
     str | None, typer.Option(help='Further options of training/sft_specialist.py, such as "--batching grouped".')
-]
-WholeCeilings: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--ceiling", help="What the whole run may spend: calls=N, tokens=N, cost=USD or minutes=N; may be repeated."
-    ),
-]
-EpisodeCeilings: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--episode-ceiling", help="The same for each episode; may be repeated.")
-]
-Resume: TypeAlias = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run in --out: what is finished is not repeated.")
 ]
 
 

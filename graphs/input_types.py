@@ -1,14 +1,15 @@
-"""The types of a graph's input, checked: over REST and from Python anything may arrive."""
+"""An outer loop's input, checked: over REST and from Python anything may arrive."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from graphs.inner_agent.context import SettingsError
+from worlds import UnknownWorld, WorldEntry
 
 
 def check_input(kind: Any, given: Mapping[str, Any]) -> None:
@@ -20,6 +21,27 @@ def check_input(kind: Any, given: Mapping[str, Any]) -> None:
         fault = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in fault["loc"])
         raise SettingsError(f"The input {name}: {fault['msg']}, not {fault['input']!r}.") from error
+
+
+def asked_for(kind: Any, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What an outer loop is asked for, by field of the TypedDict `kind`: not where it lies; else the defaults."""
+    asked = {name: value for name, value in given.items() if value is not None and name in kind.__annotations__}
+    return {name: value for name, value in {**defaults, **asked}.items() if name not in ("out", "resume")}
+
+
+def check_tasks_of(entry: WorldEntry, tasks: Sequence[str]) -> None:
+    """UnknownWorld for a task that the world has not; SettingsError if they name one twice, or none."""
+    if unknown := [task for task in tasks if task not in entry.tasks]:
+        raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
+    if len(set(tasks)) != len(tasks) or not tasks:
+        raise SettingsError(f"The tasks name one twice, or none: {', '.join(tasks) or 'none'}.")
+
+
+def check_least(settings: Mapping[str, Any], **least: int) -> None:
+    """SettingsError for a number below the least that it may be."""
+    for name, limit in least.items():
+        if settings[name] < limit:
+            raise SettingsError(f"{name} must be at least {limit}, not {settings[name]}.")
 
 
 @cache

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphs.inner_agent.context import SettingsError
+from graphs.holding import begun, held
+from traces import TraceFailure
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph, StateGraph
 
-LOCK = "lock"
-"""File of a run folder that the process which drives it holds."""
+STATE = "state.sqlite"
+"""The checkpoints of a run folder."""
 THREAD = "search"
-"""The one thread of a run folder's state.sqlite."""
+"""The one thread in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Resumable:
     name: str
     """Of the graph: "reviewer"."""
     build: Callable[[], StateGraph[Any, Any, Any, Any]]
+    """The graph; its run folder is held by whoever drives it."""
     lay_out: Callable[[Any, Any], object]
     """Checks input and context, writes the run folder, or compares both with what is there; raises our errors."""
     outputs: tuple[str, ...]
@@ -92,29 +94,22 @@ async def opened(kind: Resumable, given: Mapping[str, Any], context: Any = None)
     """A run for the length of an `async with` block; `given` says where it lies and what is asked for.
 
     With `resume` in it, one that was stopped or killed goes on where it stood. Raises our errors, also where another
-    process drives it.
+    run drives it.
     """
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     out = Path(given["out"])
-    with ExitStack() as held:
-        begun = (out / LOCK).exists()
-        if begun:  # what another process drives is left as it is, its settings among it
-            held.enter_context(_alone(out))
+    with ExitStack() as holding:
+        taken_up = begun(out)
+        if taken_up:  # what another run drives is left as it is, its settings among it
+            holding.enter_context(held(out))
         await asyncio.to_thread(kind.lay_out, given, context)
-        if not begun:  # before, nothing is written: what is asked for may be refused
-            held.enter_context(_alone(out))
-        async with AsyncSqliteSaver.from_conn_string(str(out / "state.sqlite")) as saver:
-            graph = kind.build().compile(checkpointer=saver, name=kind.name)
-            yield OpenRun(kind, graph, {**given, "resume": True}, context)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the run folder for this process. SettingsError if another one drives it."""
-    with (out / LOCK).open("wb") as file:
+        if not taken_up:
+            holding.enter_context(held(out))
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(f"Another process drives what is in {out}: wait for its end.") from None
-        yield
+            async with AsyncSqliteSaver.from_conn_string(str(out / STATE)) as saver:
+                graph = kind.build().compile(checkpointer=saver, name=kind.name)
+                yield OpenRun(kind, graph, {**given, "resume": True}, context)
+        except sqlite3.Error as error:
+            advice = "if it is damaged, remove it: what is finished is found again in the folder"
+            raise TraceFailure(f"{out / STATE} cannot be used ({error}); {advice}.") from error

@@ -1,8 +1,10 @@
-"""Taking up an outer loop again: settings that change nothing may be given anew, any other that differs is refused."""
+"""Beginning an outer loop where nothing is, or taking it up: settings may be given anew that change nothing."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -10,8 +12,11 @@ from typing import TypeVar
 from graphs.inner_agent.context import Context, SettingsError
 from graphs.inner_agent.run_file import FREE
 from scaffolds import Scaffold
+from traces import TraceDamaged
 
 C = TypeVar("C", bound=Context)
+NOT_ASKED_FOR: tuple[object, ...] = (None, {}, [])
+"""What leaves a setting as it was begun with: a ceiling that is not named again stays."""
 
 
 def differs(folder: Path, what: str, name: str, was: object, now: object) -> SettingsError:
@@ -20,6 +25,23 @@ def differs(folder: Path, what: str, name: str, was: object, now: object) -> Set
         f"The {what} in {folder} was begun with {name}={was!r}, not {now!r}: "
         f"give the same to go on with it, or another --out for another {what}."
     )
+
+
+def check_vacant(folder: Path, what: str) -> None:
+    """SettingsError where something stands that is no `what` ("search", "run of loop 2"): nothing is mixed with it."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        found = f"holds something that is no {what}" if folder.is_dir() else "is a file, and a folder is needed"
+        raise SettingsError(f"{folder} {found}: give another --out.")
+
+
+@contextmanager
+def reading(settings: Path) -> Iterator[None]:
+    """TraceDamaged where a file of settings holds other things than it should: edited, or of another release."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        what = f"does not hold what it should ({error})"
+        raise TraceDamaged(f"{settings} {what}: restore it, or choose another --out") from error
 
 
 def play_on(kept: C, asked: C, *, digest: str, own_free: str, folder: Path, what: str) -> C:

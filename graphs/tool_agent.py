@@ -7,7 +7,7 @@ be confined again: no shell, no file system, no sub-agents; a third of its weigh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +28,9 @@ class AgentLimits:
     """How long an agent may work on one message, and how its model is called. None: no limit."""
 
     turns: int = 150
-    """The model's replies."""
+    """The model's replies to the message."""
     calls: float | None = None
-    """Model calls, by the names and in the units of all ceilings; looked at before each call."""
+    """Model calls on the whole conversation, by the names and in the units of all ceilings; looked at before each."""
     tokens: float | None = None
     cost: float | None = None
     minutes: float | None = None
@@ -40,11 +40,16 @@ class AgentLimits:
     """A longer conversation has its oldest results cut; by the model's profile where None."""
     retry: Retry | None = None
 
+    @classmethod
+    def leaving(cls, left: Mapping[str, float], transcript: Path, price: Price | None) -> AgentLimits:
+        """That on a conversation, beyond what it has cost already, no more is spent than is `left`, by ceiling."""
+        so_far = spent_on(transcript, price).amounts()
+        return cls(**{name: limit + so_far[name] for name, limit in left.items()}, price=price)  # type: ignore[arg-type]  # names of ceilings
+
     def check(self, spent: Spent) -> None:
         """CeilingReached if nothing more may be spent."""
         ceilings = {name: limit for name in NAMES if (limit := getattr(self, name)) is not None}
-        amounts = {name: float(getattr(spent, name) or 0.0) for name in NAMES}
-        Spending(ceilings, "agent", spent=amounts).check()
+        Spending(ceilings, "agent", spent=spent.amounts()).check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ async def run_agent(
         def before_call() -> None:
             if talk.turns >= limits.turns:
                 raise Ended(f"its {limits.turns} turns are used up")
-            limits.check(talk.spent(limits.price))
+            limits.check(talk.spent(limits.price, whole=True))
 
         retry, most = limits.retry or Retry(), room(model, limits.context_characters)
         middleware = Middleware(talk, model, retry, most, before_call)

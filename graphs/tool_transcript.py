@@ -26,7 +26,7 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from graphs.inner_agent.ceilings import Price
+from graphs.inner_agent.ceilings import NAMES, Price
 from traces.folders import TraceDamaged, disk_failure
 
 NUDGE = "nudge"
@@ -45,6 +45,10 @@ class Spent:
     """US dollars by the price table; None without a price."""
     minutes: float
     """Of models and tools; waits between attempts included, the time between two runs not."""
+
+    def amounts(self) -> dict[str, float]:
+        """The same by the names of all ceilings; a model without a price counts as free."""
+        return {name: float(getattr(self, name) or 0.0) for name in NAMES}
 
 
 class Transcript:

@@ -71,6 +71,11 @@ class Journal:
         """Whether this journal was closed, or taken over by opening it again."""
         return not self._closing.alive
 
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._size
+
     def close(self) -> None:
         """Let go of the file."""
         self._closing()

@@ -58,6 +58,11 @@ class MemoryFS:
         """How many changes were made; 0 is the empty notebook."""
         return self._shelf.revision
 
+    @property
+    def journal_bytes(self) -> int:
+        """How large its history is on disk."""
+        return self._shelf.journal_bytes
+
     def mark(self, step: int, routine: str) -> None:
         """Say which world step and routine the changes that follow belong to."""
         self._step, self._routine = step, routine

@@ -35,6 +35,11 @@ class Shelf:
         self._journal.cut(state.end)  # the rest is a record that was never finished
         self._disk.settle(self.pages, state.before)
 
+    @property
+    def journal_bytes(self) -> int:
+        """How large the journal is."""
+        return self._journal.size
+
     def commit(self, name: str, change: Change, step: int, routine: str, operation: str) -> None:
         """Change one file; `Refused` when it may not be, NotebookFailure when the disk fails."""
         self._check_open()

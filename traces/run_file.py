@@ -33,7 +33,10 @@ def read_run(folder: RunFolder) -> dict[str, Any] | None:
     """Return what run.json holds, None where there is none. Raises TraceFailure or TraceDamaged."""
     if not folder.run.exists():
         return None
-    found = read_file(folder.run)
+    try:
+        found = read_file(folder.run)
+    except TraceDamaged as damaged:
+        raise TraceDamaged(f"{folder.run} is not JSON: restore it, or choose another --out") from damaged
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise TraceDamaged(f"{folder.run} is not of format {FORMAT}: choose another --out")
     return found

@@ -64,9 +64,9 @@ class WorldEntry:
     def check_option(self, option: str, value: str) -> None:
         """UnknownWorld unless the world has the option and the option that value."""
         if option not in self.options:
-            raise UnknownWorld(_unknown(f"option of world {self.name!r}", option, tuple(self.options)))
+            raise UnknownWorld(_unknown("option", option, tuple(self.options), self.name))
         if value not in self.options[option]:
-            raise UnknownWorld(_unknown(f"{option} of world {self.name!r}", value, self.options[option]))
+            raise UnknownWorld(_unknown(option, value, self.options[option], self.name))
 
 
 _WORDING = ("numeric", "balrog", "paper")
@@ -149,7 +149,7 @@ def make_world(name: str, task: str | None = None, *, max_steps: int | None = No
     entry = world_entry(name)
     task = entry.tasks[0] if task is None else task
     if task not in entry.tasks:
-        raise UnknownWorld(_unknown(f"task of world {name!r}", task, entry.tasks))
+        raise UnknownWorld(_unknown("task", task, entry.tasks, name))
     for option, value in options.items():
         entry.check_option(option, value)
     try:
@@ -214,7 +214,7 @@ def _missing(entry: WorldEntry, error: ImportError) -> str:
     return f"The engine of world {entry.name!r} cannot be imported ({error}); {remedy}"
 
 
-def _unknown(what: str, name: str, known: tuple[str, ...]) -> str:
+def _unknown(what: str, name: str, known: tuple[str, ...], world: str = "") -> str:
     near = get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known) or 'none'}."
-    return f"There is no {what} {name!r}; {hint}"
+    return f"There is no {what} {name!r}{f' of world {world!r}' if world else ''}; {hint}"

@@ -50,7 +50,7 @@ async def curate(state: State) -> Command[Literal["certify", "record", "finish"]
 
 async def _curate(run: Specialization, iteration: int, asked: int) -> Curation:
     folder, before = run.folder.iteration(iteration), await asyncio.to_thread(earlier, run, iteration)
-    limits = await asyncio.to_thread(curator_limits, run)
+    limits = await asyncio.to_thread(curator_limits, run, folder.transcript)
     desk = await asyncio.to_thread(_desk, run, folder, before)
     faults = await asyncio.to_thread(sent_back, folder, asked)
     task = Task(

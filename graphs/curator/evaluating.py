@@ -16,7 +16,7 @@ from graphs.curator.prices import priced
 from graphs.curator.specialization import Specialization
 from graphs.curator.spending import left_for, raise_reached
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import Work, finished, play_whole
+from graphs.evaluation.playing import Work, broken_off, finished, play_whole
 from graphs.evaluation.scores import read_scores
 from graphs.inner_agent.context import Context
 from traces import RunFolder
@@ -66,9 +66,8 @@ async def evaluate(run: Specialization, what: Evaluation) -> None:
         ceilings=lambda: left_for(run, what.out),
         metadata={"run": str(run.folder.path), "evaluation": what.name},
     )
-    summary = await play_whole(work, told)
-    # Any other ceiling was each episode's own, the same for all.
-    if any(str(one["end_reason"]).startswith("the run's ceiling") for one in summary["episodes"]):
+    await play_whole(work, told)
+    if await asyncio.to_thread(broken_off, what.out):
         await asyncio.to_thread(raise_reached, run)
     tell("played", name=what.name, **await asyncio.to_thread(figures, run, what.out, what.seeds))
 

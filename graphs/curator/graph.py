@@ -32,29 +32,37 @@ from graphs.curator.record_node import record
 from graphs.curator.start_node import start
 from graphs.curator.state import Input, Output, State
 from graphs.curator.train_node import train
+from graphs.holding import Node, alone
 
 STEP_LIMIT = 10_000
 """Supersteps of one run: at most about 20 an iteration."""
+NODES: tuple[Node, ...] = (
+    start,
+    collect,
+    featurise,
+    baseline,
+    next_iteration,
+    curate,
+    certify,
+    approve,
+    train,
+    evaluate,
+    record,
+    controls,
+    approve_final,
+    final,
+    finish,
+)
 
 
-def build() -> StateGraph[State, Context, Input, Output]:
-    """The graph, not yet compiled: for those who bring their own checkpointer."""
+def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
+    """The graph, not yet compiled: for those who bring their own checkpointer.
+
+    `held`: whoever drives it holds the run folder, as `graphs.resumable` does; else every node does while it works.
+    """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    builder.add_node("start", start)
-    builder.add_node("collect", collect)
-    builder.add_node("featurise", featurise)
-    builder.add_node("baseline", baseline)
-    builder.add_node("next_iteration", next_iteration)
-    builder.add_node("curate", curate)
-    builder.add_node("certify", certify)
-    builder.add_node("approve", approve)
-    builder.add_node("train", train)
-    builder.add_node("evaluate", evaluate)
-    builder.add_node("record", record)
-    builder.add_node("controls", controls)
-    builder.add_node("approve_final", approve_final)
-    builder.add_node("final", final)
-    builder.add_node("finish", finish)
+    for node in NODES:
+        builder.add_node(node.__name__, node if held else alone(node, begins=node is start))
     builder.add_edge(START, "start")
     return builder
 

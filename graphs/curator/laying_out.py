@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import Context as PlayContext
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
-from graphs.taking_up import differs, play_on
+from graphs.taking_up import NOT_ASKED_FOR, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
@@ -41,8 +42,7 @@ def lay_out(given: Input, context: Context | None) -> Specialization:
             write_file(folder.run, {**begun, "configuration": run.plain()})
         return run
     settings, start, asked = specialization_settings(given, context)
-    if folder.path.exists() and any(folder.path.iterdir()):
-        raise SettingsError(f"{folder.path} holds something that is no run of loop 2: give another --out.")
+    check_vacant(folder.path, "run of loop 2")
     scaffold = str(resolve(asked.scaffold or default_scaffold(settings["world"])))
     settings["weights"] = settings["weights"] or weights_of(settings["base"])
     run = Specialization(folder=folder, context=replace(asked, scaffold=scaffold), digest="", start=start, **settings)
@@ -103,7 +103,11 @@ def _playable(run: Specialization, context: PlayContext, model: str, seeds: list
 
 
 def _check_options(run: Specialization) -> None:
-    """SettingsError or TrainingError for options that the training script does not know."""
+    """SettingsError or TrainingError for a launcher that is not here, or options the training script does not know."""
+    if run.launcher and shutil.which(run.launcher[0]) is None:
+        raise SettingsError(
+            f"There is no program {run.launcher[0]!r} here to start trainings: give another --launcher."
+        )
     needed = ["--dataset", "d", "--base", run.weights, "--output", "o"]
     complaint = io.StringIO()
     try:
@@ -120,7 +124,7 @@ def _taken_up(kept: Specialization, given: Input, context: Context | None) -> Sp
     settings, _, asked = specialization_settings(full, context)
     changes: dict[str, Any] = {}
     for name in given:
-        if name in ("out", "resume") or settings.get(name) is None or settings[name] == getattr(kept, name):
+        if name in ("out", "resume") or settings.get(name) in (*NOT_ASKED_FOR, getattr(kept, name, None)):
             continue
         if name not in FREE:
             raise differs(kept.folder.path, "run", name, getattr(kept, name), settings[name])

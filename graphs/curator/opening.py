@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from graphs.curator.context import Context
 from graphs.curator.graph import STEP_LIMIT, build
@@ -11,7 +12,11 @@ from graphs.curator.state import Input, Output
 from graphs.resumable import OpenRun, Resumable, opened
 
 CURATOR = Resumable(
-    name="curator", build=build, lay_out=lay_out, outputs=tuple(Output.__annotations__), step_limit=STEP_LIMIT
+    name="curator",
+    build=partial(build, held=True),
+    lay_out=lay_out,
+    outputs=tuple(Output.__annotations__),
+    step_limit=STEP_LIMIT,
 )
 
 
@@ -19,6 +24,6 @@ def open_specialization(given: Input, context: Context | None = None) -> Abstrac
     """A run for the length of an `async with` block; `given` says where it lies and what is asked for.
 
     With `resume` in it a run that was stopped or killed goes on where it stood. Raises our errors, also where another
-    process drives it.
+    run drives it.
     """
     return opened(CURATOR, given, context)

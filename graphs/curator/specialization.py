@@ -16,11 +16,12 @@ from graphs.evaluation.scores import Pair
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent.ceilings import parse_ceilings
 from graphs.inner_agent.context import SettingsError, validated
-from graphs.input_types import check_input
+from graphs.input_types import asked_for, check_input, check_least, check_tasks_of
 from graphs.seeds import draw_seeds
+from graphs.taking_up import reading
 from traces import RunFolder, read_run
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
-from worlds import UnknownWorld, world_entry
+from worlds import world_entry
 
 DEFAULTS: dict[str, Any] = {
     "model": "scripted",
@@ -112,13 +113,14 @@ def read_specialization(out: str | Path) -> Specialization:
     found = read_run(folder)
     if found is None:
         raise SettingsError(f"{folder.path} holds no run of loop 2: there is no {folder.run.name} in it.")
-    kept = found["configuration"]
     known = {one.name for one in dataclasses.fields(Context)}
-    context = Context(**{name: value for name, value in kept["settings"].items() if name in known})
-    start = recipe_of(kept["start_recipe"], str(folder.run))
-    return Specialization(
-        folder=folder, context=context, digest=kept["scaffold_digest"], start=start, **kept["specialization"]
-    )
+    with reading(folder.run):
+        kept = found["configuration"]
+        context = Context(**{name: value for name, value in kept["settings"].items() if name in known})
+        start = recipe_of(kept["start_recipe"], str(folder.run))
+        return Specialization(
+            folder=folder, context=context, digest=kept["scaffold_digest"], start=start, **kept["specialization"]
+        )
 
 
 def specialization_settings(given: Input, context: Context | None) -> tuple[dict[str, Any], Recipe, Context]:
@@ -128,23 +130,16 @@ def specialization_settings(given: Input, context: Context | None) -> tuple[dict
     """
     check_input(Input, given)
     entry = world_entry(given["world"])
-    asked = {name: value for name, value in given.items() if value is not None and name in Input.__annotations__}
-    settings: dict[str, Any] = {**DEFAULTS, "tasks": list(entry.tasks), "final_seeds": list(entry.seeds), **asked}
-    settings = {name: value for name, value in settings.items() if name not in ("out", "resume")}
+    settings = asked_for(Input, given, {**DEFAULTS, "tasks": list(entry.tasks), "final_seeds": list(entry.seeds)})
     settings.setdefault("base", settings["model"])
     settings.setdefault("recipe", default_recipe(settings["world"], settings["base"]))
     settings.setdefault("validation_seeds", len(settings["final_seeds"]))
     settings.setdefault("weights", None)
     start = load_recipe(settings["recipe"])
     settings.setdefault("minimum_examples", start.data.minimum_examples)
-    if unknown := [task for task in settings["tasks"] if task not in entry.tasks]:
-        raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
-    if len(set(settings["tasks"])) != len(settings["tasks"]) or not settings["tasks"]:
-        raise SettingsError("The tasks name one twice, or none.")
+    check_tasks_of(entry, settings["tasks"])
     settings |= _seeds(settings, entry.seeds)
-    for name, least in (("iterations", 1), ("minimum_examples", 1), ("seed", 0), ("concurrency", 1)):
-        if settings[name] < least:
-            raise SettingsError(f"{name} must be at least {least}, not {settings[name]}.")
+    check_least(settings, iterations=1, minimum_examples=1, seed=0, concurrency=1)
     parse_ceilings(settings["ceilings"])
     return settings, start, validated(context or Context())
 

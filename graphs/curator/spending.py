@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from graphs.curator.specialization import Specialization
 from graphs.evaluation.spending import Amounts, spent_playing
-from graphs.inner_agent.ceilings import NAMES, Spending, read_prices
+from graphs.inner_agent.ceilings import Price, Spending, read_prices
 from graphs.tool_agent import AgentLimits, spent_on
 from traces import RunFolder
 from training.metrics import read_metrics
@@ -16,11 +18,9 @@ def spent(run: Specialization) -> Amounts:
     A training costs minutes; of one that is under way, they count when it has finished.
     """
     amounts = spent_playing(run.folder.evaluations())
-    price = read_prices(run.context.prices).get(run.curator_model)
     for transcript in run.folder.transcripts():
-        on_it = spent_on(transcript, price)
-        for name in NAMES:
-            amounts[name] += float(getattr(on_it, name) or 0.0)
+        for name, value in spent_on(transcript, _curators_price(run)).amounts().items():
+            amounts[name] += value
     finished = [metrics for folder in run.folder.trainings() if (metrics := read_metrics(folder)) is not None]
     amounts["minutes"] += sum(metrics.seconds for metrics in finished) / 60
     return amounts
@@ -56,14 +56,10 @@ def left_for(run: Specialization, evaluation: RunFolder | None = None) -> Amount
     }
 
 
-def curator_limits(run: Specialization) -> AgentLimits:
-    """What the curator may spend on its next task."""
-    left = left_for(run)
-    price = read_prices(run.context.prices).get(run.curator_model)
-    return AgentLimits(
-        calls=left.get("calls"),
-        tokens=left.get("tokens"),
-        cost=left.get("cost"),
-        minutes=left.get("minutes"),
-        price=price,
-    )
+def curator_limits(run: Specialization, transcript: Path) -> AgentLimits:
+    """What the curator's conversation in an iteration may come to. CeilingReached where nothing is left."""
+    return AgentLimits.leaving(left_for(run), transcript, _curators_price(run))
+
+
+def _curators_price(run: Specialization) -> Price | None:
+    return read_prices(run.context.prices).get(run.curator_model)

@@ -73,7 +73,7 @@ async def _run(words: list[str], lock: int, say: Callable[[str], None]) -> tuple
             env={**os.environ, "TQDM_DISABLE": "1"},  # bars of other libraries are no lines
         )
     except OSError as error:
-        raise TrainingError(f"The training cannot be started with {words[0]!r}: {error.strerror}.") from error
+        raise TrainingFailure(f"The training cannot be started with {words[0]!r}: {error.strerror}.") from error
     assert process.stdout is not None
     last = ""
     try:

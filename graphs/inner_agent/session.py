@@ -102,9 +102,8 @@ class Session:
     def turns(self, routine: Routine, *, consulting: bool = False) -> int:
         """Model turns a routine may take; `consulting`: whose action another conversation commits."""
         turns = self.scaffold.settings.turns
-        if routine == "LOG":
-            return turns.log
-        return turns.consult or turns.plan if consulting else turns.plan
+        plan = (consulting and turns.consult) or turns.plan
+        return turns.log if routine == "LOG" else plan
 
     def model(self, role: Role) -> BaseChatModel:
         """The chat model that plays a role."""

@@ -84,13 +84,13 @@ async def _probed(search: Search, folder: AttemptFolder, run: RunFolder) -> list
     """The faults that a probe shows. BudgetReached where it could not be played to its end."""
 
     def left() -> Amounts:
-        spent = spent_in(folder)
+        spent = spent_in(search, folder)
         check_budget(search, spent)
         return left_for(search, spent, run)
 
     faults = await probe(folder.candidate, search, folder.probe, ceilings=await asyncio.to_thread(left))
     if not faults and await asyncio.to_thread(broken_off, run):
-        await asyncio.to_thread(lambda: raise_reached(search, spent_in(folder)))
+        await asyncio.to_thread(lambda: raise_reached(search, spent_in(search, folder)))
     return faults
 
 

@@ -80,6 +80,6 @@ def _record(search: Search, judged: LineageRecord, verdict: Verdict) -> None:
         evaluation=search.folder.relative(folder.evaluation.path),
         **figures(search, folder.evaluation, search.seeds),
         verdict=verdict.to_plain(),
-        spent=spent_in(folder),
+        spent=spent_in(search, folder),
     )
     lineage.append(search.folder.path, record)

@@ -64,7 +64,7 @@ async def evaluate(search: Search, work: Work) -> str | None:
     except CANDIDATE_ERRORS as error:
         return str(error)
     if await asyncio.to_thread(playing.broken_off, work.out):
-        await asyncio.to_thread(lambda: raise_reached(search, _spent(work), whole_only=work.whole_only))
+        await asyncio.to_thread(lambda: raise_reached(search, _spent(search, work), whole_only=work.whole_only))
     if await asyncio.to_thread(_tampered, work, sealed):
         return "The scaffold was not the same all through its evaluation."
     tell("evaluated", name=work.name, **await asyncio.to_thread(figures, search, work.out, work.seeds))
@@ -79,12 +79,12 @@ def figures(search: Search, run: RunFolder, seeds: list[int]) -> dict[str, Any]:
     return {"mean": found["mean"], "standard_error": found["se"], "episodes": len(pairs)}
 
 
-def _spent(work: Work) -> Spent:
-    return spent_in(work.attempt) if work.attempt is not None else {"player": spent_playing([work.out])}
+def _spent(search: Search, work: Work) -> Spent:
+    return spent_in(search, work.attempt) if work.attempt is not None else {"player": spent_playing([work.out])}
 
 
 def _ceilings(search: Search, work: Work) -> Amounts:
-    spent = _spent(work)
+    spent = _spent(search, work)
     check_budget(search, spent, whole_only=work.whole_only)
     return left_for(search, spent, work.out, whole_only=work.whole_only)
 

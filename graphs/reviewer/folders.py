@@ -25,6 +25,11 @@ class AttemptFolder:
         return self.path / "notes"
 
     @property
+    def transcript(self) -> Path:
+        """The reviewer's conversation, one message per line."""
+        return self.path / "review.jsonl"
+
+    @property
     def reviews(self) -> Path:
         """One entry for each time the reviewer was asked and has finished."""
         return self.path / "reviews.json"

@@ -15,6 +15,7 @@ A budget that is spent leads to `settle` (an attempt's) or `finish` (the search'
 
 from langgraph.graph import START, StateGraph
 
+from graphs.holding import Node, alone
 from graphs.reviewer.adopt_node import adopt
 from graphs.reviewer.approve_node import approve
 from graphs.reviewer.check_node import check
@@ -34,25 +35,32 @@ from graphs.reviewer.state import Input, Output, State
 
 STEP_LIMIT = 100_000
 """Supersteps of one run: at most about 20 an attempt."""
+NODES: tuple[Node, ...] = (
+    start,
+    evaluate_start,
+    next_attempt,
+    review,
+    check,
+    approve,
+    evaluate,
+    gate,
+    confirm,
+    adopt,
+    settle,
+    control,
+    holdout,
+    finish,
+)
 
 
-def build() -> StateGraph[State, Context, Input, Output]:
-    """The graph, not yet compiled: for those who bring their own checkpointer."""
+def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
+    """The graph, not yet compiled: for those who bring their own checkpointer.
+
+    `held`: whoever drives it holds the run folder, as `graphs.resumable` does; else every node does while it works.
+    """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
-    builder.add_node("start", start)
-    builder.add_node("evaluate_start", evaluate_start)
-    builder.add_node("next_attempt", next_attempt)
-    builder.add_node("review", review)
-    builder.add_node("check", check)
-    builder.add_node("approve", approve)
-    builder.add_node("evaluate", evaluate)
-    builder.add_node("gate", gate)
-    builder.add_node("confirm", confirm)
-    builder.add_node("adopt", adopt)
-    builder.add_node("settle", settle)
-    builder.add_node("control", control)
-    builder.add_node("holdout", holdout)
-    builder.add_node("finish", finish)
+    for node in NODES:
+        builder.add_node(node.__name__, node if held else alone(node, begins=node is start))
     builder.add_edge(START, "start")
     return builder
 

@@ -17,10 +17,11 @@ from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule, reachable
 from graphs.reviewer.search import FREE, Search, read_search, search_settings
 from graphs.reviewer.state import Input
-from graphs.taking_up import differs, play_on
+from graphs.taking_up import NOT_ASKED_FOR, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
+from traces.folders import disk_failure
 from traces.plain_json import write_file
 
 
@@ -38,8 +39,8 @@ def lay_out(given: Input, context: Context | None) -> Search:
         if found is not None and found["configuration"] != plain:
             write_file(folder.run, {**found, "configuration": plain})
         return search
-    if folder.path.exists() and any(folder.path.iterdir()) and not folder.version(0).exists():
-        raise SettingsError(f"{folder.path} holds something that is no search: give another --out.")
+    if not folder.version(0).exists():  # it is where a search was killed while it was laid out
+        check_vacant(folder.path, "search")
     scaffold = str(resolve(asked.scaffold or default_scaffold(settings["world"])))
     search = Search(folder=folder, context=replace(asked, scaffold=scaffold), digest="", **settings)
     search = replace(search, digest=_check(search, scaffold).digest)
@@ -62,12 +63,16 @@ def warnings(search: Search) -> list[str]:
 
 
 def copy_scaffold(source: Path, target: Path) -> None:
-    """Copy a scaffold so that `target` is there whole or not at all."""
+    """Copy a scaffold so that `target` is there whole or not at all. TraceFailure where the disk refuses."""
     beside = target.with_name(f"{target.name}.tmp")
-    for left in (beside, target):
-        shutil.rmtree(left, ignore_errors=True)
-    Scaffold.load(source).copy(beside)
-    beside.rename(target)
+    loaded = Scaffold.load(source)
+    try:
+        for left in (beside, target):
+            shutil.rmtree(left, ignore_errors=True)
+        loaded.copy(beside)
+        beside.rename(target)
+    except OSError as error:
+        raise disk_failure("write", target, error) from error
 
 
 def _check(search: Search, scaffold: str) -> Scaffold:
@@ -90,7 +95,7 @@ def _taken_up(kept: Search, given: Input, asked: Context) -> Search:
     changes: dict[str, Any] = {}
     for name in Input.__annotations__:
         value = given.get(name)
-        if name in ("out", "resume") or value is None or value == getattr(kept, name):
+        if name in ("out", "resume") or value in (*NOT_ASKED_FOR, getattr(kept, name)):
             continue
         if name not in FREE:
             raise differs(kept.folder.path, "search", name, getattr(kept, name), value)

@@ -25,7 +25,7 @@ def next_attempt(state: State) -> Command[Literal["review", "control", "holdout"
     if stands.attempt is None:
         return Command(goto="holdout", update={"reason": stands.reason})
     try:
-        check_budget(search, spent_in(search.folder.attempt(stands.attempt)))
+        check_budget(search, spent_in(search, search.folder.attempt(stands.attempt)))
     except BudgetReached as reached:
         if reached.whole:
             return Command(goto="finish", update={"reason": f"{reached}."})

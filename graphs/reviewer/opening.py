@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from graphs.resumable import OpenRun, Resumable, opened
 from graphs.reviewer.context import Context
@@ -11,7 +12,11 @@ from graphs.reviewer.laying_out import lay_out
 from graphs.reviewer.state import Input, Output
 
 SEARCH = Resumable(
-    name="reviewer", build=build, lay_out=lay_out, outputs=tuple(Output.__annotations__), step_limit=STEP_LIMIT
+    name="reviewer",
+    build=partial(build, held=True),
+    lay_out=lay_out,
+    outputs=tuple(Output.__annotations__),
+    step_limit=STEP_LIMIT,
 )
 
 
@@ -19,6 +24,6 @@ def open_search(given: Input, context: Context | None = None) -> AbstractAsyncCo
     """A search for the length of an `async with` block; `given` says where it lies and what is asked for.
 
     With `resume` in it a search that was stopped or killed goes on where it stood. Raises our errors, also where
-    another process drives the search.
+    another run drives the search.
     """
     return opened(SEARCH, given, context)

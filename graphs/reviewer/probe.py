@@ -17,6 +17,7 @@ from graphs.evaluation import graph as evaluation
 from graphs.evaluation.spending import Amounts
 from graphs.reviewer.failures import CANDIDATE_ERRORS, SearchHalted, candidates_own
 from scaffolds import Scaffold, ScaffoldError
+from scaffolds.containment import Bounds
 from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader, read_result
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ SEED = 1_000_003
 """Nobody's gate or hold-out seed, as protocols number theirs."""
 NOTICE_CHARACTERS = 3_000
 """Of notices in a step, on average: more than this and they push the observation aside."""
-JOURNAL_BYTES = 32 * 1024
-"""Written into the notebook in a step, on average: over the longest episode this is 3 GB."""
+JOURNAL_BYTES = Bounds().step_journal_bytes
+"""Written into the notebook in a step, on average, whoever writes: what its code may write all through an episode."""
 REPLACED = 0.5
 """Share of the model's actions that hooks may repair or veto: beyond it, code plays."""
 

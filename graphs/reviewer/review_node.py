@@ -9,7 +9,6 @@ from typing import Any, Literal
 from langgraph.types import Command
 
 from graphs.agent_model import agent_model
-from graphs.inner_agent.ceilings import read_prices
 from graphs.reviewer import agent
 from graphs.reviewer.agent import Review, ReviewLimits
 from graphs.reviewer.budget import BudgetReached
@@ -19,7 +18,7 @@ from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.over_budget import over_budget
 from graphs.reviewer.search import Search, read_search
 from graphs.reviewer.shown import what_became, workspace_of
-from graphs.reviewer.spending import check_budget, left_for, spent_in
+from graphs.reviewer.spending import check_budget, review_limits, spent_in
 from graphs.reviewer.state import State
 from graphs.tool_watching import watched
 from traces.plain_json import read_file, write_file
@@ -34,12 +33,12 @@ async def review(state: State) -> Command[Literal["check", "settle", "finish"]]:
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="check")
     try:
-        limits = await asyncio.to_thread(_limits, search, folder, done[:asked])
+        limits = await asyncio.to_thread(review_limits, search, folder)
         ended = await _review(search, state, folder, limits)
         await asyncio.to_thread(_keep, folder, done[:asked], ended)
         tell("reviewed", name=name, finished=ended.finished, reason=ended.reason)
         if not ended.finished:
-            await asyncio.to_thread(lambda: check_budget(search, spent_in(folder)))
+            await asyncio.to_thread(lambda: check_budget(search, spent_in(search, folder)))
     except BudgetReached as reached:
         return over_budget(reached)
     if not ended.finished:
@@ -67,21 +66,6 @@ async def _review(search: Search, state: State, folder: AttemptFolder, limits: R
         state["attempt"],
         f"{search.folder.path.name} {state['attempt']} review",
         lambda: agent.review(workspace, model, faults, limits=limits, round=asked, continues=continues),
-    )
-
-
-def _limits(search: Search, folder: AttemptFolder, done: list[dict[str, Any]]) -> ReviewLimits:
-    """What is left for this message; what it has spent already, should it go on, counts against that."""
-    write_file(folder.reviews, done)
-    spent = spent_in(folder)
-    check_budget(search, spent)
-    left = left_for(search, spent)
-    return ReviewLimits(
-        calls=left.get("calls"),
-        tokens=left.get("tokens"),
-        cost=left.get("cost"),
-        minutes=left.get("minutes"),
-        price=read_prices(search.context.prices).get(search.reviewer_model),
     )
 
 

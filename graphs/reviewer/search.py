@@ -12,13 +12,14 @@ from graphs.evaluation.scores import Pair
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent.ceilings import parse_ceilings
 from graphs.inner_agent.context import SettingsError, validated
-from graphs.input_types import check_input
+from graphs.input_types import asked_for, check_input, check_least, check_tasks_of
 from graphs.reviewer.context import Context
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule
 from graphs.reviewer.state import Input
+from graphs.taking_up import reading
 from traces import RunFolder, read_run
-from worlds import UnknownWorld, world_entry
+from worlds import world_entry
 
 DEFAULTS: dict[str, Any] = {
     "model": "scripted",
@@ -110,28 +111,26 @@ def read_search(out: str | Path) -> Search:
     found = read_run(folder)
     if found is None:
         raise SettingsError(f"{folder.path} holds no search: there is no {folder.run.name} in it.")
-    kept = found["configuration"]
     known = {one.name for one in dataclasses.fields(Context)}
-    context = Context(**{name: value for name, value in kept["settings"].items() if name in known})
-    return Search(folder=folder, context=context, digest=kept["scaffold_digest"], **kept["search"])
+    with reading(folder.run):
+        kept = found["configuration"]
+        context = Context(**{name: value for name, value in kept["settings"].items() if name in known})
+        return Search(folder=folder, context=context, digest=kept["scaffold_digest"], **kept["search"])
 
 
 def search_settings(given: Input, context: Context | None) -> tuple[dict[str, Any], Context]:
     """The fields of `Search` that `given` asks for, and the context, checked. Raises SettingsError or UnknownWorld."""
     check_input(Input, given)
     entry = world_entry(given["world"])
-    asked = {name: value for name, value in given.items() if value is not None and name in Input.__annotations__}
-    settings: dict[str, Any] = {**DEFAULTS, "tasks": list(entry.tasks), "seeds": list(entry.seeds), **asked}
-    settings = {name: value for name, value in settings.items() if name not in ("out", "resume")}
+    settings = asked_for(Input, given, {**DEFAULTS, "tasks": list(entry.tasks), "seeds": list(entry.seeds)})
     settings["gate"] = str(settings["gate"])
-    for name in ("tasks", "seeds", "holdout_seeds"):
+    check_tasks_of(entry, settings["tasks"])
+    for name in ("seeds", "holdout_seeds"):
         values = settings[name]
         if len(set(values)) != len(values):
             raise SettingsError(f"The {name} name one twice: {', '.join(map(str, values))}.")
-    if unknown := [task for task in settings["tasks"] if task not in entry.tasks]:
-        raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
-    if not settings["tasks"] or not settings["seeds"]:
-        raise SettingsError("A search needs at least one task and one seed to judge by.")
+    if not settings["seeds"]:
+        raise SettingsError("A search needs at least one seed to judge by.")
     if shared := sorted(set(settings["seeds"]) & set(settings["holdout_seeds"])):
         raise SettingsError(
             f"The seed {shared[0]} is both a gate seed and a hold-out seed: a hold-out seed must never have been "
@@ -145,9 +144,7 @@ def search_settings(given: Input, context: Context | None) -> tuple[dict[str, An
 
 
 def _check_numbers(settings: dict[str, Any]) -> None:
-    for name, least in (("versions", 1), ("attempts", 1), ("continuations", 0), ("seed", 0), ("concurrency", 1)):
-        if settings[name] < least:
-            raise SettingsError(f"{name} must be at least {least}, not {settings[name]}.")
+    check_least(settings, versions=1, attempts=1, continuations=0, seed=0, concurrency=1)
     if wrong := [seed for seed in (*settings["seeds"], *settings["holdout_seeds"]) if seed < 0]:
         raise SettingsError(f"A seed is a whole number of at least 0, not {wrong[0]}.")
     if not 0.5 <= settings["confidence"] < 1:

@@ -53,5 +53,5 @@ def _record(search: Search, state: State, folder: AttemptFolder) -> LineageRecor
         **measured,
         verdict=verdict if verdict and "differences" in verdict else None,
         changes=found[-1]["changes"] if found else {},
-        spent=spent_in(folder),
+        spent=spent_in(search, folder),
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from graphs.evaluation.spending import spent_playing
-from graphs.inner_agent.ceilings import NAMES
+from graphs.inner_agent.ceilings import NAMES, Price, read_prices
 from graphs.reviewer import lineage
 from graphs.reviewer.budget import Amounts, Budget, Spent, add_up, nothing, spent_before, together
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.search import Search
+from graphs.tool_agent import AgentLimits, spent_on
 from traces import RunFolder
-from traces.plain_json import read_file
 
 
 def budget_of(search: Search, *, whole_only: bool = False) -> Budget:
@@ -17,15 +17,19 @@ def budget_of(search: Search, *, whole_only: bool = False) -> Budget:
     return Budget({} if whole_only else search.attempt_ceilings, search.ceilings)
 
 
-def spent_reviewing(attempt: AttemptFolder) -> Amounts:
-    """What the reviewer spent in the reviews of an attempt that have ended."""
-    reviews = read_file(attempt.reviews) if attempt.reviews.exists() else []
-    return {name: sum(float(one[name] or 0.0) for one in reviews) for name in NAMES}
+def reviewers_price(search: Search) -> Price | None:
+    """What the reviewer's tokens cost; None without a price."""
+    return read_prices(search.context.prices).get(search.reviewer_model)
 
 
-def spent_in(attempt: AttemptFolder) -> Spent:
+def spent_reviewing(search: Search, attempt: AttemptFolder) -> Amounts:
+    """What the reviewer spent on an attempt: its conversation tells, messages that were broken off among it."""
+    return spent_on(attempt.transcript, reviewers_price(search)).amounts()
+
+
+def spent_in(search: Search, attempt: AttemptFolder) -> Spent:
     """What an attempt spent so far."""
-    return {"reviewer": spent_reviewing(attempt), "player": spent_playing(attempt.runs())}
+    return {"reviewer": spent_reviewing(search, attempt), "player": spent_playing(attempt.runs())}
 
 
 def spent_before_it(search: Search) -> Spent:
@@ -61,3 +65,10 @@ def left_for(search: Search, attempt: Spent, run: RunFolder | None = None, *, wh
     """Ceilings for the next piece of work; `run`: an evaluation that may have begun already."""
     resumed = spent_playing([run]) if run is not None and run.run.exists() else None
     return budget_of(search, whole_only=whole_only).left(attempt, add_up(spent_before_it(search), attempt), resumed)
+
+
+def review_limits(search: Search, attempt: AttemptFolder) -> AgentLimits:
+    """What the reviewer's conversation on an attempt may come to. BudgetReached if nothing is left."""
+    spent = spent_in(search, attempt)
+    check_budget(search, spent)
+    return AgentLimits.leaving(left_for(search, spent), attempt.transcript, reviewers_price(search))

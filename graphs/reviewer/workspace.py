@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphs.reviewer import beneath
+from graphs.reviewer.folders import AttemptFolder
 from memory_fs.limits import Limits
 from memory_fs.names import check_vacant, clean_name
 from memory_fs.results import Refused
@@ -73,7 +74,7 @@ class Workspace:
     @property
     def transcript(self) -> Path:
         """The reviewer's conversation, one message per line."""
-        return self.attempt / "review.jsonl"
+        return AttemptFolder(self.attempt).transcript
 
     def folders(self) -> dict[str, Path]:
         """The roots of the tree by virtual name."""

@@ -21,7 +21,11 @@ class Bounds:
     answer_bytes: int = 1024 * 1024
     """One line of the protocol: an answer, or a file to be written. It bounds what parsing it costs us."""
     call_bytes: int = 4 * 1024 * 1024
-    """All lines of one call: it bounds how fast the notebook's journal can be made to grow."""
+    """All lines of one call."""
+    journal_bytes: int = 4 * 1024 * 1024
+    """What its writing may add to the notebook's journal, and beside it …"""
+    step_journal_bytes: int = 32 * 1024
+    """… for each step since the process was started: over the longest episode 3 GB."""
     notebook_requests: int = 1_000
     """Requests to the notebook in one call; the shipped example makes three."""
     printed_bytes: int = 1024 * 1024

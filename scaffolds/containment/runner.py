@@ -50,6 +50,11 @@ class ContainedHooks:
         self._code = code
         self._entry_points = frozenset(entry_points)
         self._maintained = frozenset(maintained)
+        self._bounds = bounds
+        self._steps = 0
+        """Since it was started: each begins with `observe`."""
+        self._written = 0
+        """Into the notebook's journal."""
         try:
             self._talk = Conversation(bounds)
         except CannotContain as error:
@@ -65,6 +70,7 @@ class ContainedHooks:
 
     def observe(self, view: View) -> list[str]:
         """The hooks' notices on a step; empty if they have none."""
+        self._steps += 1
         if "observe" not in self._entry_points:
             return []
         doing = f"observe, step {view.step}"
@@ -78,7 +84,9 @@ class ContainedHooks:
             return
         doing = f"maintain, step {view.step}"
         shown = GuardedNotebook(notebook, self._maintained, MAINTAIN_RULE)
+        before = notebook.journal_bytes
         value = self._ask("hooks.py", doing, "maintain", {"view": _plain(view)}, shown)
+        self._charge("hooks.py", doing, notebook.journal_bytes - before)
         with self._code["hooks.py"].blamed(doing):
             shown.check()
             check_maintained(value)
@@ -100,7 +108,9 @@ class ContainedHooks:
             doing = f"operation {operation.name}"
             shown = guarded(notebook, operation.name, operation.kind)
             given = {"name": operation.name, "arguments": dict(arguments)}
+            before = notebook.journal_bytes
             value = self._ask("operations.py", doing, "operate", given, shown)
+            self._charge("operations.py", doing, notebook.journal_bytes - before)
             with self._code["operations.py"].blamed(doing):
                 shown.check()
             result = self._read("operations.py", doing, _result(), value)
@@ -135,6 +145,18 @@ class ContainedHooks:
             return form.validate_python(value)
         except ValidationError:
             raise self._garbage(file, doing, value) from None
+
+    def _charge(self, file: str, doing: str, written: int) -> None:
+        """Count what the code has added to the journal. HookFailure where that is a flood."""
+        self._written += written
+        most = self._bounds.journal_bytes + self._bounds.step_journal_bytes * self._steps
+        if self._written > most:
+            self._talk.close()
+            what = (
+                f"it has written {self._written:,} bytes into the notebook's history; by now {most:,} are allowed: "
+                "write what has changed"
+            )
+            raise HookFailure(f"{self._code[file].path}: {doing}: {what}", kind="output")
 
     def _garbage(self, file: str, doing: str, value: object) -> HookFailure:
         self._talk.close()

@@ -35,7 +35,7 @@ def test_a_forged_one_is_not(dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "postprocess.json").write_bytes((dataset.parent / "postprocess.json").read_bytes())
     done = CliRunner().invoke(app, ["certify", str(forged)])
     assert done.exit_code == 1
-    assert "not certified: 1 faults" in done.output
+    assert "not certified: 1 fault\n" in done.output
 
 
 def test_seeds_may_be_named_that_no_example_may_come_from(dataset: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -180,10 +181,25 @@ def test_hidden_texts_are_sent_nowhere_but_outcomes_are(
 
 
 def test_a_run_that_is_none_and_a_text_that_cannot_be_hidden_are_our_errors(tmp_path: Path, automem: Automem) -> None:
-    with pytest.raises(ValueError, match=r"no run\.json"):
+    with pytest.raises(ValueError, match=r"no run\.json: name the folder of an evaluation, as automem eval"):
         automem("push", str(tmp_path))
     (tmp_path / "run.json").write_text("{}")
     assert automem("push", str(tmp_path), "--hide", "secrets")[0] == 2
+
+
+def test_a_run_of_loop_2_stands_for_its_training_episodes_and_one_of_loop_1_for_none(
+    run: RunFolder, server: LangSmithServer, automem: Automem, tmp_path: Path
+) -> None:
+    (tmp_path / "loop2").mkdir()
+    (tmp_path / "loop2" / "specialize.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"loop2/collect holds no run\.json"):
+        automem("pull", str(tmp_path / "loop2"))
+    shutil.copytree(run.path, tmp_path / "loop2" / "collect")
+    automem("push", str(tmp_path / "loop2"))
+    assert "loop2/collect/feedback.jsonl" in automem("pull", str(tmp_path / "loop2"))[1]
+    shutil.copytree(run.path, tmp_path / "loop1" / "evaluations" / "v0")
+    with pytest.raises(ValueError, match=r"loop1 holds no run\.json: .*, such as .*loop1/evaluations/v0\."):
+        automem("pull", str(tmp_path / "loop1"))
 
 
 def _given(

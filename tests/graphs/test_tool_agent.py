@@ -14,7 +14,7 @@ from puppet_agent import PuppetAgent, puppet_agent
 
 from chat_models import ConfigurationError, ProviderFailure, Retry, chat_model
 from graphs.inner_agent.ceilings import Price
-from graphs.tool_agent import spent_on
+from graphs.tool_agent import AgentLimits, spent_on
 from graphs.tool_transcript import Transcript
 from traces import TraceDamaged, TraceFailure
 
@@ -142,6 +142,16 @@ def test_what_was_finished_is_not_asked_again_and_the_next_message_follows_it(de
     assert spent_on(desk.transcript).calls == 3
 
 
+def test_a_limit_counts_the_whole_conversation_and_what_was_spent_before_a_failure_once(desk: Desk) -> None:
+    with pytest.raises(ProviderFailure):
+        desk.run(puppet_agent(noted("a"), noted("b"), ConnectionError("gone")))
+    limits = AgentLimits.leaving({"calls": 1}, desk.transcript, None)
+    assert limits.calls == 3
+    assert desk.run(puppet_agent("done"), calls=limits.calls).finished
+    more = desk.run(puppet_agent(), message="more", calls=limits.calls)
+    assert (more.finished, more.reason) == (False, "the agent's ceiling of 3 model calls is reached")
+
+
 @pytest.mark.parametrize("cut", range(1, 7))
 def test_killed_after_any_line_it_goes_on_and_ends_the_same(desk: Desk, cut: int) -> None:
     whole = puppet_agent(noted("a", "b"), noted("c"), "done")
@@ -182,9 +192,9 @@ def test_a_limit_ends_it_cleanly_and_it_can_go_on_with_a_higher_one(
     assert desk.done == ["a", "b"]
 
 
-def test_a_limit_counts_for_each_message_anew(desk: Desk) -> None:
+def test_turns_count_for_each_message_anew(desk: Desk) -> None:
     for message in ("one", "two", "three"):
-        assert desk.run(puppet_agent(noted("a"), "done"), message=message, turns=2, tokens=250).finished
+        assert desk.run(puppet_agent(noted("a"), "done"), message=message, turns=2).finished
 
 
 def test_an_empty_or_cut_reply_is_no_answer(desk: Desk) -> None:

@@ -63,11 +63,11 @@ def test_along_a_walk_it_knows_where_it_is_and_what_it_has_not_seen(seed: int) -
 
 def test_a_low_vital_is_told_with_the_nearest_place_where_it_can_be_mended() -> None:
     lookout = Lookout()
-    lookout.told(view(1, meadow("cow 4 steps to your west", food=5), None))
+    lookout.told(view(1, meadow("cow 4 steps to your west", food=6), None))
     for step in range(2, 8):
-        told = lookout.told(view(step, meadow(food=5), "Move East"))
-    assert told[-1] == "food is down to 5: cow last seen 10 west, 6 steps ago."
-    assert not any("cow" in one for one in lookout.told(view(8, meadow(food=6), "Noop")))
+        told = lookout.told(view(step, meadow(food=6), "Move East"))
+    assert told[-1] == "food is down to 6: cow last seen 10 west, 6 steps ago."
+    assert not any("cow" in one for one in lookout.told(view(8, meadow(food=7), "Noop")))
 
 
 def test_what_is_no_longer_where_it_was_is_forgotten() -> None:

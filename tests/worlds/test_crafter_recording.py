@@ -126,6 +126,41 @@ def test_what_was_last_seen_too_far_away_is_not_worth_the_way() -> None:
     assert acted(MEADOW, told.format("30 east")) == acted(MEADOW, told.format("30 south"))
 
 
+def test_the_more_it_lacks_the_further_it_goes_for_what_a_notice_tells_of() -> None:
+    """While it is not yet hungry not so far; then any way, rather than over land not seen."""
+    told = "food is down to {}: cow last seen 20 {}, 9 steps ago."
+    unseen = "Land not seen yet: past grass 2 north; past stone 9 west."
+    for food, heeds in ((6, False), (5, True), (2, True)):
+        hungry = MEADOW.replace("food: 8", f"food: {food}")
+        ways = {way: acted(hungry, f"{unseen}\n- {told.format(food, way)}") for way in ("east", "south")}
+        assert (ways == {"east": "Move East", "south": "Move South"}) is heeds
+
+
+@pytest.mark.parametrize(("food", "move"), [(5, ""), (4, "Move South")])
+def test_with_a_cow_in_its_notes_it_goes_where_a_notice_tells_when_that_becomes_urgent(food: int, move: str) -> None:
+    hungry = MEADOW.replace("food: 8", f"food: {food}")
+    told = f"food is down to {food}: cow last seen {{}}, 9 steps ago."
+    notes = "step 59: at 32,32 facing north; cow 32,42"
+    south, nowhere = acted(hungry, told.format("20 south"), notes=notes), acted(hungry, "Nothing.", notes=notes)
+    assert south == (move or nowhere)
+
+
+def test_starving_it_goes_to_the_nearer_of_what_it_noted_and_what_it_is_told() -> None:
+    starving = MEADOW.replace("food: 8", "food: 1")
+    notes = "step 59: at 32,32 facing north; cow {}"
+    told = "food is down to 1: cow last seen 9 east, 9 steps ago."
+    assert acted(starving, told, notes=notes.format("32,50")) == "Move East"
+    assert acted(starving, told, notes=notes.format("32,38")) == "Move South"
+
+
+def test_before_a_night_it_fills_up_where_a_notice_tells() -> None:
+    """An hour before dusk, with what it would not go for at noon."""
+    told = "food is down to 6: cow last seen 18 {}, 9 steps ago."
+    evening = MEADOW.replace("food: 8", "food: 6")
+    ways = [acted(evening, told.format(way), step=120) for way in ("east", "south")]
+    assert ways == ["Move East", "Move South"]
+
+
 def test_a_ripe_plant_is_eaten_and_one_further_off_gone_for() -> None:
     plant = seen("grass 1 step to your west", "plant 1 step to your north", front="plant")
     assert acted(plant, "The plant 1 north is ripe: it can be eaten.") == "Do"

@@ -219,7 +219,7 @@ def test_a_wording_is_an_option_of_the_world() -> None:
         world.close()
     assert [text.count("steps away") > 0 for text in texts] == [True, False, True]
     assert len(set(texts)) == 3
-    with pytest.raises(UnknownWorld, match="There is no wording of world 'nethack' 'papers'; did you mean paper"):
+    with pytest.raises(UnknownWorld, match="There is no wording 'papers' of world 'nethack'; did you mean paper"):
         make_world("nethack", wording="papers")
-    with pytest.raises(UnknownWorld, match="There is no option of world 'crafter' 'wording'; there are: none"):
+    with pytest.raises(UnknownWorld, match="There is no option 'wording' of world 'crafter'; there are: none"):
         make_world("crafter", wording="paper")

@@ -97,8 +97,8 @@ def test_the_games_engine_is_not_loaded_before_its_world_is_made() -> None:
     [
         ("crafted", None, "There is no world 'crafted'; did you mean crafter?"),
         ("zzz", None, "There is no world 'zzz'; there are: crafter, vault, nethack, minihack."),
-        ("vault", "one-dor", "There is no task of world 'vault' 'one-dor'; did you mean one-door"),
-        ("crafter", "easy", "There is no task of world 'crafter' 'easy'; there are: default."),
+        ("vault", "one-dor", "There is no task 'one-dor' of world 'vault'; did you mean one-door"),
+        ("crafter", "easy", "There is no task 'easy' of world 'crafter'; there are: default."),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name: str, task: str | None, sentence: str) -> None:
@@ -170,14 +170,14 @@ def test_options_reach_the_world_and_are_checked_before(install: Install, tmp_pa
     (tmp_path / "their_lamp.py").write_text(textwrap.dedent(OPTIONS))
     assert make_world("lamp").reset(seed=1)[0]["long"] == "red"
     assert make_world("lamp", **world_entry("lamp").protocol).reset(seed=1)[0]["long"] == "green"
-    with pytest.raises(UnknownWorld, match="no colour of world 'lamp' 'gren'; did you mean green"):
+    with pytest.raises(UnknownWorld, match="no colour 'gren' of world 'lamp'; did you mean green"):
         make_world("lamp", colour="gren")
-    with pytest.raises(UnknownWorld, match="no option of world 'lamp' 'color'; did you mean colour"):
+    with pytest.raises(UnknownWorld, match="no option 'color' of world 'lamp'; did you mean colour"):
         make_world("lamp", color="red")
 
 
 def test_an_entrys_protocol_must_be_among_its_options() -> None:
-    with pytest.raises(UnknownWorld, match="no size of world 'odd' 'huge'"):
+    with pytest.raises(UnknownWorld, match="no size 'huge' of world 'odd'"):
         WorldEntry("odd", "", ("a",), (1,), 5, "a:b", options={"size": ("small",)}, protocol={"size": "huge"})
 
 

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 from lora_stub import LoraStub
 from specializing import ROOT, Specializing
 from tiny_model import make_adapter, make_tiny_model
 
+from graphs.curator import Context
+from graphs.curator.laying_out import lay_out
+from graphs.curator.spending import curator_limits, spent
+from graphs.tool_transcript import Transcript
 from traces import RunFolder, read_results
 from training.errors import TrainingError, TrainingFailure
 
@@ -140,8 +145,21 @@ def test_a_spent_budget_ends_the_run_and_a_higher_one_goes_on(tmp_path: Path, ti
     told = run.go(ceilings={"calls": 20})
     assert told.output["ended"] == "the run's ceiling of 20 model calls is reached."
     assert run.ledger() == []
+    assert run.go(resume=True, ceilings={}).output == told.output
     later = run.go(resume=True, ceilings={"calls": 100_000})
     assert later.output["winner"] == "1a"
+
+
+def test_a_curator_that_goes_on_is_not_charged_twice_for_what_it_has_spent(tmp_path: Path, tiny: Path) -> None:
+    described = Specializing(tmp_path, tiny, ceilings={"calls": 10})
+    run = lay_out(described.given, Context(**described.context))  # type: ignore[arg-type]  # the fields of its input
+    conversation = run.folder.iteration(1).transcript
+    with Transcript(conversation) as talk:
+        talk.begin("be good", "curate")
+        for text in ("one", "two", "three", "four", "five", "six"):
+            talk.append(AIMessage(text))
+    assert spent(run)["calls"] == 6
+    assert curator_limits(run, conversation).calls == 10
 
 
 def test_a_served_base_answers_as_itself_and_as_its_specialists(tmp_path: Path, tiny: Path, adapter: Path) -> None:

@@ -51,6 +51,7 @@ def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
         ({"final_seeds": [-1]}, {}, "at least 0"),
         ({"recipe": "papers-best"}, {}, "There is no recipe 'papers-best'"),
         ({"recipe": "none/such.toml"}, {}, "none/such.toml cannot be read"),
+        ({"launcher": ["none-such", "-m"]}, {}, "There is no program 'none-such' here"),
         ({"base": "scripted"}, {}, "no weights that an adapter can be trained on"),
         ({"base": "embedded+weights=/none/such"}, {}, "holds no model"),
         ({"base": "vllm:none such"}, {}, "--base-url"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
-from puppet_reviewer import helps
+from openai_stub import status
+from puppet_reviewer import helps, rewords
 from searching import searching
 
+from chat_models import ProviderFailure
 from graphs.inner_agent.context import SettingsError
 from graphs.reviewer import Input, open_search
 
@@ -19,6 +22,13 @@ def test_a_search_whose_budget_ended_it_before_its_start_was_played_goes_on_with
         search.go(resume=True, ceilings={"calls": 100_000})
     assert search.statuses() == [("v1.a1", "accepted")]
     assert [record.name for record in search.lineage()] == ["end 1", "v0", "v1.a1", "end 2"]
+
+
+def test_a_budget_that_is_not_named_again_stays(tmp_path: Path) -> None:
+    with searching(tmp_path, helps()) as search:
+        ended = search.go(ceilings={"calls": 10}).output["ended"]
+        assert search.go(resume=True, ceilings={}, holdout_seeds=[]).output["ended"] == ended
+    assert "ceiling of 10 model calls" in ended
 
 
 def test_fresh_seeds_that_a_budget_broke_off_are_played_to_their_end_before_the_gate_judges_them(
@@ -44,7 +54,25 @@ def test_an_evaluation_that_was_broken_off_has_no_mean_and_is_shown_to_no_review
     assert (stopped.mean, stopped.evaluation, stopped.episodes) == (None, None, 0)
 
 
-def test_a_search_that_another_process_drives_keeps_its_settings(tmp_path: Path) -> None:
+def test_what_a_broken_off_review_spent_is_in_the_lineage_even_if_the_faults_are_other_ones_then(
+    tmp_path: Path,
+) -> None:
+    looks_on = [[("list_episodes", {"run": "incumbent"})]] * 5
+    with searching(tmp_path, rewords(1), looks_on, helps(2)) as search:
+        answers = search.server.default
+        search.server.script(answers, answers, answers, status(400))  # in the first round, then one call of the second
+        with pytest.raises(ProviderFailure):
+            search.go()
+        found = search.run / "attempts" / "v1.a1" / "check.json"
+        (round_0,) = json.loads(found.read_text())
+        found.write_text(json.dumps([{**round_0, "faults": ["The same in other words."]}]))
+        search.go(resume=True)
+    assert search.statuses() == [("v1.a1", "accepted")]
+    assert len(search.puppet.asked) == 3
+    assert search.lineage()[1].spent["reviewer"]["calls"] == 2 + 1 + 3
+
+
+def test_a_search_that_another_run_drives_keeps_its_settings(tmp_path: Path) -> None:
     with searching(tmp_path, helps(), approve=True) as search:
         search.go()
         kept = (search.run / "evolve.json").read_bytes()
@@ -56,6 +84,6 @@ def test_a_search_that_another_process_drives_keeps_its_settings(tmp_path: Path)
                 async with open_search(other, search.context):
                     pass
 
-        with pytest.raises(SettingsError, match="Another process drives"):
+        with pytest.raises(SettingsError, match="Another run drives"):
             asyncio.run(both())
         assert (search.run / "evolve.json").read_bytes() == kept

@@ -1,0 +1,125 @@
+"""What a new user may give the outer loops by mistake: each ends in one sentence that says what, where, what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny_model import make_tiny_model
+
+from cli.app import main
+from traces.records import FORMAT
+
+Run = Callable[..., tuple[int, str]]
+PLAYED = ["--world", "vault", "--task", "one-door"]
+SEARCH = ["evolve", *PLAYED, "--model", "scripted", "--reviewer-model", "scripted", "--seeds", "1", "--versions", "1"]
+BRIEF = [*SEARCH, "--attempts", "1", "--continuations", "0"]
+TRAINING = ["specialize", *PLAYED, "--base", "embedded+weights=tiny"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture
+def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path) -> Run:
+    """Run a command in this process, in a folder with nothing but a model: exit status, and what it said on stderr."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").symlink_to(tiny)
+    capsys.readouterr()
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        return code, capsys.readouterr().err.strip()
+
+    return run
+
+
+@pytest.mark.parametrize("loop", [SEARCH, TRAINING])
+def test_a_file_where_the_run_folder_should_be(automem: Run, loop: list[str]) -> None:
+    Path("notes").write_text("mine")
+    assert automem(*loop, "--out", "notes") == (
+        2,
+        "automem: notes is a file, and a folder is needed: give another --out.",
+    )
+    code, said = automem(*loop, "--out", "notes/run")
+    assert code == 1
+    assert "a file stands where a folder is needed: move it or choose another --out" in said
+    assert Path("notes").read_text() == "mine"
+
+
+@pytest.mark.parametrize("loop", [SEARCH, TRAINING])
+def test_a_folder_of_something_else_is_left_alone(automem: Run, loop: list[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/notes").write_text("mine")
+    code, said = automem(*loop, "--out", "mine")
+    assert code == 2
+    assert said.startswith("automem: mine holds something that is no ")
+    assert [path.name for path in Path("mine").iterdir()] == ["notes"]
+
+
+def test_a_served_agent_without_its_address_is_told_the_option_that_gives_it(automem: Run) -> None:
+    given = ["--reviewer-model", "vllm:x", "--base-url", "http://127.0.0.1:9/v1"]
+    assert "vllm:x needs --reviewer-base-url" in automem(*SEARCH, "--out", "run", *given)[1]
+    assert "vllm:x needs --curator-base-url" in automem(*TRAINING, "--out", "run", "--curator-model", "vllm:x")[1]
+
+
+@pytest.mark.parametrize(("loop", "file"), [(SEARCH, "evolve.json"), (TRAINING, "specialize.json")])
+def test_damaged_settings_are_restored_or_left(automem: Run, loop: list[str], file: str) -> None:
+    Path("run").mkdir()
+    Path("run", file).write_text("{")
+    code, said = automem(*loop, "--out", "run", "--resume")
+    assert (code, said) == (1, f"automem: run/{file} is not JSON: restore it, or choose another --out")
+    Path("run", file).write_text(json.dumps({"format": FORMAT, "configuration": {}}))
+    code, said = automem(*loop, "--out", "run", "--resume")
+    assert code == 1
+    assert said.startswith(f"automem: run/{file} does not hold what it should (")
+
+
+def test_damaged_checkpoints_are_told_and_the_search_goes_on_without_them(automem: Run) -> None:
+    assert automem(*BRIEF, "--out", "run")[0] == 0
+    lineage = Path("run/lineage.jsonl").read_bytes()
+    Path("run/state.sqlite").write_bytes(b"no database at all" * 100)
+    code, said = automem(*BRIEF, "--out", "run", "--resume")
+    assert code == 1
+    assert said.startswith(
+        "automem: run/state.sqlite cannot be used (file is not a database); if it is damaged, remove"
+    )
+    Path("run/state.sqlite").unlink()
+    assert automem(*BRIEF, "--out", "run", "--resume")[0] == 0
+    assert Path("run/lineage.jsonl").read_bytes() == lineage
+
+
+def test_a_ledger_is_a_folder_or_a_file_that_holds_one(automem: Run) -> None:
+    Path("notes").write_text("mine\n")
+    assert automem("ledger", "notes") == (
+        2,
+        "automem: notes:1: no line of a ledger (Invalid JSON: expected value at line 1 column 1).",
+    )
+    assert "holds no ledger" in automem("ledger", "nowhere")[1]
+
+
+def test_a_base_that_is_nowhere_is_not_served(automem: Run) -> None:
+    assert "There is no base '/none/such'" in automem("serve", "--base", "/none/such", "--print-only")[1]
+    Path("empty").mkdir()
+    assert "The folder empty holds no model" in automem("serve", "--base", "empty", "--print-only")[1]
+    assert automem("serve", "--base", "tiny", "--print-only")[0] == 0
+
+
+def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(automem: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.evolve.run_search", interrupted)
+    assert automem(*SEARCH, "--out", "run") == (130, "automem: stopped; the same command with --resume goes on.")
+    monkeypatch.setattr("cli.report_page.build.build", interrupted)
+    assert automem("report", "run") == (130, "automem: stopped.")
