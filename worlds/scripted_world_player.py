@@ -8,7 +8,7 @@ from worlds.scripted_world import CODE_LENGTH
 NOTES_FILE = "codes.md"
 """Where the rules keep door codes: lines such as `red 3 1 4`."""
 ROOMS_FILE = "rooms.md"
-"""Where they keep what they saw at each step, if the notebook has such a file: lines such as `5: locked red door`."""
+"""Where they keep what else they saw, if the notebook has such a file: lines such as `5: empty room`."""
 
 _NOTE = re.compile(r"the (\w+) door opens with ((?:\d ?)+)")
 _DOOR = re.compile(r"a locked (\w+) door")
@@ -19,7 +19,7 @@ _DIALLED = re.compile(r"^Dialled: (.*)$", re.MULTILINE)
 class VaultPolicy:
     """Reads every note, writes its code down in LOG, looks it up in PLAN at the door; without a notebook it guesses.
 
-    In a notebook with a file of rooms it writes down what it sees at every step, and looks back at it on its way.
+    In a notebook with a file of rooms it writes down what else it sees, and looks back at it on its way.
     """
 
     def decide(self, prompt: Prompt) -> list[Decision]:
@@ -34,7 +34,7 @@ def _log(prompt: Prompt, now: str) -> list[Decision]:
         note, sight = _NOTE.search(now), _SIGHT.search(now)
         if note:
             written.append(("append", {"file": NOTES_FILE, "text": f"{note[1]} {note[2].strip()}"}))
-        if sight and _has_rooms(prompt):
+        elif sight and _has_rooms(prompt):
             written.append(("append", {"file": ROOMS_FILE, "text": f"{prompt.step}: {sight[1].split(',')[0]}"}))
     return [*written, ("done", {})]
 

@@ -144,6 +144,8 @@ def test_in_a_notebook_with_a_file_of_rooms_it_notes_what_it_sees_and_looks_back
     door = "a locked red door to the east, with a dial"
     noted = ("append", {"file": "rooms.md", "text": "4: locked red door to the east"})
     assert decided("LOG", door, log, rooms) == [noted, ("done", {})]
+    note = ("append", {"file": "codes.md", "text": "red 3 1 4"})
+    assert decided("LOG", "a note: the red door opens with 3 1 4.", log, rooms) == [note, ("done", {})]
     assert decided("LOG", door, log, "- codes.md (1 lines)") == [("done", {})]
     assert decided("PLAN", "an empty room", plan, rooms) == [("search", {"file": "rooms.md", "keyword": "note"})]
     assert decided("PLAN", door, plan, rooms) == [("search", {"file": "codes.md", "keyword": "red"})]
