@@ -35,7 +35,7 @@ def evolve(
     confidence: e.Confidence = 0.9,
     holdout_seeds: e.HoldoutSeeds = None,
     reevaluate_incumbent: e.Reevaluate = False,
-    approve: e.Approve = False,
+    approve: e.Approve = None,
     seed: outer.Seed = 0,
     ceiling: outer.WholeCeilings = None,
     attempt_ceiling: e.AttemptCeilings = None,
@@ -90,13 +90,14 @@ def evolve(
         gate=gate.value,
         confidence=confidence,
         reevaluate_incumbent=reevaluate_incumbent,
-        approve=approve,
         seed=seed,
         ceilings=o.read_ceilings(ceiling),
         attempt_ceilings=o.read_ceilings(attempt_ceiling),
         concurrency=concurrency,
         resume=resume,
     )
+    if approve is not None:  # else as the search was begun with
+        given["approve"] = approve
     run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 
 

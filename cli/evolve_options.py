@@ -39,5 +39,6 @@ AttemptCeilings: TypeAlias = Annotated[
     list[str] | None, typer.Option("--attempt-ceiling", help="What each attempt may spend, likewise; may be repeated.")
 ]
 Approve: TypeAlias = Annotated[
-    bool, typer.Option("--approve", help="Ask before a candidate is evaluated and before it is adopted.")
+    bool | None,
+    typer.Option("--approve/--no-approve", help="Ask before a candidate is evaluated and before it is adopted."),
 ]

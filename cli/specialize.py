@@ -39,8 +39,8 @@ def specialize(
     iterations: s.Iterations = 5,
     recipe: s.Recipe = None,
     minimum_examples: s.MinimumExamples = None,
-    controls: s.Controls = False,
-    approve: s.Approve = False,
+    controls: s.Controls = None,
+    approve: s.Approve = None,
     seed: outer.Seed = 0,
     launcher: s.Launcher = None,
     train_options: s.TrainOptions = None,
@@ -88,6 +88,8 @@ def specialize(
         "final_seeds": parse_seeds(eval_seeds) if eval_seeds is not None else None,
         "recipe": recipe,
         "minimum_examples": minimum_examples,
+        "controls": controls,
+        "approve": approve,
     }
     given: Any = {
         **{name: value for name, value in optional.items() if value is not None},
@@ -97,8 +99,6 @@ def specialize(
         "curator_model": curator_model,
         "train_seeds": s.seeds_or_number(train_seeds),
         "iterations": iterations,
-        "controls": controls,
-        "approve": approve,
         "seed": seed,
         "launcher": s.words(launcher),
         "train_options": s.words(train_options),

@@ -30,10 +30,13 @@ MinimumExamples: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Fewer are never trained on. (default: the recipe's)")
 ]
 Controls: TypeAlias = Annotated[
-    bool, typer.Option("--controls", help="Final table also: specialist in both roles; one trained on random turns.")
+    bool | None,
+    typer.Option(
+        "--controls/--no-controls", help="Final table also: specialist in both roles; one trained on random turns."
+    ),
 ]
 Approve: TypeAlias = Annotated[
-    bool, typer.Option("--approve", help="Ask before each training and before the final table.")
+    bool | None, typer.Option("--approve/--no-approve", help="Ask before each training and before the final table.")
 ]
 Launcher: TypeAlias = Annotated[
     str | None, typer.Option(help='What starts a training, such as "accelerate launch --config_file FILE".')
