@@ -94,7 +94,7 @@ def test_a_person_answers_at_the_terminal_and_without_an_answer_the_run_waits(
     assert "neither yes nor no" in waits.output
     done = run(options, tmp_path / "run", "--resume", answers="yes\nyes\n")  # it goes on asking, as it was begun
     assert done.exit_code == 0, done.output
-    assert done.output.count("?") >= 2
+    assert "Play the final table" in done.output
     assert "best: 1a" in done.output
 
 
