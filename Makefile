@@ -24,7 +24,7 @@ demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a
 	@$(BIN)/automem demo
 
 test: setup ## Run the test suite (no network, no account; under 6 minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Lint and type-check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

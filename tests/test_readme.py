@@ -8,12 +8,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from openai_stub import OpenAIStub
 from playing import by_turn
 from tiny_model import make_tiny_model
+
+from cli.seeds import parse_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -40,7 +43,7 @@ def test_every_program_of_the_readme_is_covered_here() -> None:
 
 
 SHORTER = {
-    "eval": ["--max-steps", "2"],
+    "eval": ["--max-steps", "2", "--seeds", "42-43"],
     "evolve": ["--max-steps", "8", "--seeds", "42", "--task", "MiniHack-Corridor-R3-v0", "--attempts", "1"],
     "specialize": [
         *("--max-steps", "6", "--train-seeds", "1-2", "--validation-seeds", "3", "--eval-seeds", "4"),
@@ -56,11 +59,13 @@ def test_the_automem_commands_of_the_readme_run_one_after_the_other(tmp_path: Pa
     tiny = make_tiny_model(tmp_path / "tiny")
     tiny_base = ["--base", f"embedded+weights={tiny}+dtype=float32+tokens=8"]
     for command in commands("automem"):
+        for seeds in (word for option, word in pairwise(command) if option.endswith("seeds")):
+            assert parse_seeds(seeds), f"what is shortened can be read: {command}"
         words = [word.replace("http://HOST:8000/v1", server.url) for word in command[1:]]
         words += SHORTER.get(words[0], []) + (tiny_base if words[0] == "specialize" else [])
         ended = subprocess.run([automem, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
         assert ended.returncode == 0, f"{words}: {ended.stderr}{ended.stdout[-2_000:]}"
-    assert json.loads((tmp_path / "runs/v0/summary.json").read_text())["overall"]["n"] == 10
+    assert json.loads((tmp_path / "runs/v0/summary.json").read_text())["overall"]["n"] == 2
     assert (tmp_path / "runs/adopted/scaffold.toml").is_file()
     assert "<html" in (tmp_path / "replay.html").read_text()
     assert (tmp_path / "runs/report/report.md").is_file()

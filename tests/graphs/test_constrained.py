@@ -28,32 +28,39 @@ def stub() -> Iterator[OpenAIStub]:
         yield server
 
 
-def outcomes(tmp_path: Path, thread: str) -> list[str]:
-    steps = steps_of(tmp_path, thread)
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory, spec: str) -> Path:
+    """Where a constrained episode was played, in the thread "held"."""
+    folder = tmp_path_factory.mktemp("held")
+    play(folder, 2, thread="held", model=spec, constrained=True)
+    return folder
+
+
+def outcomes(folder: Path, thread: str) -> list[str]:
+    steps = steps_of(folder, thread)
     return [facts.outcome for step in steps for talk in step.conversations for facts in talk.operations]
 
 
-def test_a_constrained_episode_holds_no_mistake_and_an_unconstrained_one_little_else(tmp_path: Path, spec: str) -> None:
-    play(tmp_path, 2, thread="held", model=spec, constrained=True)
+def test_a_constrained_episode_holds_no_mistake_and_an_unconstrained_one_little_else(
+    tmp_path: Path, held: Path, spec: str
+) -> None:
     play(tmp_path, 2, thread="free", model=spec)
-    assert "mistake" not in outcomes(tmp_path, "held")
-    assert outcomes(tmp_path, "held")
+    assert "mistake" not in outcomes(held, "held")
+    assert outcomes(held, "held")
     assert outcomes(tmp_path, "free").count("mistake") > 5
 
 
-def test_a_constrained_episode_can_be_repeated(tmp_path: Path, spec: str) -> None:
-    for thread in ("one", "two"):
-        play(tmp_path, 2, thread=thread, model=spec, constrained=True)
+def test_a_constrained_episode_can_be_repeated(tmp_path: Path, held: Path, spec: str) -> None:
+    play(tmp_path, 2, thread="again", model=spec, constrained=True)
     said = [
-        [talk.messages for step in steps_of(tmp_path, thread) for talk in step.conversations]
-        for thread in ("one", "two")
+        [talk.messages for step in steps_of(folder, thread) for talk in step.conversations]
+        for folder, thread in ((held, "held"), (tmp_path, "again"))
     ]
     assert said[0] == said[1]
 
 
-def test_the_run_records_that_it_was_constrained(tmp_path: Path, spec: str) -> None:
-    play(tmp_path, 1, model=spec, constrained=True)
-    recorded = read_run(RunFolder(folder_of(tmp_path).path.parents[3]))
+def test_the_run_records_that_it_was_constrained(held: Path) -> None:
+    recorded = read_run(RunFolder(folder_of(held, "held").path.parents[3]))
     assert recorded is not None
     assert recorded["configuration"]["settings"]["constrained"] is True
 

@@ -20,18 +20,23 @@ def played(folder: EpisodeFolder) -> list[Any]:
         return [(r.step, r.action, r.observation, r.reward, r.notices, r.revision) for r in reader]
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What is played where nothing happens to the server."""
+    folder = tmp_path_factory.mktemp("whole")
+    with dev_server(folder) as server:
+        end = server.run(server.thread(), "inner_agent", {**EPISODE, "steps": 40})
+    return played(EpisodeFolder(folder / end["episode"]))
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_thread_goes_on_after_its_server_is_gone(tmp_path: Path, how: signal.Signals) -> None:
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "broken").mkdir()
-    with dev_server(tmp_path / "whole") as server:
-        whole = server.run(server.thread(), "inner_agent", {**EPISODE, "steps": 40})
-    server = DevServer(tmp_path / "broken")
+def test_a_thread_goes_on_after_its_server_is_gone(tmp_path: Path, whole: list[Any], how: signal.Signals) -> None:
+    server = DevServer(tmp_path)
     try:
         thread = server.thread()
         server.run(thread, "inner_agent", {**EPISODE, "steps": 6})
         server.post(f"/threads/{thread}/runs", {"assistant_id": "inner_agent", "input": {**EPISODE, "steps": 34}})
-        folder = next(iter(RunFolder(tmp_path / "broken" / "runs" / "threads" / thread).episodes()))
+        folder = next(iter(RunFolder(tmp_path / "runs" / "threads" / thread).episodes()))
         for _ in range(400):  # until the second run is under way
             with TraceReader(folder) as reader:
                 if len(reader) > 8:
@@ -40,7 +45,7 @@ def test_a_thread_goes_on_after_its_server_is_gone(tmp_path: Path, how: signal.S
         server.stop(how)
     finally:
         server.stop(signal.SIGKILL)
-    with dev_server(tmp_path / "broken") as server:
+    with dev_server(tmp_path) as server:
         # A killed server has forgotten its threads: the same id brings the episode back. One that was asked to stop
         # remembers, and takes up the interrupted run by itself.
         server.post("/threads", {"thread_id": thread, "if_exists": "do_nothing"})
@@ -49,5 +54,5 @@ def test_a_thread_goes_on_after_its_server_is_gone(tmp_path: Path, how: signal.S
         end = server.run(thread, "inner_agent", {**EPISODE, "steps": 1})
         if end["step"] < 41:
             end = server.run(thread, "inner_agent", {**EPISODE, "steps": 41 - end["step"]})
-    steps = played(EpisodeFolder(tmp_path / "broken" / end["episode"]))
-    assert steps[:40] == played(EpisodeFolder(tmp_path / "whole" / whole["episode"]))
+    assert len(whole) == 40
+    assert played(EpisodeFolder(tmp_path / end["episode"]))[:40] == whole

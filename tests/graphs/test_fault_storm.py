@@ -13,7 +13,7 @@ from graphs.evaluation import graph
 from graphs.inner_agent.context import Context
 from traces import RunFolder, TraceReader
 
-EPISODES, STEPS = 100, 6
+EPISODES, STEPS = 100, 3
 WAYS = (
     status(500),
     status(503, "overloaded"),

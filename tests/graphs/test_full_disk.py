@@ -8,36 +8,43 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.app import app
 from traces import RunFolder, TraceReader
 
 EVAL = ["eval", "--world", "vault", "--task", "six-doors", "--seeds", "42", "--model", "scripted", "--quiet"]
 
 
-def automem(*words: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+def full_disk(*words: str, largest_file: int) -> subprocess.CompletedProcess[str]:
     """Run the command line; no file may grow beyond `largest_file` bytes, as on a disk with just that much left."""
 
     def limit() -> None:
-        if largest_file is not None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
 
     command = [str(Path(sys.executable).with_name("automem")), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "whole"
+    assert CliRunner().invoke(app, [*EVAL, "--out", str(out)]).exit_code == 0
+    return out
+
+
 @pytest.mark.parametrize("largest_file", [6_000, 20_000, 33_000])
 def test_an_episode_that_met_a_full_disk_goes_on_and_ends_as_if_nothing_had_happened(
-    tmp_path: Path, largest_file: int
+    tmp_path: Path, whole: Path, largest_file: int
 ) -> None:
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert automem(*EVAL, "--out", str(whole)).returncode == 0
-    failed = automem(*EVAL, "--out", str(cut), largest_file=largest_file)
+    cut = tmp_path / "cut"
+    failed = full_disk(*EVAL, "--out", str(cut), largest_file=largest_file)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stderr
     assert "failed at step" in failed.stdout
     steps = RunFolder(cut).episode("vault", "six-doors", 42).steps.read_bytes()
-    gone_on = automem(*EVAL, "--out", str(cut), "--resume")
-    assert gone_on.returncode == 0, gone_on.stdout
+    gone_on = CliRunner().invoke(app, [*EVAL, "--out", str(cut), "--resume"])
+    assert gone_on.exit_code == 0, gone_on.output
     folders = [RunFolder(path).episode("vault", "six-doors", 42) for path in (whole, cut)]
     assert folders[1].steps.read_bytes().startswith(steps[: steps.rfind(b"\n") + 1])
     played = []

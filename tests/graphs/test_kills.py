@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from killed_runs import play
 
 from traces import RunFolder, TraceReader
 
@@ -48,7 +49,7 @@ def everything(out: Path, world: str, task: str, seed: int) -> dict[str, Any]:
 def test_a_run_killed_at_random_instants_ends_like_an_undisturbed_one(
     tmp_path: Path, world: str, task: str, steps: int, kills: int
 ) -> None:
-    run_with_kills(tmp_path / "whole", 0, 0, world, task, steps)
+    play(tmp_path / "whole", world, task, steps)
     killed = run_with_kills(tmp_path / "killed", 7, kills, world, task, steps)
     assert killed >= {"six-doors": 25, "three-doors": 20, "default": 8}[task]  # 50 and more in all
     for seed in (1, 2):

@@ -9,6 +9,7 @@ EVENT, which dies as soon as it sees one of that kind, and a last one that goes 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ def main() -> None:
         import_module(module)
     # Made once and kept: setting up TLS takes longer than all else.
     agent_model(given["reviewer_model"], "reviewer", given["world"], context.reviewer_base_url)
+    gc.freeze()
     for fatal in (*sys.argv[2:], None):
         child = os.fork()
         if child == 0:

@@ -7,6 +7,7 @@ As a program it drives a run that is described in a file, and kills itself at th
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -144,6 +145,7 @@ def main() -> None:
     import chat_models.embedded_engine  # noqa: F401
 
     torch.set_num_threads(1)
+    gc.freeze()
     described = json.loads(Path(sys.argv[1]).read_text())
     kills = [tuple(words) for words in described["kills"]]
     while True:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from specializing import Specializing, Told
 from tiny_model import make_tiny_model
+from warm_training import warm_launcher
 
 from traces import RunFolder, TraceReader, read_results
 from training.certificate import certify
@@ -22,8 +24,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Specializing, Told]:
-    run = Specializing(tmp_path_factory.mktemp("whole"), tiny, iterations=2, controls=True)
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    with warm_launcher(str(tmp_path_factory.mktemp("warm"))) as words:
+        yield words
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path, launcher: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Specializing, Told]:
+    run = Specializing(tmp_path_factory.mktemp("whole"), tiny, launcher=launcher, iterations=2, controls=True)
     return run, run.go()
 
 
@@ -137,14 +145,14 @@ def test_a_finished_run_repeats_nothing(whole: tuple[Specializing, Told]) -> Non
 
 
 def test_a_run_killed_at_every_node_ends_like_an_undisturbed_one(
-    whole: tuple[Specializing, Told], tiny: Path, tmp_path: Path
+    whole: tuple[Specializing, Told], tiny: Path, launcher: list[str], tmp_path: Path
 ) -> None:
     kills = [
         *(("began", 0), ("episode", 9), ("candidates", 0), ("episode", 5), ("recorded", 0), ("iteration", 0)),
         *(("tool", 7), ("curated", 0), ("certified", 0), ("training", 3), ("trained", 0), ("episode", 4)),
         *(("played", 0), ("recorded", 0), ("episode", 4), ("played", 0), ("final", 0)),
     ]
-    run, (undisturbed, _) = Specializing(tmp_path, tiny), whole
+    run, (undisturbed, _) = Specializing(tmp_path, tiny, launcher=launcher), whole
     ended = run.through(kills, tmp_path / "killed.json")
     assert ended.returncode == 0, ended.stderr
     ours, theirs = rows(run), rows(undisturbed)

@@ -43,6 +43,7 @@ def quick(tmp_path: Path, tiny: Path, adapter: Path, mode: str = "works", **give
     launcher = [sys.executable, str(QUICK), str(adapter), mode]
     few = {"train_seeds": [1, 2], "validation_seeds": [11], "final_seeds": [21], "minimum_examples": 4}
     run = Specializing(tmp_path, tiny, launcher=launcher, **{**few, **given})
+    run.context["max_steps"] = 9
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(recipe.read_text().replace("minimum_examples = 8", "minimum_examples = 4"))
     return run

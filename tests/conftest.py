@@ -1,0 +1,28 @@
+"""How every process of the tests collects garbage: seldom, and not what lives as long as the process.
+
+As often as Python does it by itself, the hundreds of thousands of objects of pytest, torch and langchain, none of them
+garbage, are looked through over and over; a quarter of a second each time that a training frees what it held.
+"""
+
+import gc
+import sys
+
+import pytest
+
+LARGE = 500
+"""Modules that a large package brings with it."""
+frozen = pytest.StashKey[int]()
+"""How many modules there were when what lives was last set aside."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    gc.set_threshold(10_000, 10, 10)
+    config.stash[frozen] = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if len(sys.modules) - item.config.stash[frozen] > LARGE:
+        gc.collect()  # what the tests before have leaked is found here, not hidden
+        gc.freeze()
+        item.config.stash[frozen] = len(sys.modules)
