@@ -11,8 +11,10 @@ STONES = 9
 _SLEEP_PER_ENERGY = 11
 """Steps asleep that restore one energy (crafter's own figure)."""
 
+_FEEDS = {"cow": "food", "water": "drink"}
 _WORTH = {"cow": 12, "water": 6}
-"""Steps that a source is worth which a notice tells of."""
+"""Steps that a source is worth which a notice tells of; twice as many when what it feeds is down to `_URGENT`."""
+_URGENT = 4
 
 
 def fight(now: Situation) -> str:
@@ -55,7 +57,7 @@ def shield(now: Situation) -> str:
 
 
 def starve(now: Situation) -> str:
-    """Drink and eat before it is too late, the earlier the further it is."""
+    """Drink and eat before it is too late, the earlier the further it is; of what is known and told, the nearer."""
     vitals = now.sight.vitals
     if now.sight.front == "water" and vitals["drink"] < 8:
         return "Do"
@@ -65,7 +67,7 @@ def starve(now: Situation) -> str:
         if vitals[vital] <= enough:
             needs.append((vitals[vital], source))
     for _, source in sorted(needs):
-        action = use(now, source)
+        action = _feed(now, source)
         if action:
             return action
     if not needs:
@@ -103,10 +105,10 @@ def prepare(now: Situation) -> str:
     if not now.evening:
         return ""
     vitals = now.sight.vitals
-    if vitals["food"] <= 6 and now.distance("cow") <= 20:
-        return use(now, "cow")
-    if vitals["drink"] <= 7 and now.distance("water") <= 25:
-        return use(now, "water")
+    if vitals["food"] <= 6 and min(now.distance("cow"), _told(now, "cow")) <= 20:
+        return _feed(now, "cow")
+    if vitals["drink"] <= 7 and min(now.distance("water"), _told(now, "water")) <= 25:
+        return _feed(now, "water")
     if vitals["drink"] <= 5 and now.distance("water") == FAR:
         return explore(now, near="w")
     if now.has("wood_pickaxe") and now.has("stone") < STONES and now.distance("stone") <= 15:
@@ -132,12 +134,28 @@ def heed(now: Situation) -> str:
     """A notice of a low vital: to what feeds it while that is near, by day."""
     if now.lost or now.night:
         return ""
-    told = [(abs(x) + abs(y), source, (x, y)) for source, (x, y) in now.told.sources.items()]
-    near = [one for one in told if one[0] <= _WORTH.get(one[1], 0)]
+    near = []
+    for source, (x, y) in now.told.sources.items():
+        urgent = now.sight.vitals.get(_FEEDS.get(source, ""), 9) <= _URGENT
+        if abs(x) + abs(y) <= _WORTH.get(source, 0) * (2 if urgent else 1):
+            near.append((abs(x) + abs(y), source, (x, y)))
     if not near:
         return ""
     _, source, offset = min(near)
     return use(now, source) if source in now.sight.things else go(now, offset)
+
+
+def _feed(now: Situation, source: str) -> str:
+    """To the nearest place of that source, told or known, and use it; empty when there is none within reach."""
+    if _told(now, source) < now.distance(source):
+        return go(now, now.told.sources[source])
+    return use(now, source)
+
+
+def _told(now: Situation, source: str) -> int:
+    """Steps to where a notice tells that a source was last seen; FAR when none tells so."""
+    x, y = now.told.sources.get(source, (FAR, 0))
+    return abs(x) + abs(y)
 
 
 def _sleep_or_wait(now: Situation) -> str:

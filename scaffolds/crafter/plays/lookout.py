@@ -24,8 +24,8 @@ _WORTH_SEEING = 12
 """Cells a place must newly show, of the 63 in view."""
 _LANDS = ("grass", "stone", "water")
 _SOURCES = {"food": "cow", "drink": "water"}
-_LOW = 5
-"""From this value of a vital on, its nearest source is told: food and drink last 130 and 105 steps then."""
+_LOW = 6
+"""From this value of a vital on, its nearest source is told: food and drink last 156 and 126 steps then."""
 _RIPE, _BESIDE = 302, 17
 """A plant ripens after so many steps, counted while the player is no further from it than that."""
 _PLACES = 60
