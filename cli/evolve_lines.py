@@ -65,7 +65,10 @@ def _settled(event: Event) -> list[str]:
 
 
 def _holdout(event: Event) -> list[str]:
-    rows = [f"  v{row['version']}  {percent(row)}  ({row['episodes']} episodes)" for row in event["rows"]]
+    rows = [
+        f"  v{row['version']}  {percent(row)}  ({row['episodes']} episodes)  {row['reason']}".rstrip()
+        for row in event["rows"]
+    ]
     return ["", "On the hold-out seeds, which neither reviewer nor gate has seen:", *rows]
 
 

@@ -123,9 +123,13 @@ def outcome(records: Sequence[LineageRecord]) -> list[str]:
 
 
 def _held_gain(records: Sequence[LineageRecord], top: LineageRecord) -> str:
-    held = {one.parent: one.mean for one in records if one.kind == "holdout"}
+    held = {one.parent: one for one in records if one.kind == "holdout" and one.mean is not None}
     before, after = held.get("v0"), held.get(f"v{top.version}")
-    return "" if before is None or after is None else f"; {100 * (after - before):+.2f} on the hold-out seeds"
+    if before is None or after is None:
+        return ""
+    gain = f"; {100 * ((after.mean or 0.0) - (before.mean or 0.0)):+.2f} on the hold-out seeds"
+    low, high = (after.verdict or {}).get("interval", (-1.0, 1.0))
+    return gain if (low, high) == (-1.0, 1.0) else f"{gain} ({100 * low:+.2f} to {100 * high:+.2f} at 95 % an end)"
 
 
 def ending(records: Sequence[LineageRecord]) -> str:

@@ -15,7 +15,7 @@ episode     name, progress                             one of them moved (graphs
 evaluated   name, mean, standard_error, episodes, failed
 verdict     name, verdict, control                     the gate has judged (gate.Verdict.to_plain)
 settled     name, status, reason                       an attempt is over
-holdout     rows                                       the final table: version, mean, standard_error, episodes
+holdout     rows                                       the final table: version, mean, standard_error, episodes, reason
 ended       version, scaffold, reason                  the search is over
 """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
+from typing import Any, Literal
 
 from langgraph.types import Command
 
+from graphs.evaluation.paired import pair_up
+from graphs.evaluation.scores import read_scores
 from graphs.evaluation.spending import spent_playing
 from graphs.reviewer import lineage
 from graphs.reviewer.budget import BudgetReached
@@ -16,6 +18,10 @@ from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.position import position
 from graphs.reviewer.search import Search, read_search
 from graphs.reviewer.state import State
+from graphs.reviewer.verdict_text import held_words
+
+ERROR = 0.05
+"""Probability with which an end of the interval on the hold-out seeds may be wrong: it is looked at once."""
 
 
 async def holdout(state: State) -> Command[Literal["finish"]]:
@@ -44,16 +50,26 @@ async def holdout(state: State) -> Command[Literal["finish"]]:
 def _record(search: Search, version: int, crashed: str | None) -> dict[str, object]:
     run = search.folder.holdout(version)
     measured = figures(search, run, search.holdout_seeds)
+    gained = _gained(search, version) if version and not crashed else None
     record = LineageRecord(
         name=f"holdout v{version}",
         kind="holdout",
         parent=f"v{version}",
         status="crashed" if crashed else "measured",
-        reason=crashed or "",
+        reason=crashed or (held_words(gained, ERROR) if gained else ""),
         scaffold=search.folder.relative(search.folder.version(version)),
         evaluation=search.folder.relative(run.path),
         **measured,
+        verdict=gained,
         spent={"player": spent_playing([run])},
     )
     lineage.append(search.folder.path, record)
-    return {"version": version, **measured}
+    return {"version": version, **measured, "reason": record.reason}
+
+
+def _gained(search: Search, version: int) -> dict[str, Any]:
+    """How far a version is from the start on the hold-out seeds, seed by seed."""
+    pairs = search.pairs(search.holdout_seeds)
+    before, after = (read_scores(search.folder.holdout(one), pairs) for one in (0, version))
+    held = pair_up(before, after, error=ERROR, seed=search.seed)
+    return {"mean_difference": held.mean_difference, "interval": list(held.interval), "chance": held.chance}

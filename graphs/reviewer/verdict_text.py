@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from graphs.reviewer.gate import Difference, Verdict
 
@@ -38,6 +39,12 @@ def render(verdict: Verdict) -> str:
             *_table(differences),
         ]
     return "\n".join(lines)
+
+
+def held_words(gained: Mapping[str, Any], error: float) -> str:
+    """What `holdout_node` has found of a version on the hold-out seeds, in a sentence."""
+    said = _interval(gained["mean_difference"], tuple(gained["interval"]), 1 - error)
+    return f"Less v0, seed by seed: {said}."
 
 
 def _figures(before: float, before_se: float, after: float, after_se: float, pairs: int) -> Iterable[str]:

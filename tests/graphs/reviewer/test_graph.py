@@ -35,7 +35,11 @@ def test_a_revision_that_helps_becomes_the_next_version(tmp_path: Path) -> None:
         "write_file",
         "write_file",
     ]
-    assert told.of("holdout")[0]["rows"][1]["mean"] == 1.0
+    before, after = told.of("holdout")[0]["rows"]
+    assert (after["mean"], before["reason"]) == (1.0, "")
+    assert after["reason"].startswith("Less v0, seed by seed: mean difference +100.00 points; interval unknown at a")
+    assert measured[1].verdict is not None
+    assert measured[1].verdict["mean_difference"] == 1.0
 
 
 def test_what_is_turned_down_is_continued_once_then_tried_afresh_until_the_attempts_are_used_up(tmp_path: Path) -> None:
