@@ -43,7 +43,7 @@ def evolve(
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
-    concurrency: o.Concurrency = 10,
+    concurrency: outer.Concurrency = None,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     temperature: o.Temperature = 1.0,
@@ -93,11 +93,12 @@ def evolve(
         seed=seed,
         ceilings=o.read_ceilings(ceiling),
         attempt_ceilings=o.read_ceilings(attempt_ceiling),
-        concurrency=concurrency,
         resume=resume,
     )
     if approve is not None:  # else as the search was begun with
         given["approve"] = approve
+    if concurrency is not None:
+        given["concurrency"] = concurrency
     run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 
 

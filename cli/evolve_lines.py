@@ -66,7 +66,7 @@ def _settled(event: Event) -> list[str]:
 
 def _holdout(event: Event) -> list[str]:
     rows = [
-        f"  v{row['version']}  {percent(row)}  ({row['episodes']} episodes)  {row['reason']}".rstrip()
+        f"  v{row['version']}  {percent(row)}  ({row['episodes']} episodes)  {one_line(row['reason'], 2_000)}".rstrip()
         for row in event["rows"]
     ]
     return ["", "On the hold-out seeds, which neither reviewer nor gate has seen:", *rows]

@@ -20,6 +20,9 @@ WholeCeilings: TypeAlias = Annotated[
 EpisodeCeilings: TypeAlias = Annotated[
     list[str] | None, typer.Option("--episode-ceiling", help="The same for each episode; may be repeated.")
 ]
+Concurrency: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Episodes side by side. (default: 10; when resumed, as begun)")
+]
 Resume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with what --out holds: what is finished is not repeated.")
 ]

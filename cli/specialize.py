@@ -49,7 +49,7 @@ def specialize(
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
-    concurrency: o.Concurrency = 10,
+    concurrency: outer.Concurrency = None,
     temperature: o.Temperature = 1.0,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
@@ -90,6 +90,7 @@ def specialize(
         "minimum_examples": minimum_examples,
         "controls": controls,
         "approve": approve,
+        "concurrency": concurrency,
     }
     given: Any = {
         **{name: value for name, value in optional.items() if value is not None},
@@ -103,7 +104,6 @@ def specialize(
         "launcher": s.words(launcher),
         "train_options": s.words(train_options),
         "ceilings": o.read_ceilings(ceiling),
-        "concurrency": concurrency,
         "resume": resume,
     }
     run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)

@@ -136,7 +136,7 @@ class Watched:
             self._due, self.asked_at = False, None
             return
         self.routine, self.turn = talk["routine"], len(talk["calls"])
-        self.turns = self.session.turns(talk["routine"])
+        self.turns = talk["turns"]
         self._due = talk["messages"][-1]["role"] != "assistant"
         if self._due:
             self.turn += 1

@@ -15,8 +15,13 @@ from scaffolds import Scaffold
 from traces import TraceDamaged
 
 C = TypeVar("C", bound=Context)
-NOT_ASKED_FOR: tuple[object, ...] = (None, {}, [])
-"""What leaves a setting as it was begun with: a ceiling that is not named again stays."""
+
+
+def anew(was: object, now: object) -> object:
+    """A setting as it is asked for now; one left out or empty is not, and a ceiling that is not named again stays."""
+    if now in (None, {}, []):
+        return was
+    return {**was, **now} if isinstance(was, dict) and isinstance(now, dict) else now
 
 
 def differs(folder: Path, what: str, name: str, was: object, now: object) -> SettingsError:
@@ -52,7 +57,8 @@ def play_on(kept: C, asked: C, *, digest: str, own_free: str, folder: Path, what
     """
     changes: dict[str, object] = {}
     for field in dataclasses.fields(kept):
-        value, was = getattr(asked, field.name), getattr(kept, field.name)
+        was = getattr(kept, field.name)
+        value = anew(was, getattr(asked, field.name))
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if value in (default, was):
             continue

@@ -25,7 +25,7 @@ __all__ = ["AgentLimits", "AgentRun", "Spent", "check_takes_tools", "run_agent",
 
 @dataclass(frozen=True, slots=True)
 class AgentLimits:
-    """How long an agent may work on one message, and how its model is called. None: no limit."""
+    """How long an agent may work, and how its model is called. None: no limit."""
 
     turns: int = 150
     """The model's replies to the message."""

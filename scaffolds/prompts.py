@@ -171,7 +171,7 @@ def _samples(name: str) -> Iterator[dict[str, object]]:
         },
         **{"log_forms": [("<|DONE|>", "end")], "plan_forms": [("<|ACTION|>action<|END|>", "act")], "routine": "LOG"},
         **{"step": 2, "action": "Wait", "previous": view, "observation": view, "notices": ["night is near"]},
-        **{"turns": {"log": 10, "plan": 10}, "turns_left": 9, "note": "a note"},
+        **{"turns": {"log": 10, "plan": 10, "consult": 10}, "turns_left": 9, "note": "a note"},
         "files": [("map.md", "places")] if name == "system" else [("map.md", 12)],
         "replies": [{"title": "READ map.md", "text": "a tree", "ok": True, "call_id": None}],
     }

@@ -25,6 +25,15 @@ class Turns(_Table):
     consult: int | None = Field(default=None, ge=1, le=100)
     """Of PLAN's, those of a memory model that hands its consultation over for the action; `plan` where not set."""
 
+    @property
+    def consulting(self) -> int:
+        """Replies of a consultation that is handed over."""
+        return self.consult or self.plan
+
+    def shown(self) -> dict[str, int]:
+        """What the system prompt may tell of them."""
+        return {"log": self.log, "plan": self.plan, "consult": self.consulting}
+
 
 class Limits(_Table):
     """How much of the notebook one result shows; where nothing is said, the notebook's own limits hold."""

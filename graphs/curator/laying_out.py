@@ -19,7 +19,7 @@ from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import Context as PlayContext
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
-from graphs.taking_up import NOT_ASKED_FOR, check_vacant, differs, play_on
+from graphs.taking_up import anew, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
@@ -31,6 +31,8 @@ from worlds import world_entry
 
 def lay_out(given: Input, context: Context | None) -> Specialization:
     """The run that `given` asks for, its folder written. Raises our errors, and then nothing is written."""
+    if not isinstance(given.get("out"), str):
+        raise SettingsError(f"The input out: name a folder, not {given.get('out')!r}.")
     folder = SpecializationFolder(Path(given["out"]))
     begun = read_run(folder)
     if begun is not None:
@@ -124,11 +126,13 @@ def _taken_up(kept: Specialization, given: Input, context: Context | None) -> Sp
     settings, _, asked = specialization_settings(full, context)
     changes: dict[str, Any] = {}
     for name in given:
-        if name in ("out", "resume") or settings.get(name) in (*NOT_ASKED_FOR, getattr(kept, name, None)):
+        was = getattr(kept, name, None)
+        value = anew(was, settings.get(name))
+        if name in ("out", "resume") or value == was:
             continue
         if name not in FREE:
-            raise differs(kept.folder.path, "run", name, getattr(kept, name), settings[name])
-        changes[name] = settings[name]
+            raise differs(kept.folder.path, "run", name, was, value)
+        changes[name] = value
     play = play_on(
         kept.context, asked, digest=kept.digest, own_free="curator_base_url", folder=kept.folder.path, what="run"
     )

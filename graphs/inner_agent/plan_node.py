@@ -50,16 +50,16 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
     update = {"talk": came.talk, "revision": session.notebook.revision}
     last_turn = turns_left(came.talk) == 0
     handed = handed_over(state)
+    later = session.turns("PLAN") if session.hands_over and not handed else 0
     if session.hands_over and not handed:
         # Whoever writes an action, or nothing that means an operation, has finished consulting.
         if last_turn or came.choice is not None or not means_operation(reading):
             answer = came.replies if means_operation(reading) else []
-            # The results say what is left to whoever reads them next: the gameplay model, with all of PLAN's turns.
-            consulted: Talk = {**came.talk, "turns": session.turns("PLAN") + len(came.talk["calls"])}
-            return Command(goto="handoff", update={**update, "talk": answered(session, consulted, answer)})
+            ended = answered(session, came.talk, answer, later=later - turns_left(came.talk))
+            return Command(goto="handoff", update={**update, "talk": ended})
     elif last_turn or (came.choice is not None and not came.recalled):
         return Command(goto="act", update={**update, "choice": came.choice, "told_later": unsaid(came)})
-    grown = answered(session, came.talk, [*came.replies, *came.held])
+    grown = answered(session, came.talk, [*came.replies, *came.held], later=later)
     back: Literal["plan", "commit"] = "commit" if handed else "plan"
     return Command(goto=back, update={**update, "talk": grown})
 

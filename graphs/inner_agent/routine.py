@@ -151,12 +151,15 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
     return Round(grown, replies, held, mistakes, choice, recalled, done)
 
 
-def answered(session: Session, talk: Talk, replies: Sequence[Reply]) -> Talk:
-    """The conversation with the results of the last reply as the model's next message."""
+def answered(session: Session, talk: Talk, replies: Sequence[Reply], *, later: int = 0) -> Talk:
+    """The conversation with the results of the last reply as the model's next message.
+
+    `later`: replies that whoever it is handed over to may add: the last one is theirs, not this model's.
+    """
 
     def render(shown: Sequence[Reply]) -> str:
         return session.scaffold.render(
-            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(talk), note=""
+            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(talk) + later, note=""
         )
 
     reply = talk["messages"][-1]

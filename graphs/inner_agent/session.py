@@ -102,8 +102,7 @@ class Session:
     def turns(self, routine: Routine, *, consulting: bool = False) -> int:
         """Model turns a routine may take; `consulting`: whose action another conversation commits."""
         turns = self.scaffold.settings.turns
-        plan = (consulting and turns.consult) or turns.plan
-        return turns.log if routine == "LOG" else plan
+        return turns.log if routine == "LOG" else turns.consulting if consulting else turns.plan
 
     def model(self, role: Role) -> BaseChatModel:
         """The chat model that plays a role."""
@@ -294,7 +293,7 @@ class Session:
             log_forms=forms.get("LOG", []),
             plan_forms=forms["PLAN"],
             files=[] if settings.notebook == "off" else [(n, f.purpose) for n, f in scaffold.settings.files.items()],
-            turns={"log": self.turns("LOG"), "plan": self.turns("PLAN")},
+            turns=scaffold.settings.turns.shown(),
             notebook=settings.notebook,
             dialect=self.dialect.name,
         )

@@ -17,7 +17,7 @@ from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule, reachable
 from graphs.reviewer.search import FREE, Search, read_search, search_settings
 from graphs.reviewer.state import Input
-from graphs.taking_up import NOT_ASKED_FOR, check_vacant, differs, play_on
+from graphs.taking_up import anew, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import read_run, write_run
@@ -94,11 +94,12 @@ def _taken_up(kept: Search, given: Input, asked: Context) -> Search:
     """The search as it was begun, with what may be changed as it is asked for now. SettingsError for the rest."""
     changes: dict[str, Any] = {}
     for name in Input.__annotations__:
-        value = given.get(name)
-        if name in ("out", "resume") or value in (*NOT_ASKED_FOR, getattr(kept, name)):
+        was = getattr(kept, name, None)
+        value = anew(was, given.get(name))
+        if name in ("out", "resume") or value == was:
             continue
         if name not in FREE:
-            raise differs(kept.folder.path, "search", name, getattr(kept, name), value)
+            raise differs(kept.folder.path, "search", name, was, value)
         changes[name] = value
     play = play_on(
         kept.context, asked, digest=kept.digest, own_free="reviewer_base_url", folder=kept.folder.path, what="search"

@@ -45,7 +45,7 @@ class LineageRecord:
     standard_error: float | None = None
     episodes: int = 0
     verdict: dict[str, Any] | None = None
-    """The gate's (`gate.Verdict.to_plain`)."""
+    """The gate's (`gate.Verdict.to_plain`); of a hold-out, how far it is from the start there (`holdout_node`)."""
     changes: dict[str, list[str]] = field(default_factory=dict)
     """What differs from the parent, by area."""
     spent: dict[str, dict[str, float]] = field(default_factory=dict)

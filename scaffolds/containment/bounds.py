@@ -25,7 +25,7 @@ class Bounds:
     journal_bytes: int = 4 * 1024 * 1024
     """What its writing may add to the notebook's journal, and beside it …"""
     step_journal_bytes: int = 32 * 1024
-    """… for each step since the process was started: over the longest episode 3 GB."""
+    """… for each step since the process first wrote: over the longest episode 3 GB."""
     notebook_requests: int = 1_000
     """Requests to the notebook in one call; the shipped example makes three."""
     printed_bytes: int = 1024 * 1024

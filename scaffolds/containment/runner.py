@@ -52,7 +52,7 @@ class ContainedHooks:
         self._maintained = frozenset(maintained)
         self._bounds = bounds
         self._steps = 0
-        """Since it was started: each begins with `observe`."""
+        """Since it first wrote: each begins with `observe`."""
         self._written = 0
         """Into the notebook's journal."""
         try:
@@ -148,6 +148,8 @@ class ContainedHooks:
 
     def _charge(self, file: str, doing: str, written: int) -> None:
         """Count what the code has added to the journal. HookFailure where that is a flood."""
+        if not self._written:
+            self._steps = 1  # those replayed when an episode is taken up have written before
         self._written += written
         most = self._bounds.journal_bytes + self._bounds.step_journal_bytes * self._steps
         if self._written > most:

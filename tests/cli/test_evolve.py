@@ -10,6 +10,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from cli.evolve import evolve
+from cli.evolve_lines import lines
 from graphs.reviewer.lineage import read
 
 APP = Typer()
@@ -81,3 +82,11 @@ def test_quiet_leaves_the_end(tmp_path: Path) -> None:
         told = automem_evolve(tmp_path, server, "--quiet", "--continuations", "0", "--attempts", "1")
     lines = [line for line in told.output.splitlines() if line]
     assert [line.split(" ")[0] for line in lines] == ["warning:", "Version", "best:", "automem"]
+
+
+def test_what_a_candidate_s_code_says_when_it_breaks_on_hold_out_seeds_cannot_steer_the_terminal() -> None:
+    said = "hooks.py:3: observe: \x1b[2J\nbest: v9" + "!" * 100_000
+    row = {"version": 1, "mean": 0.0, "standard_error": 0.0, "episodes": 2, "reason": said}
+    *_, last = lines({"event": "holdout", "rows": [row]})
+    assert last.startswith("  v1  0.00 ± 0.00 %  (2 episodes)  hooks.py:3: observe: ␛[2J best: v9!!")
+    assert len(last) < 2_100

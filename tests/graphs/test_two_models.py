@@ -150,6 +150,22 @@ def test_a_scaffold_may_grant_the_consultation_fewer_turns_and_the_gameplay_mode
     assert "PLAN: 2 replies left." in handed
 
 
+def test_a_memory_model_that_may_go_on_consulting_is_not_told_to_act(
+    tmp_path: Path, memory: OpenAIStub, gameplay: OpenAIStub
+) -> None:
+    folder = Path(brief(tmp_path / "brief"))
+    settings = (folder / "scaffold.toml").read_text()
+    (folder / "scaffold.toml").write_text(
+        settings.replace("plan = 2", "plan = 3").replace("consult = 1", "consult = 2")
+    )
+    memory.default = speaker(lambda messages: "<|SEARCH|>rooms.md|door<|END|>")
+    gameplay.default = speaker(lambda messages: "<|ACTION|>Go East<|END|>")
+    play(tmp_path, 1, scaffold=str(folder), **both(memory, gameplay))
+    assert [len(c.calls) for c in steps_of(tmp_path)[0].conversations] == [2, 1]
+    assert "PLAN: 4 replies left." in memory.bodies[1]["messages"][-1]["content"]
+    assert "PLAN: 3 replies left." in gameplay.bodies[0]["messages"][-1]["content"]
+
+
 def test_a_model_that_plays_alone_has_all_turns_of_a_plan(tmp_path: Path, memory: OpenAIStub) -> None:
     said = iter(["<|SEARCH|>rooms.md|door<|END|>", "<|ACTION|>Go East<|END|>"])
     memory.default = speaker(lambda messages: next(said))

@@ -22,8 +22,8 @@ def notebook(tmp_path):
         yield opened
 
 
-def play(hooks, notebook, steps):
-    for step in range(1, steps + 1):
+def play(hooks, notebook, steps, first=1):
+    for step in range(first, first + steps):
         hooks.observe(replace(VIEW, step=step))
         hooks.maintain(replace(VIEW, step=step), notebook)
 
@@ -37,6 +37,14 @@ def test_a_flood_into_the_notebooks_history_is_stopped_whenever_it_begins(attack
     assert caught.value.kind == "output"
     assert not alive(hooks.pid)
     assert notebook.journal_bytes < 8 * 1024 * 1024
+
+
+def test_steps_replayed_when_an_episode_is_taken_up_again_allow_no_flood(attack, notebook):
+    hooks = attack(WRITES.format(quiet=0, words=150_000))
+    for step in range(1, 1_001):
+        hooks.observe(replace(VIEW, step=step))
+    with pytest.raises(HookFailure, match="it has written"):
+        play(hooks, notebook, 20, first=1_001)
 
 
 def test_writing_that_keeps_pace_with_the_steps_is_no_flood(attack, notebook):

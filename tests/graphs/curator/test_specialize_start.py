@@ -59,6 +59,7 @@ def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
         ({"base": "openai:gpt"}, {"base_url": "http://127.0.0.1:9/v1"}, "no weights"),
         ({"world": "volt"}, {}, "vault"),
         ({"tasks": ["one-dor"]}, {}, "one-door"),
+        ({"out": 7}, {}, "The input out: name a folder, not 7"),
         ({"iterations": 0}, {}, "iterations must be at least 1"),
         ({"minimum_examples": 0}, {}, "minimum_examples must be at least 1"),
         ({"model": "nonsense"}, {}, "nonsense"),
@@ -121,6 +122,9 @@ def test_only_what_changes_no_result_may_change_when_a_run_goes_on(tmp_path: Pat
         lay_out(again, Context(temperature=0.5))
     freed = lay_out({**again, "ceilings": {"calls": 5}, "approve": True}, Context(timeout_s=5.0))
     assert (freed.ceilings, freed.approve, freed.context.timeout_s) == ({"calls": 5}, True, 5.0)
+    lay_out(again, Context(ceilings={"calls": 3}))
+    more = lay_out({**again, "ceilings": {"minutes": 9}}, Context(ceilings={"minutes": 1}))
+    assert (more.ceilings, more.context.ceilings) == ({"calls": 5, "minutes": 9}, {"calls": 3, "minutes": 1})
     prompt = tmp_path / "scaffold" / "prompts" / "plan.md"
     prompt.write_text(prompt.read_text() + "Act.\n")
     with pytest.raises(ValueError, match="is not what it was"):

@@ -14,6 +14,7 @@ from searching import searching
 from chat_models import ProviderFailure
 from graphs.inner_agent.context import SettingsError
 from graphs.reviewer import Input, open_search
+from graphs.reviewer.search import read_search
 
 
 def test_a_search_whose_budget_ended_it_before_its_start_was_played_goes_on_with_a_higher_one(tmp_path: Path) -> None:
@@ -29,6 +30,13 @@ def test_a_budget_that_is_not_named_again_stays(tmp_path: Path) -> None:
         ended = search.go(ceilings={"calls": 10}).output["ended"]
         assert search.go(resume=True, ceilings={}, holdout_seeds=[]).output["ended"] == ended
     assert "ceiling of 10 model calls" in ended
+
+
+def test_a_budget_that_is_raised_leaves_the_others(tmp_path: Path) -> None:
+    with searching(tmp_path, helps()) as search:
+        search.go(ceilings={"calls": 10, "minutes": 60})
+        search.go(resume=True, ceilings={"calls": 20})
+    assert read_search(search.run).ceilings == {"calls": 20, "minutes": 60}
 
 
 def test_fresh_seeds_that_a_budget_broke_off_are_played_to_their_end_before_the_gate_judges_them(
