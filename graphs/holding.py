@@ -2,7 +2,8 @@
 
 The command line holds the folder for as long as it runs (`graphs.resumable`). A graph that is served (Studio, the
 LangGraph API) or invoked knows of no end of its own: each node of it holds the folder while it works, so that a run
-that waits for a person holds nothing; between two nodes nothing is half done. What a killed process held is free.
+that waits for a person holds nothing. A run that comes between two nodes of another takes the folder, and the other is
+refused at its next one: nothing is half done there. What a killed process held is free.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def held(out: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SettingsError(f"Another run drives what is in {out}: wait for its end.") from None
+        except OSError:
+            pass  # a network file system without locks: nobody can be kept out there
         yield
 
 

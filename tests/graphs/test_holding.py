@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import threading
 from pathlib import Path
 from typing import Any
@@ -98,3 +100,12 @@ def test_what_start_refuses_leaves_no_lock_behind(tmp_path: Path) -> None:
                 asyncio.run(reviewer.ainvoke(given, context=search.context))
     assert not search.run.exists()
     assert not list(tmp_path.rglob(LOCK))
+
+
+def test_a_file_system_without_locks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with held(tmp_path):
+        assert (tmp_path / LOCK).exists()
