@@ -34,11 +34,13 @@ def chat_model(
     temperature: float = 1.0,
     max_tokens: int = 4096,
     timeout_s: float = 60.0,
+    address: str = "--base-url",
 ) -> BaseChatModel:
     """The model a specification names, with the paper's sampling unless told otherwise; nothing is sent yet.
 
     `world` is the registered world that `scripted` plays. `max_tokens` counts new tokens, `timeout_s` is for one
-    attempt. ConfigurationError, in one sentence, for whatever cannot work.
+    attempt, `address` names the option that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot
+    work.
     """
     _check(temperature, max_tokens, timeout_s)
     spec = spec.strip()
@@ -61,9 +63,9 @@ def chat_model(
         api_key = _checked_key(api_key, "The API key")
     settings: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout_s}
     if provider == "vllm":
-        return _vllm(name, base_url, api_key, settings)
+        return _vllm(name, base_url, api_key, settings, address)
     if provider == "openai":
-        return _openai(name, base_url, api_key, settings)
+        return _openai(name, base_url, api_key, settings, address)
     return _provided(spec, provider, name, {**settings, "base_url": base_url, "api_key": api_key})
 
 
@@ -86,21 +88,25 @@ def _unreadable(spec: str) -> str:
     return f"The model {spec!r} cannot be read: write {FORMS}."
 
 
-def _vllm(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+def _vllm(
+    name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any], address: str
+) -> BaseChatModel:
     if not base_url:
         raise ConfigurationError(
-            f"The model vllm:{name} needs --base-url, the address of its server, such as http://localhost:8000/v1."
+            f"The model vllm:{name} needs {address}, the address of its server, such as http://localhost:8000/v1."
         )
     # A key for OpenAI is nobody else's business: only a key meant for this server is sent to it.
     return _served(name, base_url, api_key or key_from("VLLM_API_KEY"), {**settings, "takes_constraint": True})
 
 
-def _openai(name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+def _openai(
+    name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any], address: str
+) -> BaseChatModel:
     base_url = base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     key = api_key or key_from("OPENAI_API_KEY")
     if not base_url and not key:
         raise ConfigurationError(
-            f"The model openai:{name} needs the environment variable OPENAI_API_KEY, or --base-url for a server that"
+            f"The model openai:{name} needs the environment variable OPENAI_API_KEY, or {address} for a server that"
             " asks for no key."
         )
     return _served(name, base_url or OPENAI_URL, key, settings)

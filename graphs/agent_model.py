@@ -31,10 +31,10 @@ def agent_model(spec: str, agent: str, world: str, base_url: str | None) -> Base
         stand_in: Any = getattr(import_module(f"chat_models.scripted_{agent}"), f"Scripted{agent.capitalize()}")
         model: BaseChatModel = stand_in()
         return model
-    try:
-        model = chat_model(spec, world=world, base_url=base_url, max_tokens=MAX_TOKENS, timeout_s=TIMEOUT_S)
-    except ConfigurationError as error:  # an agent's server is named by an option of its own
-        raise ConfigurationError(str(error).replace(" --base-url", f" --{agent}-base-url")) from error
+    address = f"--{agent}-base-url"
+    model = chat_model(
+        spec, world=world, base_url=base_url, max_tokens=MAX_TOKENS, timeout_s=TIMEOUT_S, address=address
+    )
     check_takes_tools(model, agent)
     try:
         model.bind_tools([TRIED])

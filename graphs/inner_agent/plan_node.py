@@ -50,8 +50,9 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
     update = {"talk": came.talk, "revision": session.notebook.revision}
     last_turn = turns_left(came.talk) == 0
     handed = handed_over(state)
-    later = session.turns("PLAN") if session.hands_over and not handed else 0
-    if session.hands_over and not handed:
+    consulting = session.hands_over and not handed
+    later = session.turns("PLAN") if consulting else 0
+    if consulting:
         # Whoever writes an action, or nothing that means an operation, has finished consulting.
         if last_turn or came.choice is not None or not means_operation(reading):
             answer = came.replies if means_operation(reading) else []

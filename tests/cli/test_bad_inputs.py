@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_process import Run as Command
 from tiny_model import make_tiny_model
 
-from cli.app import main
 from traces.records import FORMAT
 
 Run = Callable[..., tuple[int, str]]
@@ -26,20 +25,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, tiny: Path) -> Run:
-    """Run a command in this process, in a folder with nothing but a model: exit status, and what it said on stderr."""
+def automem(automem: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny: Path) -> Run:
+    """Run a command in a folder with nothing but a model: exit status, and what it said on stderr."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny").symlink_to(tiny)
-    capsys.readouterr()
 
     def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        return code, capsys.readouterr().err.strip()
+        code, _, said = automem(*arguments)
+        return code, said.strip()
 
     return run
 

@@ -7,16 +7,16 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import Run
 from openai_stub import OpenAIStub, status
 from PIL import Image
 from playing import Reply, by_turn
 
-from cli.app import main
 from cli.frame_files import FrameFiles
 from traces import EpisodeFolder, TraceReader
 from worlds import make_world
@@ -30,25 +30,6 @@ WAITING: dict[tuple[str, int], Reply] = {
     ("PLAN", 1): "<|ACTION|>Wait<|END|>",
 }
 """A player of two calls in the first step and three in each later one, who only waits."""
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process, its output no terminal: (exit status, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from in_process import Run
 from playing import folder_of, play
 from replay_pages import CHROMIUM, NO_BROWSER, browsing, opened, stands_at
 
-from cli.app import main
 from traces import TraceReader
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def automem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process: (exit status, stdout, stderr)."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["automem", *arguments])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 1
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def episode(tmp_path: Path, thread: str, **settings: str) -> str:
