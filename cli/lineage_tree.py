@@ -128,8 +128,11 @@ def _held_gain(records: Sequence[LineageRecord], top: LineageRecord) -> str:
     if before is None or after is None:
         return ""
     gain = f"; {100 * ((after.mean or 0.0) - (before.mean or 0.0)):+.2f} on the hold-out seeds"
-    low, high = (after.verdict or {}).get("interval", (-1.0, 1.0))
-    return gain if (low, high) == (-1.0, 1.0) else f"{gain} ({100 * low:+.2f} to {100 * high:+.2f} at 95 % an end)"
+    held_up = after.verdict or {}
+    low, high = held_up.get("interval", (-1.0, 1.0))
+    if (low, high) == (-1.0, 1.0):
+        return gain
+    return f"{gain} ({100 * low:+.2f} to {100 * high:+.2f}, each end at {100 * held_up['confidence']:.4g} %)"
 
 
 def ending(records: Sequence[LineageRecord]) -> str:

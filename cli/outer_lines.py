@@ -32,8 +32,3 @@ def tool(event: Event) -> list[str]:
 def percent(figures: Event) -> str:
     """Mean ± standard error."""
     return f"{100 * figures['mean']:.2f} ± {100 * figures['standard_error']:.2f} %"
-
-
-def who(model: str) -> str:
-    """A model, and honestly what it is."""
-    return f"{model} (no language model)" if model == "scripted" else model

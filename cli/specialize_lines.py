@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from cli.outer_lines import WIDTH, Event, faults, percent, tool, warning, who
+from cli.evaluate import who
+from cli.outer_lines import WIDTH, Event, faults, percent, tool, warning
 from cli.outer_loop import read_answer_at
 from cli.visible_text import one_line
 

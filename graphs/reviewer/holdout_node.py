@@ -56,7 +56,7 @@ def _record(search: Search, version: int, crashed: str | None) -> dict[str, obje
         kind="holdout",
         parent=f"v{version}",
         status="crashed" if crashed else "measured",
-        reason=crashed or (held_words(gained, ERROR) if gained else ""),
+        reason=crashed or (held_words(gained) if gained else ""),
         scaffold=search.folder.relative(search.folder.version(version)),
         evaluation=search.folder.relative(run.path),
         **measured,
@@ -72,4 +72,5 @@ def _gained(search: Search, version: int) -> dict[str, Any]:
     pairs = search.pairs(search.holdout_seeds)
     before, after = (read_scores(search.folder.holdout(one), pairs) for one in (0, version))
     held = pair_up(before, after, error=ERROR, seed=search.seed)
-    return {"mean_difference": held.mean_difference, "interval": list(held.interval), "chance": held.chance}
+    found = {"mean_difference": held.mean_difference, "interval": list(held.interval), "chance": held.chance}
+    return {**found, "confidence": 1 - ERROR}

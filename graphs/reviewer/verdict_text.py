@@ -41,9 +41,9 @@ def render(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def held_words(gained: Mapping[str, Any], error: float) -> str:
+def held_words(gained: Mapping[str, Any]) -> str:
     """What `holdout_node` has found of a version on the hold-out seeds, in a sentence."""
-    said = _interval(gained["mean_difference"], tuple(gained["interval"]), 1 - error)
+    said = _interval(gained["mean_difference"], tuple(gained["interval"]), gained["confidence"])
     return f"Less v0, seed by seed: {said}."
 
 

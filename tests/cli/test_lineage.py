@@ -59,7 +59,8 @@ def test_the_tree_shows_versions_attempts_scores_reasons_and_cost(run: Path, sho
 
 def test_the_outcome_is_told_on_both_kinds_of_seeds_and_beside_luck(run: Path, show: Show) -> None:
     printed = show(run)
-    assert "v1 is +11.00 points from v0 on the gate seeds, where it was chosen; +5.00 on the hold-out seeds." in printed
+    gained = "v1 is +11.00 points from v0 on the gate seeds, where it was chosen; +5.00 on the hold-out seeds"
+    assert f"{gained} (-2.00 to +12.00, each end at 95 %)." in " ".join(printed.split())
     assert "Keeping any higher mean, noise alone would be expected to show" in printed
     assert re.search(r"v1 +│ v1\.a1\.c1 +│ 31\.00 ± 5\.00 % │ 27\.00 ± 5\.00 %", printed)
     assert "spent in all: reviewer 36 calls, 102,000 tokens, $0.75" in printed

@@ -62,7 +62,8 @@ def test_a_search_tells_its_versions_attempts_luck_and_cost(searched: Report) ->
     for words in (
         "played by scripted (no language model), reviewed by scripted (no language model), gate paired",
         "| v1<br><sub>v1.a1.c1</sub> | 31.00 ± 5.00 % | 27.00 ± 5.00 % |",
-        "v1 is +11.00 points from v0 on the gate seeds, where it was chosen; +5.00 on the hold-out seeds.",
+        "v1 is +11.00 points from v0 on the gate seeds, where it was chosen; +5.00 on the hold-out seeds",
+        "-2.00 to +12.00, each end at 95 %",
         "noise alone would be expected to show",
         "Spent in all: reviewer 36 calls",
         "Every attempt was made. Best: v1.",

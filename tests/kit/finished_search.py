@@ -83,6 +83,9 @@ def _records(verdicts: list[dict[str, Any]]) -> list[LineageRecord]:
             spent={"reviewer": SPENT["reviewer"]},
         ),
         LineageRecord(name="holdout v0", kind="holdout", parent="v0", status="measured", mean=0.22, **scored),
-        LineageRecord(name="holdout v1", kind="holdout", parent="v1", status="measured", mean=0.27, **scored),
+        LineageRecord(
+            **{"name": "holdout v1", "kind": "holdout", "parent": "v1", "status": "measured", "mean": 0.27, **scored},
+            verdict={"mean_difference": 0.05, "interval": [-0.02, 0.12], "chance": 0.2, "confidence": 0.95},
+        ),
         LineageRecord(name="end 1", kind="end", parent="v1", status="stopped", reason="Every attempt was made."),
     ]
