@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -19,7 +19,11 @@ METADATA = {"model_name": "scripted", "finish_reason": "stop", "note": NOTE}
 
 
 class ScriptedModel(BaseChatModel):
-    """Answers by rules (`reply`): scripted, no language model. Counts no tokens, because there are none."""
+    """Answers by rules (`reply`): scripted, no language model. Counts no tokens, because there are none.
+
+    An awaited call runs in a thread, as LangChain does where `_agenerate` is missing: rules compute and read files, and
+    a server's event loop must do neither.
+    """
 
     @abstractmethod
     def reply(self, messages: Sequence[BaseMessage], tools: Sequence[Mapping[str, Any]] | None) -> AIMessage:
@@ -52,12 +56,3 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         reply = self.reply(messages, kwargs.get("tools"))
         return ChatResult(generations=[ChatGeneration(message=reply)], llm_output={"note": NOTE})
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        return self._generate(messages, **kwargs)

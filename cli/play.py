@@ -38,7 +38,7 @@ def play(
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed. (default: the protocol's first)")] = None,
-    task: Annotated[str | None, typer.Option(help="Task. (default: the world's first)")] = None,
+    task: Annotated[str | None, typer.Option(help="Task. (default: the world's own)")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps to play now, then leave. (default: all)")] = None,
     max_steps: o.MaxSteps = None,
     dialect: o.DialectOption = None,

@@ -39,7 +39,7 @@ class WorldEntry:
     summary: str
     """One line for people."""
     tasks: tuple[str, ...]
-    """The first is the one played when none is named."""
+    """In the order of the evaluation protocol's tables."""
     seeds: tuple[int, ...]
     """Seeds of the evaluation protocol."""
     max_steps: int
@@ -54,10 +54,19 @@ class WorldEntry:
     """What can be set of the world: the values of each option, the first of them its default."""
     protocol: Mapping[str, str] = field(default_factory=dict)
     """The options under the evaluation protocol, where they are not the defaults."""
+    default: str = ""
+    """The task played where none is named: one that needs nothing besides the engine. Empty: the first."""
+
+    @property
+    def default_task(self) -> str:
+        """The task played where none is named."""
+        return self.default or self.tasks[0]
 
     def __post_init__(self) -> None:
         if not self.tasks or self.max_steps < 1:
             raise ValueError(f"World {self.name!r}: an entry needs at least one task and a max_steps of at least 1.")
+        if self.default_task not in self.tasks:
+            raise ValueError(f"World {self.name!r}: its default task {self.default!r} is none of its tasks.")
         for option, value in self.protocol.items():
             self.check_option(option, value)
 
@@ -120,6 +129,7 @@ BUILT_IN = (
         install="pip install -e '.[nethack]'",
         options={"wording": _WORDING},
         protocol={"wording": "paper"},
+        default="MiniHack-MazeWalk-9x9-v0",  # the levels of Boxoban are installed apart
     ),
 )
 
@@ -141,13 +151,13 @@ def world_entry(name: str) -> WorldEntry:
 
 
 def make_world(name: str, task: str | None = None, *, max_steps: int | None = None, **options: str) -> World:
-    """A world ready for `reset`, with its entry's first task, step limit and options unless others are given.
+    """A world ready for `reset`, with its entry's default task, step limit and options unless others are given.
 
     UnknownWorld for an unknown name, task, option or value of one, MissingEngine if the engine is not installed,
     BrokenWorld if the entry leads to no world, ValueError if `max_steps` is below 1.
     """
     entry = world_entry(name)
-    task = entry.tasks[0] if task is None else task
+    task = entry.default_task if task is None else task
     if task not in entry.tasks:
         raise UnknownWorld(_unknown("task", task, entry.tasks, name))
     for option, value in options.items():

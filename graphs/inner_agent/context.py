@@ -108,7 +108,7 @@ def episode_settings(given: Mapping[str, Any], context: Context | None) -> Episo
         **common,
         "scaffold": common.get("scaffold") or default_scaffold(world),
         "world": world,
-        "task": asked.get("task", entry.tasks[0]),
+        "task": asked.get("task", entry.default_task),
         "seed": asked.get("seed", entry.seeds[0]),
         "model": asked.get("model", "scripted"),
     }

@@ -34,7 +34,7 @@ class Input(TypedDict):
     world: NotRequired[str]
     """Name of a registered world."""
     task: NotRequired[str]
-    """Task of that world; its first one when left out."""
+    """Task of that world; its default one when left out."""
     seed: NotRequired[int]
     """Seed of the episode; the first of the published protocol when left out."""
     steps: NotRequired[int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -12,8 +13,12 @@ from pathlib import Path
 import pytest
 from dev_server import ROOT, DevServer, dev_server
 from foreign_scaffold import foreign_scaffold, why_not_contained
+from lora_stub import LoraStub
 from openai_stub import OpenAIStub, late, say
 from playing import by_turn
+from specializing import RECIPE
+
+from graphs.curator.players import served_name
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +119,34 @@ def test_an_evaluation_runs_over_the_api(server: DevServer, tmp_path: Path) -> N
     ended = server.run(server.thread(), "evaluation", given)
     assert ended["summary"]["overall"]["n"] == 2
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_a_search_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tmp_path: Path) -> None:
+    given = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "versions": 1, "attempts": 1, "continuations": 0}
+    given |= {"out": str(tmp_path / "search"), "model": "scripted", "reviewer_model": "scripted"}
+    ended = server.run(server.thread(), "reviewer", given, context={"max_steps": 4})
+    assert ended["ended"] == "All 1 attempts at version 1 are used up."
+    reviews = json.loads((tmp_path / "search" / "attempts" / "v1.a1" / "reviews.json").read_text())
+    assert reviews[0]["finished"]
+
+
+def test_loop_2_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder, name in ((base, ""), (adapter, "adapter_")):
+        folder.mkdir()
+        (folder / f"{name}config.json").write_text('{"r": 4}')
+        (folder / f"{name}model.safetensors").write_bytes(b"weights")
+    given = {"world": "vault", "tasks": ["one-door"], "out": str(tmp_path / "run"), "iterations": 1}
+    given |= {"train_seeds": [1, 2], "validation_seeds": [11], "final_seeds": [21], "minimum_examples": 4}
+    (tmp_path / "few.toml").write_text(RECIPE.replace("minimum_examples = 8", "minimum_examples = 4"))
+    given |= {"base": "vllm:base", "weights": str(base), "recipe": str(tmp_path / "few.toml")}
+    given["launcher"] = [sys.executable, str(ROOT / "tests" / "kit" / "quick_training.py"), str(adapter), "works"]
+    with LoraStub("base") as stub:
+        context = {"base_url": stub.url, "gameplay_model": "scripted", "max_steps": 9}
+        ended = server.run(server.thread(), "curator", given, context=context)
+        assert ended.get("winner") == "1a", ended
+        assert list(stub.adapters) == [served_name(Path(ended["adapter"]))]
+    assert (tmp_path / "run" / "final" / "table.json").exists()
 
 
 @pytest.mark.skipif(why_not_contained() != "", reason=why_not_contained())

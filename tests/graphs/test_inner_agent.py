@@ -16,6 +16,7 @@ from graphs.inner_agent import Context, graph
 from graphs.inner_agent.context import SettingsError
 from graphs.inner_agent.sessions import SESSIONS
 from traces import TraceReader
+from worlds.registry import BUILT_IN
 
 
 @pytest.fixture
@@ -231,3 +232,11 @@ def test_a_thread_plays_one_episode(tmp_path: Path) -> None:
 def test_a_run_must_say_which_world() -> None:
     with pytest.raises(SettingsError, match="Which world"):
         graph.invoke({"steps": 1})
+
+
+@pytest.mark.parametrize("world", [entry.name for entry in BUILT_IN])
+def test_a_world_that_is_named_without_a_task_plays_with_nothing_but_its_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: str
+) -> None:
+    monkeypatch.setenv("AUTOMEM_DATA", str(tmp_path / "nothing is installed here"))
+    assert graph.invoke({"world": world}, context=Context(runs=str(tmp_path / "runs")))["step"] == 2

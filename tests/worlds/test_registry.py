@@ -185,3 +185,11 @@ def test_an_entry_without_tasks_or_steps_is_refused() -> None:
     for tasks, max_steps in (((), 5), (("a",), 0)):
         with pytest.raises(ValueError, match="at least one task"):
             WorldEntry("odd", "", tasks, (1,), max_steps, "a:b")
+
+
+def test_the_task_played_by_default_is_one_of_the_worlds_and_leaves_the_protocols_order() -> None:
+    assert world_entry("minihack").tasks[0] == "MiniHack-Boxoban-Hard-v0"
+    assert world_entry("minihack").default_task == "MiniHack-MazeWalk-9x9-v0"
+    assert make_world("vault").task == world_entry("vault").tasks[0]
+    with pytest.raises(ValueError, match="none of its tasks"):
+        WorldEntry("lamp", "a lamp", ("dim",), (1,), 7, "m:W", default="bright")
