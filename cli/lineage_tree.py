@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.visible_text import one_line
-from graphs.inner_agent.ceilings import NAMES
+from graphs.inner_agent.context import CEILINGS
 from graphs.reviewer.budget import spent_before
 from graphs.reviewer.lineage import LineageRecord, Node, best, tree
 
@@ -45,7 +45,7 @@ def spent_words(spent: Mapping[str, Mapping[str, float]]) -> str:
     """What whom cost: "reviewer 12 calls, 34,000 tokens, $0.25, 3.1 min; player …"."""
     said = []
     for who, amounts in spent.items():
-        calls, tokens, cost, minutes = (amounts.get(name, 0.0) for name in NAMES)
+        calls, tokens, cost, minutes = (amounts.get(name, 0.0) for name in CEILINGS)
         if not any((calls, tokens, cost, minutes)):
             continue
         money = f", ${cost:,.2f}" if cost else ""

@@ -13,8 +13,11 @@ from worlds import UnknownWorld, WorldEntry
 
 
 def check_input(kind: Any, given: Mapping[str, Any]) -> None:
-    """SettingsError if a field that the TypedDict `kind` names has another type; fields it does not name are left."""
-    known = {name: value for name, value in given.items() if name in kind.__annotations__}
+    """SettingsError if a field that the TypedDict `kind` names has another type; fields it does not name are left.
+
+    One that is None is left out, as a form leaves it.
+    """
+    known = {name: value for name, value in given.items() if name in kind.__annotations__ and value is not None}
     try:
         _adapter(kind).validate_python(known, strict=True)
     except ValidationError as error:

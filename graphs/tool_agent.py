@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat_models import ConfigurationError, Retry
-from graphs.inner_agent.ceilings import NAMES, CeilingReached, Price, Spending
+from graphs.inner_agent.ceilings import CeilingReached, Price, Spending
+from graphs.inner_agent.context import CEILINGS
 from graphs.tool_transcript import Spent, Transcript, spent_on
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class AgentLimits:
 
     def check(self, spent: Spent) -> None:
         """CeilingReached if nothing more may be spent."""
-        ceilings = {name: limit for name in NAMES if (limit := getattr(self, name)) is not None}
+        ceilings = {name: limit for name in CEILINGS if (limit := getattr(self, name)) is not None}
         Spending(ceilings, "agent", spent=spent.amounts()).check()
 
 

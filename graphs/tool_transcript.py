@@ -26,7 +26,8 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from graphs.inner_agent.ceilings import NAMES, Price
+from graphs.inner_agent.ceilings import Price
+from graphs.inner_agent.context import CEILINGS
 from traces.folders import TraceDamaged, disk_failure
 
 NUDGE = "nudge"
@@ -48,7 +49,7 @@ class Spent:
 
     def amounts(self) -> dict[str, float]:
         """The same by the names of all ceilings; a model without a price counts as free."""
-        return {name: float(getattr(self, name) or 0.0) for name in NAMES}
+        return {name: float(getattr(self, name) or 0.0) for name in CEILINGS}
 
 
 class Transcript:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
+from graphs.fields import SERVER, shown
 from graphs.inner_agent import context as inner_agent
 
 
@@ -13,9 +14,9 @@ class Context(inner_agent.Context):
     """How episodes are played, the same for all of a run. `gameplay_model` commits the actions in evaluations; the
     base if empty. Holds no secrets."""
 
-    curator_base_url: str | None = field(
-        default=None, metadata={"description": "OpenAI-compatible server of `curator_model`, with /v1."}
-    )
+    curator_base_url: Annotated[
+        str | None, shown("Curator base URL", "OpenAI-compatible server of `curator_model`, with /v1.", example=SERVER)
+    ] = None
 
     def collecting(self) -> inner_agent.Context:
         """For the training episodes: one model plays all of them alone."""

@@ -11,9 +11,9 @@ from typing import Any
 from graphs.curator.context import Context
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.state import Input
-from graphs.evaluation.play_node import CONCURRENCY
 from graphs.evaluation.scores import Pair
 from graphs.evaluation.state import Input as EvaluationInput
+from graphs.fields import defaults_of
 from graphs.inner_agent.ceilings import parse_ceilings
 from graphs.inner_agent.context import SettingsError, validated
 from graphs.input_types import asked_for, check_input, check_least, check_tasks_of
@@ -22,21 +22,6 @@ from graphs.taking_up import reading
 from traces import RunFolder, read_run
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
 from worlds import world_entry
-
-DEFAULTS: dict[str, Any] = {
-    "model": "scripted",
-    "curator_model": "scripted",
-    "iterations": 5,
-    "train_seeds": 100,
-    "controls": False,
-    "approve": False,
-    "seed": 0,
-    "launcher": [],
-    "train_options": [],
-    "ceilings": {},
-    "concurrency": CONCURRENCY,
-}
-"""The paper's numbers of iterations and of training episodes."""
 
 FREE = ("approve", "ceilings", "concurrency", "controls", "launcher")
 """What may differ when a run goes on: what it may spend, who is asked, where trainings run, what is reported beside."""
@@ -130,7 +115,9 @@ def specialization_settings(given: Input, context: Context | None) -> tuple[dict
     """
     check_input(Input, given)
     entry = world_entry(given["world"])
-    settings = asked_for(Input, given, {**DEFAULTS, "tasks": list(entry.tasks), "final_seeds": list(entry.seeds)})
+    settings = asked_for(
+        Input, given, {**defaults_of(Input), "tasks": list(entry.tasks), "final_seeds": list(entry.seeds)}
+    )
     settings.setdefault("base", settings["model"])
     settings.setdefault("recipe", default_recipe(settings["world"], settings["base"]))
     settings.setdefault("validation_seeds", len(settings["final_seeds"]))

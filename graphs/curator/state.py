@@ -6,54 +6,133 @@ a file of the run folder, so that a node that runs again finds what is done and 
 
 from __future__ import annotations
 
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing import Annotated
+
+from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+
+from graphs.evaluation.state import CONCURRENCY
+from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
+from graphs.inner_agent.context import CEILINGS
+from worlds import world_names
 
 
-class Input(TypedDict):
+class Input(TypedDict, total=False):
     """What is specialised for what, by whom, and where to write it."""
 
-    world: str
-    """Name of a registered world."""
-    out: str
-    """The run folder."""
-    model: NotRequired[str]
-    """Who plays the training episodes; "scripted" (no language model) when left out."""
-    base: NotRequired[str]
-    """What is trained and served, as a model: `vllm:NAME` or `embedded…`; `model` when left out."""
-    weights: NotRequired[str]
-    """Where the base's weights are for training (a folder, or OWNER/NAME of a hub); as `base` says when left out."""
-    curator_model: NotRequired[str]
-    """Who curates; "scripted" (no language model) when left out."""
-    tasks: NotRequired[list[str]]
-    """The world's tasks; all of them when left out."""
-    train_seeds: NotRequired[list[int] | int]
-    """Seeds of the training episodes of each task, or how many to draw; 100 are drawn when left out."""
-    validation_seeds: NotRequired[list[int] | int]
-    """Seeds by which recipes are chosen, or how many to draw; as many as final seeds are drawn when left out."""
-    final_seeds: NotRequired[list[int]]
-    """Seeds of the final table, never played before it; those of the published protocol when left out."""
-    iterations: NotRequired[int]
-    """Recipes to try; 5 when left out."""
-    recipe: NotRequired[str]
-    """The recipe the curator starts from: a shipped one by name, or a TOML file."""
-    minimum_examples: NotRequired[int]
-    """Fewer are never trained on; as that recipe says when left out."""
-    controls: NotRequired[bool]
-    """In the final table also: the specialist in both roles, and one trained on turns chosen by chance."""
-    approve: NotRequired[bool]
-    """Ask a person before each training and before the final table."""
-    seed: NotRequired[int]
-    """Seed of all that is drawn; 0 when left out."""
-    launcher: NotRequired[list[str]]
-    """What starts a training in place of this Python, such as accelerate launch --config_file FILE."""
-    train_options: NotRequired[list[str]]
-    """Further options for training/sft_specialist.py, the same for every training."""
-    ceilings: NotRequired[dict[str, float]]
-    """What the whole run may spend, curator, players and trainings: calls, tokens, cost (US dollars), minutes."""
-    concurrency: NotRequired[int]
-    """Episodes side by side; 10 when left out."""
-    resume: NotRequired[bool]
-    """Go on with the run in `out`."""
+    world: Required[Annotated[str, shown("World", "World to specialise a model for.", choices=world_names)]]
+    out: Required[Annotated[str, shown("Run folder", "Folder to write.", example="runs/specialist")]]
+    model: Annotated[
+        str, shown("Model", f"Who plays the training episodes: {WHO_PLAYS}", default="scripted", example=MODEL)
+    ]
+    base: Annotated[
+        str | None,
+        shown(
+            "Base",
+            "What is trained and served, as a model: `vllm:NAME` or `embedded…`; `model` if empty.",
+            default=None,
+            example="embedded",
+        ),
+    ]
+    weights: Annotated[
+        str | None,
+        shown(
+            "Weights",
+            "The base's weights for training (a folder, or OWNER/NAME of a hub); as `base` says if empty.",
+            default=None,
+            example="Qwen/Qwen2.5-32B-Instruct",
+        ),
+    ]
+    curator_model: Annotated[
+        str,
+        shown(
+            "Curator model",
+            "Who curates: PROVIDER:NAME with tool calling, or scripted (no language model).",
+            default="scripted",
+            example="anthropic:NAME",
+        ),
+    ]
+    tasks: Annotated[
+        list[str] | None, shown("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
+    ]
+    train_seeds: Annotated[
+        list[int] | int,
+        shown("Training seeds", "Seeds of the training episodes of each task, or how many to draw.", default=100),
+    ]
+    validation_seeds: Annotated[
+        list[int] | int | None,
+        shown(
+            "Validation seeds",
+            "Seeds by which recipes are chosen, or how many to draw; as many as final seeds are drawn if empty.",
+            default=None,
+            example=10,
+        ),
+    ]
+    final_seeds: Annotated[
+        list[int] | None,
+        shown(
+            "Final seeds",
+            "Seeds of the final table, never played before it; those of the published protocol if empty.",
+            default=None,
+            example=[42, 43],
+        ),
+    ]
+    iterations: Annotated[int, shown("Iterations", "Recipes to try (paper: 5).", default=5)]
+    recipe: Annotated[
+        str | None,
+        shown(
+            "Recipe",
+            "What the curator starts from: a shipped recipe by name, or a TOML file; by world and base if empty.",
+            default=None,
+            example="small-cpu",
+        ),
+    ]
+    minimum_examples: Annotated[
+        int | None,
+        shown("Least examples", "Fewer are never trained on; as the recipe says if empty.", default=None, example=40),
+    ]
+    controls: Annotated[
+        bool,
+        shown(
+            "Controls",
+            "In the final table also: the specialist in both roles, and one trained on turns chosen by chance.",
+            default=False,
+        ),
+    ]
+    approve: Annotated[
+        bool, shown("Ask a person", "Ask a person before each training and before the final table.", default=False)
+    ]
+    seed: Annotated[int, shown("Seed of the run", "Seed of all that is drawn.", default=0)]
+    launcher: Annotated[
+        list[str],
+        shown(
+            "Launcher",
+            "What starts a training in place of this Python, such as accelerate launch --config_file FILE.",
+            default=[],
+            example=["accelerate", "launch"],
+        ),
+    ]
+    train_options: Annotated[
+        list[str],
+        shown(
+            "Training options",
+            "Further options for training/sft_specialist.py, the same for every training.",
+            default=[],
+        ),
+    ]
+    ceilings: Annotated[
+        dict[str, float],
+        shown(
+            "Run ceilings",
+            f"What the whole run may spend, curator, players and trainings: {SPENDABLE}.",
+            default={},
+            example={"cost": 20.0},
+            choices=CEILINGS,
+        ),
+    ]
+    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    resume: Annotated[
+        bool, shown("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
+    ]
 
 
 class Output(TypedDict):

@@ -15,7 +15,7 @@ from langgraph.config import get_stream_writer
 
 from graphs.errors import OUR_ERRORS
 from graphs.evaluation.episode import play_episode, unopened
-from graphs.evaluation.state import Episode, State
+from graphs.evaluation.state import CONCURRENCY, Episode, State
 from graphs.inner_agent.ceilings import Spending, parse_ceilings
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from traces import EpisodeResult, Failure, RunFolder
@@ -23,9 +23,6 @@ from traces.results import result_to_plain
 from worlds import MissingEngine
 
 logger = logging.getLogger(__name__)
-
-CONCURRENCY = 10
-"""Episodes side by side unless told otherwise: the protocol's ten seeds at once."""
 
 
 async def play(state: State) -> dict[str, Any]:

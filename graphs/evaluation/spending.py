@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphs.inner_agent.ceilings import NAMES
+from graphs.inner_agent.context import CEILINGS
 from traces import EpisodeFolder, EpisodeResult, RunFolder, read_result
 from traces.plain_json import read_file, write_file
 
 Amounts = dict[str, float]
-"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `ceilings.NAMES`."""
+"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `context.CEILINGS`."""
 CLOCK = "clock.json"
 """Beside an evaluation's run.json: minutes it was played, which its episodes, side by side, do not tell."""
 
@@ -19,11 +19,11 @@ def spent_playing(runs: Iterable[RunFolder]) -> Amounts:
 
     `cost` counts a model without a price as free. TraceFailure or TraceDamaged.
     """
-    total = dict.fromkeys(NAMES, 0.0)
+    total = dict.fromkeys(CEILINGS, 0.0)
     for run in runs:
         amounts = played(run)
         amounts["minutes"] = max(amounts["minutes"], minutes_on(run))
-        total = {name: total[name] + amounts[name] for name in NAMES}
+        total = {name: total[name] + amounts[name] for name in CEILINGS}
     return total
 
 

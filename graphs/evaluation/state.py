@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+
+from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
+from graphs.inner_agent.context import CEILINGS
+from worlds import world_names
+
+CONCURRENCY = 10
+"""Episodes side by side unless told otherwise: the protocol's ten seeds at once."""
 
 
-class Input(TypedDict):
+class Input(TypedDict, total=False):
     """Which episodes to play, with whom, and where to write them."""
 
-    world: str
-    """Name of a registered world."""
-    tasks: NotRequired[list[str]]
-    """Its tasks; all of them when left out."""
-    seeds: NotRequired[list[int]]
-    """Seeds of each task; those of the published protocol when left out."""
-    model: NotRequired[str]
-    """Model specification; "scripted" when left out."""
-    out: str
-    """The run folder."""
-    concurrency: NotRequired[int]
-    """Episodes side by side; 10 when left out."""
-    resume: NotRequired[bool]
-    """Go on with the run in `out`: finished episodes are kept, broken ones continued."""
-    new_attempts: NotRequired[bool]
-    """With `resume`: play failed episodes anew from a clean notebook instead; what they left is set aside."""
-    protocol: NotRequired[str | None]
-    """The published protocol that was asked for, if any; kept in run.json."""
-    ceilings: NotRequired[dict[str, float]]
-    """What the whole run may spend: calls, tokens, cost (US dollars), minutes."""
+    world: Required[Annotated[str, shown("World", "World to play.", choices=world_names)]]
+    tasks: Annotated[list[str] | None, shown("Tasks", "Its tasks; all if empty.", default=None, choices=all_tasks)]
+    seeds: Annotated[
+        list[int] | None,
+        shown("Seeds", "Seeds of each task; those of the published protocol if empty.", default=None, example=[42, 43]),
+    ]
+    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
+    out: Required[Annotated[str, shown("Run folder", "Folder to write.", example="runs/first-evaluation")]]
+    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    resume: Annotated[
+        bool,
+        shown(
+            "Resume",
+            "Go on with the run in `out`: finished episodes are kept, broken ones continued.",
+            default=False,
+        ),
+    ]
+    new_attempts: Annotated[
+        bool,
+        shown(
+            "New attempts",
+            "With `resume`: play failed episodes again from a clean notebook; what they left is set aside.",
+            default=False,
+        ),
+    ]
+    protocol: Annotated[
+        str | None,
+        shown("Protocol", "The published protocol that was asked for, if any; kept in run.json.", default=None),
+    ]
+    ceilings: Annotated[
+        dict[str, float],
+        shown(
+            "Run ceilings",
+            f"What the whole run may spend: {SPENDABLE}.",
+            default={},
+            example={"calls": 5000},
+            choices=CEILINGS,
+        ),
+    ]
 
 
 class Episode(TypedDict):

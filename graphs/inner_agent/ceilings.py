@@ -14,10 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from graphs.inner_agent.context import SettingsError
-
-NAMES = ("calls", "tokens", "cost", "minutes")
-"""Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
+from graphs.inner_agent.context import CEILINGS, SettingsError
 
 
 class CeilingReached(Exception):
@@ -42,8 +39,8 @@ class Price:
 def parse_ceilings(given: Mapping[str, float] | None) -> dict[str, float]:
     """The ceilings, checked. SettingsError for an unknown name or a limit that is not positive."""
     for name, limit in (given or {}).items():
-        if name not in NAMES:
-            raise SettingsError(f'There is no ceiling "{name}": use one of {", ".join(NAMES)}.')
+        if name not in CEILINGS:
+            raise SettingsError(f'There is no ceiling "{name}": use one of {", ".join(CEILINGS)}.')
         if not limit > 0:
             raise SettingsError(f"The ceiling {name} must be above 0, not {limit}.")
     return dict(given or {})
@@ -89,7 +86,7 @@ class Spending:
     ceilings: Mapping[str, float]
     whose: str
     """"episode" or "run", for the sentence."""
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(NAMES, 0.0))
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CEILINGS, 0.0))
     began: float | None = None
     """`time.monotonic()` when the minutes began to run; None if they are only added."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -97,7 +94,7 @@ class Spending:
     def add(self, calls: int = 0, tokens: int = 0, cost: float = 0.0, minutes: float = 0.0) -> None:
         """Count what was spent."""
         with self._lock:
-            for name, value in zip(NAMES, (calls, tokens, cost, minutes), strict=True):
+            for name, value in zip(CEILINGS, (calls, tokens, cost, minutes), strict=True):
                 self.spent[name] += value
 
     def check(self, running_minutes: float = 0.0) -> None:

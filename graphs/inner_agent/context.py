@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from graphs.fields import MODEL, SERVER, SPENDABLE, shown
+from tools import DIALECT_NAMES
+from traces.langsmith_hiding import KINDS
 from worlds import world_entry
 
 T = TypeVar("T", bound="Context")
 NotebookMode = Literal["on", "off", "frozen"]
 HandoffMode = Literal["auto", "always"]
+CEILINGS = ("calls", "tokens", "cost", "minutes")
+"""Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
 
 
 class SettingsError(ValueError):
@@ -25,59 +30,79 @@ class SettingsError(ValueError):
 class Context:
     """How episodes are played, the same for all of a run. Holds no secrets: API keys come from the environment."""
 
-    scaffold: str | None = field(
-        default=None, metadata={"description": "Scaffold folder; scaffolds/WORLD/v0 if empty."}
-    )
-    dialect: str | None = field(default=None, metadata={"description": "tags or functions; the scaffold's if empty."})
-    notebook: NotebookMode = field(
-        default="on",
-        metadata={"description": "on; off: no notebook, no LOG; frozen: seed files only, nothing recorded."},
-    )
-    handoff: HandoffMode = field(
-        default="auto",
-        metadata={
-            "description": "auto: hand over when a gameplay model is set; always: also when it is the same model."
-        },
-    )
-    gameplay_model: str | None = field(
-        default=None, metadata={"description": "Model that commits the action (two-model mode); `model` if empty."}
-    )
-    base_url: str | None = field(
-        default=None, metadata={"description": "OpenAI-compatible server of `model`, with /v1."}
-    )
-    gameplay_base_url: str | None = field(
-        default=None, metadata={"description": "Server of `gameplay_model`; `base_url` if empty."}
-    )
-    max_steps: int | None = field(default=None, metadata={"description": "Step limit; the world's own if empty."})
-    temperature: float = field(default=1.0, metadata={"description": "Sampling temperature (protocol: 1.0)."})
-    max_tokens: int = field(default=4096, metadata={"description": "New tokens per call (protocol: 4,096)."})
-    sampling: int = field(
-        default=0, metadata={"description": "Another number samples other replies in the same worlds (control arms)."}
-    )
-    timeout_s: float = field(default=60.0, metadata={"description": "Seconds per model call (protocol: 60)."})
-    attempts: int = field(default=5, metadata={"description": "Attempts per model call before the episode fails."})
-    constrained: bool = field(
-        default=False, metadata={"description": "Let models write nothing but text and valid operations (tags only)."}
-    )
-    trust_scaffold_code: bool = field(
-        default=False, metadata={"description": "Run code of scaffolds the repository does not ship, uncontained."}
-    )
-    world_options: dict[str, str] = field(
-        default_factory=dict, metadata={"description": "Options of the world, such as how distances are worded."}
-    )
-    ceilings: dict[str, float] = field(
-        default_factory=dict,
-        metadata={"description": "What an episode may spend: calls, tokens, cost (US dollars), minutes."},
-    )
-    prices: str | None = field(default=None, metadata={"description": "Price table (TOML), for the ceiling cost."})
-    trace_sample: float = field(
-        default=1.0, metadata={"description": "Share of the steps sent to LangSmith, where tracing is on; 0 to 1."}
-    )
-    trace_hide: list[str] = field(
-        default_factory=list,
-        metadata={"description": "Texts kept from LangSmith: observations, prompts, replies, notes."},
-    )
-    runs: str = field(default="runs/threads", metadata={"description": "Folder that gets one run folder per thread."})
+    scaffold: Annotated[
+        str | None,
+        shown("Scaffold", "Scaffold folder; scaffolds/WORLD/v0 if empty.", example="scaffolds/vault/v0"),
+    ] = None
+    dialect: Annotated[
+        str | None,
+        shown("Dialect", "How the model writes operations; as the scaffold says if empty.", choices=DIALECT_NAMES),
+    ] = None
+    notebook: Annotated[
+        NotebookMode,
+        shown("Notebook", "on; off: no notebook, no LOG; frozen: the scaffold's starting files, nothing recorded."),
+    ] = "on"
+    handoff: Annotated[
+        HandoffMode,
+        shown("Handoff", "auto: hand over when a gameplay model is set; always: also when it is the same model."),
+    ] = "auto"
+    gameplay_model: Annotated[
+        str | None,
+        shown("Gameplay model", "Model that commits the action (two-model mode); `model` if empty.", example=MODEL),
+    ] = None
+    base_url: Annotated[
+        str | None, shown("Base URL", "OpenAI-compatible server of `model`, with /v1.", example=SERVER)
+    ] = None
+    gameplay_base_url: Annotated[
+        str | None,
+        shown("Gameplay base URL", "Server of `gameplay_model`; `base_url` if empty.", example=SERVER),
+    ] = None
+    max_steps: Annotated[
+        int | None, shown("Step limit", "Steps an episode may take; the world's own if empty.", example=500)
+    ] = None
+    temperature: Annotated[float, shown("Temperature", "Sampling temperature (protocol: 1.0).")] = 1.0
+    max_tokens: Annotated[int, shown("New tokens", "New tokens per model call (protocol: 4,096).")] = 4096
+    sampling: Annotated[
+        int, shown("Sampling", "Another number samples other replies in the same worlds (control arms).")
+    ] = 0
+    timeout_s: Annotated[float, shown("Timeout", "Seconds per model call (protocol: 60).")] = 60.0
+    attempts: Annotated[int, shown("Attempts per call", "Attempts per model call before the episode fails.")] = 5
+    constrained: Annotated[
+        bool, shown("Constrained replies", "Let models write nothing but text and valid operations (tags only).")
+    ] = False
+    trust_scaffold_code: Annotated[
+        bool,
+        shown("Trust scaffold code", "Run code of scaffolds the repository does not ship, uncontained."),
+    ] = False
+    world_options: Annotated[
+        dict[str, str],
+        shown(
+            "World options",
+            "Options of the world.",
+            default={},
+            example={"wording": "balrog"},
+        ),
+    ] = field(default_factory=dict)
+    ceilings: Annotated[
+        dict[str, float],
+        shown(
+            "Episode ceilings",
+            f"What an episode may spend: {SPENDABLE}.",
+            default={},
+            example={"calls": 500},
+            choices=CEILINGS,
+        ),
+    ] = field(default_factory=dict)
+    prices: Annotated[
+        str | None, shown("Price table", "Price table (a TOML file), for the ceiling cost.", example="prices.toml")
+    ] = None
+    trace_sample: Annotated[
+        float, shown("Traced share", "Share of the steps sent to LangSmith, where tracing is on; 0 to 1.")
+    ] = 1.0
+    trace_hide: Annotated[
+        list[str], shown("Hidden from LangSmith", "Kinds of text kept from LangSmith.", default=[], choices=KINDS)
+    ] = field(default_factory=list)
+    runs: Annotated[str, shown("Run folders", "Folder that gets one run folder per thread.")] = "runs/threads"
 
 
 @dataclass(kw_only=True, frozen=True)

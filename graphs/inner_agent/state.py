@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing_extensions import TypedDict
 
-from worlds import Observation
+from graphs.fields import MODEL, WHO_PLAYS, all_tasks, shown
+from worlds import Observation, world_names
 
 Message = dict[str, Any]
 """An OpenAI-style message: role, content, and tool_calls or tool_call_id where the dialect uses them."""
@@ -28,21 +29,29 @@ class Talk(TypedDict):
     """Facts of each operation (fields of `traces.OperationRecord`), added by the node that ran it."""
 
 
-class Input(TypedDict):
+class Input(TypedDict, total=False):
     """What a run needs: which episode, how far, and who plays. A thread keeps all but `steps` from its first run."""
 
-    world: NotRequired[str]
-    """Name of a registered world."""
-    task: NotRequired[str]
-    """Task of that world; its default one when left out."""
-    seed: NotRequired[int]
-    """Seed of the episode; the first of the published protocol when left out."""
-    steps: NotRequired[int]
-    """World steps to play in this run; 1 when left out."""
-    model: NotRequired[str]
-    """Model specification, such as "scripted" or "vllm:NAME" (see `chat_models.chat_model`)."""
-    episode: NotRequired[str]
-    """An episode's folder, to play that one on; everything else is known from it then."""
+    world: Annotated[str | None, shown("World", "World of a new episode.", default=None, choices=world_names)]
+    task: Annotated[
+        str | None,
+        shown("Task", "Task of that world; its default one if empty.", default=None, choices=all_tasks),
+    ]
+    seed: Annotated[
+        int | None,
+        shown("Seed", "Seed of the episode; the first of the published protocol if empty.", default=None, example=42),
+    ]
+    steps: Annotated[int, shown("Steps", "World steps to play in this run.", default=1)]
+    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
+    episode: Annotated[
+        str | None,
+        shown(
+            "Episode",
+            "An episode's folder, to play that one on; everything else is known from it then.",
+            default=None,
+            example="runs/threads/THREAD/episodes/vault/one-door/seed-42",
+        ),
+    ]
 
 
 class Output(TypedDict):

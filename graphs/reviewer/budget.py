@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from graphs.inner_agent.ceilings import NAMES, CeilingReached, Spending
+from graphs.inner_agent.ceilings import CeilingReached, Spending
+from graphs.inner_agent.context import CEILINGS
 from graphs.reviewer.lineage import LineageRecord
 
 Amounts = dict[str, float]
-"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `ceilings.NAMES`."""
+"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `ceilings.CEILINGS`."""
 Spent = dict[str, Amounts]
 """By who spent it: "reviewer" and "player"."""
 
@@ -59,7 +60,7 @@ class Budget:
 
 def nothing() -> Spent:
     """Nobody has spent anything."""
-    return {who: dict.fromkeys(NAMES, 0.0) for who in ("reviewer", "player")}
+    return {who: dict.fromkeys(CEILINGS, 0.0) for who in ("reviewer", "player")}
 
 
 def add_up(*parts: Mapping[str, Mapping[str, float]]) -> Spent:
@@ -68,13 +69,13 @@ def add_up(*parts: Mapping[str, Mapping[str, float]]) -> Spent:
     for part in parts:
         for who, amounts in part.items():
             for name, value in amounts.items():
-                total.setdefault(who, dict.fromkeys(NAMES, 0.0))[name] += value
+                total.setdefault(who, dict.fromkeys(CEILINGS, 0.0))[name] += value
     return total
 
 
 def together(spent: Mapping[str, Mapping[str, float]]) -> Amounts:
     """What all have spent."""
-    return {name: sum(amounts.get(name, 0.0) for amounts in spent.values()) for name in NAMES}
+    return {name: sum(amounts.get(name, 0.0) for amounts in spent.values()) for name in CEILINGS}
 
 
 def spent_before(records: Iterable[LineageRecord]) -> Spent:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
+from typing import Annotated
 
+from graphs.fields import SERVER, shown
 from graphs.inner_agent import context as inner_agent
 
 
@@ -11,9 +13,10 @@ from graphs.inner_agent import context as inner_agent
 class Context(inner_agent.Context):
     """How episodes are played, the same for every candidate; and the reviewer's server. Holds no secrets."""
 
-    reviewer_base_url: str | None = field(
-        default=None, metadata={"description": "OpenAI-compatible server of `reviewer_model`, with /v1."}
-    )
+    reviewer_base_url: Annotated[
+        str | None,
+        shown("Reviewer base URL", "OpenAI-compatible server of `reviewer_model`, with /v1.", example=SERVER),
+    ] = None
 
     def play(self, *, scaffold: str, sampling: int = 0) -> inner_agent.Context:
         """The part of it that concerns episodes, for another scaffold; `sampling` other than 0 samples anew."""

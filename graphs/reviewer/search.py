@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphs.evaluation.play_node import CONCURRENCY
 from graphs.evaluation.scores import Pair
 from graphs.evaluation.state import Input as EvaluationInput
+from graphs.fields import defaults_of
 from graphs.inner_agent.ceilings import parse_ceilings
 from graphs.inner_agent.context import SettingsError, validated
 from graphs.input_types import asked_for, check_input, check_least, check_tasks_of
@@ -20,24 +20,6 @@ from graphs.reviewer.state import Input
 from graphs.taking_up import reading
 from traces import RunFolder, read_run
 from worlds import world_entry
-
-DEFAULTS: dict[str, Any] = {
-    "model": "scripted",
-    "reviewer_model": "scripted",
-    "holdout_seeds": [],
-    "versions": 5,
-    "attempts": 3,
-    "continuations": 1,
-    "gate": "paired",
-    "confidence": 0.9,
-    "reevaluate_incumbent": False,
-    "approve": False,
-    "seed": 0,
-    "ceilings": {},
-    "attempt_ceilings": {},
-    "concurrency": CONCURRENCY,
-}
-"""The paper's numbers of versions, attempts and continuations."""
 
 FREE = ("approve", "ceilings", "attempt_ceilings", "concurrency")
 """What may differ when a search goes on: what it may spend and who is asked. How many attempts it may make is not: the
@@ -122,7 +104,7 @@ def search_settings(given: Input, context: Context | None) -> tuple[dict[str, An
     """The fields of `Search` that `given` asks for, and the context, checked. Raises SettingsError or UnknownWorld."""
     check_input(Input, given)
     entry = world_entry(given["world"])
-    settings = asked_for(Input, given, {**DEFAULTS, "tasks": list(entry.tasks), "seeds": list(entry.seeds)})
+    settings = asked_for(Input, given, {**defaults_of(Input), "tasks": list(entry.tasks), "seeds": list(entry.seeds)})
     settings["gate"] = str(settings["gate"])
     check_tasks_of(entry, settings["tasks"])
     for name in ("seeds", "holdout_seeds"):

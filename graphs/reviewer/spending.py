@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from graphs.evaluation.spending import spent_playing
-from graphs.inner_agent.ceilings import NAMES, Price, read_prices
+from graphs.inner_agent.ceilings import Price, read_prices
+from graphs.inner_agent.context import CEILINGS
 from graphs.reviewer import lineage
 from graphs.reviewer.budget import Amounts, Budget, Spent, add_up, nothing, spent_before, together
 from graphs.reviewer.folders import AttemptFolder
@@ -57,7 +58,7 @@ def raise_reached(search: Search, attempt: Spent, *, whole_only: bool = False) -
         for name, limit in limits.items()
     ]
     _, whole, name, limit = min(shares)
-    used_up = {"player": {**dict.fromkeys(NAMES, 0.0), name: limit}}
+    used_up = {"player": {**dict.fromkeys(CEILINGS, 0.0), name: limit}}
     Budget({} if whole else {name: limit}, {name: limit} if whole else {}).check(used_up, used_up)
 
 

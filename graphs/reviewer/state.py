@@ -6,52 +6,107 @@ node that runs again finds what is done and goes on from there.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from typing_extensions import NotRequired, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+
+from graphs.evaluation.state import CONCURRENCY
+from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
+from graphs.inner_agent.context import CEILINGS
+from worlds import world_names
 
 
-class Input(TypedDict):
+class Input(TypedDict, total=False):
     """What is searched for, with whom, and where to write it."""
 
-    world: str
-    """Name of a registered world."""
-    out: str
-    """The run folder of the search."""
-    model: NotRequired[str]
-    """Who plays; "scripted" when left out."""
-    reviewer_model: NotRequired[str]
-    """Who reviews; "scripted" (no language model) when left out."""
-    tasks: NotRequired[list[str]]
-    """The world's tasks; all of them when left out."""
-    seeds: NotRequired[list[int]]
-    """Gate seeds, of each task; those of the published protocol when left out."""
-    holdout_seeds: NotRequired[list[int]]
-    """Seeds for the final table only: neither reviewer nor gate ever sees them."""
-    versions: NotRequired[int]
-    """Versions to reach (paper: 5)."""
-    attempts: NotRequired[int]
-    """Fresh attempts at each version (paper: 3)."""
-    continuations: NotRequired[int]
-    """Continuations of each fresh attempt that was turned down (paper: 1)."""
-    gate: NotRequired[Literal["mean", "paired", "confirm"]]
-    """The rule by which a candidate is kept; "paired" when left out."""
-    confidence: NotRequired[float]
-    """That nothing in the whole search is kept by luck; 0.9 when left out."""
-    reevaluate_incumbent: NotRequired[bool]
-    """The control arm: play the incumbent once more for every candidate, and judge that by the same rule."""
-    approve: NotRequired[bool]
-    """Ask a person before a candidate is evaluated and before it is adopted."""
-    seed: NotRequired[int]
-    """Seed of the search: what the gate draws comes from it; 0 when left out."""
-    ceilings: NotRequired[dict[str, float]]
-    """What the whole search may spend, reviewer and player: calls, tokens, cost (US dollars), minutes."""
-    attempt_ceilings: NotRequired[dict[str, float]]
-    """What one attempt may spend."""
-    concurrency: NotRequired[int]
-    """Episodes side by side; 10 when left out."""
-    resume: NotRequired[bool]
-    """Go on with the search in `out`."""
+    world: Required[Annotated[str, shown("World", "World to search a better scaffold for.", choices=world_names)]]
+    out: Required[Annotated[str, shown("Run folder", "Run folder of the search.", example="runs/evolve")]]
+    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
+    reviewer_model: Annotated[
+        str,
+        shown(
+            "Reviewer model",
+            "Who reviews: PROVIDER:NAME with tool calling, or scripted (no language model).",
+            default="scripted",
+            example="anthropic:NAME",
+        ),
+    ]
+    tasks: Annotated[
+        list[str] | None, shown("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
+    ]
+    seeds: Annotated[
+        list[int] | None,
+        shown(
+            "Gate seeds",
+            "Seeds of each task by which candidates are judged; those of the published protocol if empty.",
+            default=None,
+            example=[42, 43, 44, 45, 46],
+        ),
+    ]
+    holdout_seeds: Annotated[
+        list[int],
+        shown(
+            "Hold-out seeds",
+            "Seeds for the final table only: neither reviewer nor gate ever sees them.",
+            default=[],
+            example=[60, 61, 62],
+        ),
+    ]
+    versions: Annotated[int, shown("Versions", "Versions to reach (paper: 5).", default=5)]
+    attempts: Annotated[int, shown("Attempts", "Fresh attempts at each version (paper: 3).", default=3)]
+    continuations: Annotated[
+        int,
+        shown("Continuations", "Continuations of each fresh attempt that was turned down (paper: 1).", default=1),
+    ]
+    gate: Annotated[
+        Literal["mean", "paired", "confirm"],
+        shown(
+            "Gate",
+            "The rule by which a candidate is kept: the paper's mean, paired by seed, or confirmed on fresh seeds.",
+            default="paired",
+        ),
+    ]
+    confidence: Annotated[
+        float,
+        shown("Confidence", "That nothing in the whole search is kept by luck; 0.5 to 1, 1 excluded.", default=0.9),
+    ]
+    reevaluate_incumbent: Annotated[
+        bool,
+        shown(
+            "Control arm",
+            "Play the incumbent once more for every candidate, and judge that by the same rule.",
+            default=False,
+        ),
+    ]
+    approve: Annotated[
+        bool,
+        shown("Ask a person", "Ask a person before a candidate is evaluated and before it is adopted.", default=False),
+    ]
+    seed: Annotated[int, shown("Seed of the search", "What the gate draws comes from it.", default=0)]
+    ceilings: Annotated[
+        dict[str, float],
+        shown(
+            "Search ceilings",
+            f"What the whole search may spend, reviewer and player: {SPENDABLE}.",
+            default={},
+            example={"cost": 20.0},
+            choices=CEILINGS,
+        ),
+    ]
+    attempt_ceilings: Annotated[
+        dict[str, float],
+        shown(
+            "Attempt ceilings",
+            "What one attempt may spend, by the same names.",
+            default={},
+            example={"cost": 5.0},
+            choices=CEILINGS,
+        ),
+    ]
+    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    resume: Annotated[
+        bool, shown("Resume", "Go on with the search in `out`: what is finished is not repeated.", default=False)
+    ]
 
 
 class Output(TypedDict):

@@ -8,7 +8,9 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dev_server import ROOT, DevServer, dev_server
@@ -19,6 +21,27 @@ from playing import by_turn
 from specializing import RECIPE
 
 from graphs.curator.players import served_name
+
+from graphs.curator.context import Context as CuratorContext
+from graphs.curator.state import Input as CuratorInput
+from graphs.evaluation.state import Input as EvaluationInput
+from graphs.inner_agent import Context
+from graphs.inner_agent.state import Input as InnerInput
+from graphs.reviewer.context import Context as ReviewerContext
+from graphs.reviewer.state import Input as ReviewerInput
+
+INPUTS: dict[str, Any] = {
+    "inner_agent": InnerInput,
+    "evaluation": EvaluationInput,
+    "reviewer": ReviewerInput,
+    "curator": CuratorInput,
+}
+CONTEXTS: dict[str, Any] = {
+    "inner_agent": Context,
+    "evaluation": Context,
+    "reviewer": ReviewerContext,
+    "curator": CuratorContext,
+}
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +188,29 @@ def test_a_scaffold_of_ones_own_plays_contained_and_a_harmful_one_fails_alone(
     assert (Path(played["episode"]) / "memory" / "status.md").read_text() == "step 3, 0 codes"
 
 
-def test_the_schemas_studio_shows_name_what_can_be_given(server: DevServer) -> None:
-    found = server.post("/assistants/search", {"graph_id": "inner_agent"})[0]["assistant_id"]
+@pytest.mark.parametrize("graph", ["inner_agent", "evaluation", "reviewer", "curator"])
+def test_every_field_is_described_in_the_schemas_that_studio_shows(server: DevServer, graph: str) -> None:
+    found = server.post("/assistants/search", {"graph_id": graph})[0]["assistant_id"]
     schemas = server.get(f"/assistants/{found}/schemas")
-    assert {"world", "task", "seed", "steps", "model"} <= set(schemas["input_schema"]["properties"])
-    assert {"scaffold", "dialect", "notebook", "gameplay_model"} <= set(schemas["context_schema"]["properties"])
+    given, context = schemas["input_schema"], schemas["context_schema"]
+    assert set(given["properties"]) == set(INPUTS[graph].__annotations__)
+    assert set(context["properties"]) == {field.name for field in fields(CONTEXTS[graph])}
+    for schema in (given, context):
+        for name, field in schema["properties"].items():
+            assert field["title"], name
+            assert len(field["description"]) > 10, name
+            assert "default" in field or name in schema["required"], name
+    assert {"crafter", "vault", "nethack", "minihack"} <= set(choices(given, "world"))
+    assert {"one-door", "six-doors"} <= set(choices(given, "task" if graph == "inner_agent" else "tasks"))
+    assert choices(context, "notebook") == ["on", "off", "frozen"]
+    assert choices(context, "dialect") == ["tags", "functions"]
+    assert choices(context, "ceilings") == ["calls", "tokens", "cost", "minutes"]
+    if graph == "reviewer":
+        assert choices(given, "gate") == ["mean", "paired", "confirm"]
+
+
+def choices(schema: dict[str, Any], name: str) -> list[str]:
+    """The values that a schema offers for a field, its items or its keys."""
+    field = schema["properties"][name]
+    field = next((one for one in field.get("anyOf", []) if one["type"] != "null"), field)
+    return list(field.get("items", field.get("propertyNames", field))["enum"])

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from graphs.evaluation import graph as evaluation
+from graphs.fields import defaults_of
 from graphs.inner_agent import Context as Play
 from graphs.reviewer.context import Context
 from graphs.reviewer.folders import SearchFolder
-from graphs.reviewer.search import DEFAULTS, Search
+from graphs.reviewer.search import Search
+from graphs.reviewer.state import Input
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED
 
@@ -69,6 +71,6 @@ def hooks(observe: str = "return []", *, start: str = "pass") -> str:
 
 def search(folder: Path, **changed: Any) -> Search:
     """A search on the vault with the scripted player."""
-    settings = {**DEFAULTS, "world": "vault", "tasks": ["one-door", "three-doors"], "seeds": [1], **changed}
+    settings = {**defaults_of(Input), "world": "vault", "tasks": ["one-door", "three-doors"], "seeds": [1], **changed}
     context = settings.pop("context", Context())
     return Search(folder=SearchFolder(folder), context=context, digest="", **settings)
