@@ -20,9 +20,8 @@ from openai_stub import OpenAIStub, late, say
 from playing import by_turn
 from specializing import RECIPE
 
-from graphs.curator.players import served_name
-
 from graphs.curator.context import Context as CuratorContext
+from graphs.curator.players import served_name
 from graphs.curator.state import Input as CuratorInput
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
