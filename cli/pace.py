@@ -77,7 +77,7 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
     The graph is pulled event by event: while `pace` holds, it does not move, and no model is asked. Cancelled, the
     episode stands at its last complete step. Raises the machine's failures and CeilingReached.
     """
-    from graphs.evaluation.episode import step_config
+    from graphs.evaluation.episode import raise_limited, step_config
     from graphs.inner_agent import graph
     from graphs.inner_agent.state import Input
 
@@ -92,6 +92,8 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
             async with contextlib.aclosing(stream) as events:
                 async for mode, data in events:
                     told(watched.take(mode, data))
+                    for update in data.values() if mode == "updates" else ():
+                        raise_limited(update or {})
                     if session.moment.step == step:  # once the action is sent, a step is not held up half way
                         await pace.hold()
                     watched.going_on()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.inner_agent.context import SettingsError
-from traces.folders import disk_failure
+from traces.folders import disk_failure, disk_failures
 
 LOCK = "lock"
 """File of a run folder that whoever drives it holds."""
@@ -47,10 +47,16 @@ def begun(out: Path) -> bool:
     return (out / LOCK).exists()
 
 
-def alone(node: Node, *, begins: bool = False) -> Node:
-    """The node, holding the run folder of its state while it works; `begins`: it may have to lay the folder out."""
+def alone(node: Node, *, begins: bool = False, held_outside: bool = False) -> Node:
+    """The node, holding the run folder of its state while it works; what the disk refuses it is a TraceFailure.
+
+    `begins`: it may have to lay the folder out. `held_outside`: whoever drives the graph holds the folder already.
+    """
 
     def hold(stack: ExitStack, state: Mapping[str, Any]) -> None:
+        stack.enter_context(disk_failures())
+        if held_outside:
+            return
         out = Path(str(state.get("out")))  # checked by the node that begins
         if not begins or begun(out):
             stack.enter_context(held(out))

@@ -21,7 +21,7 @@ _writers: weakref.WeakValueDictionary[Path, Journal] = weakref.WeakValueDictiona
 """The journals this process has open for writing; opening one again takes it over."""
 
 
-class NotebookFailure(Exception):
+class NotebookFailure(RuntimeError):
     """The machine's failure: the disk is full or unwritable, or the journal is damaged or in use elsewhere."""
 
 

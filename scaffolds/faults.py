@@ -16,7 +16,7 @@ class ScaffoldError(ValueError):
         self.line = line
 
 
-class HookFailure(Exception):
+class HookFailure(RuntimeError):
     """Code of a scaffold broke its promise while an episode ran. The message names file, line and what happened.
 
     `kind` is "hooks" where the code itself broke; where contained code was stopped, it is what it was stopped for:

@@ -5,12 +5,14 @@ memory/, and at its end episode.json (finished), failure.json (failed) or limite
 """
 
 import errno
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 
-class TraceFailure(Exception):
+class TraceFailure(RuntimeError):
     """The machine failed a trace (disk full, not writable, file gone); one sentence: what, where, what to do."""
 
 
@@ -34,6 +36,17 @@ def disk_failure(doing: str, path: Path, error: OSError) -> TraceFailure:
     """Return the failure to raise from `error`; `doing` completes "cannot ..."."""
     advice = _ADVICE.get(error.errno or 0, error.strerror or str(error))
     return TraceFailure(f"cannot {doing} {path}: {advice}")
+
+
+@contextmanager
+def disk_failures() -> Iterator[None]:
+    """TraceFailure in place of an OSError of the disk, for work whose own functions do not translate every one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise  # no file's: a network's or a process's, which has other words
+        raise disk_failure("use", Path(os.fsdecode(error.filename)), error) from error
 
 
 def _component(name: str, what: str) -> str:

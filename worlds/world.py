@@ -44,7 +44,7 @@ class Observation(TypedDict):
     """Status and inventory."""
 
 
-class EngineFailure(Exception):
+class EngineFailure(RuntimeError):
     """The engine under a world broke; the episode cannot go on. The cause is chained."""
 
 

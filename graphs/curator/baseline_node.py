@@ -25,7 +25,7 @@ async def baseline(state: State) -> Command[Literal["next_iteration", "finish"]]
     try:
         await evaluate(run, what)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     entry = LedgerEntry(
         run="base",
         iteration=0,

@@ -26,5 +26,5 @@ async def collect(state: State) -> Command[Literal["featurise", "finish"]]:
     try:
         await evaluate(run, what)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     return Command(goto="featurise")

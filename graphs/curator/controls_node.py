@@ -37,7 +37,7 @@ async def controls(state: State) -> Command[Literal["approve_final", "finish"]]:
             await asyncio.to_thread(_choose, run, best.examples)
         await train_one(run, NAME, folder, LETTERS[0], best.configuration)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     return Command(goto="approve_final")
 
 

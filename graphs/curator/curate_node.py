@@ -41,7 +41,7 @@ async def curate(state: State) -> Command[Literal["certify", "record", "finish"]
         if ended.recipe is None:
             await asyncio.to_thread(check_budget, run)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     if ended.recipe is None:
         why = f"The curator did not come to an end: {ended.reason}."
         return Command(goto="record", update={"reason": why})

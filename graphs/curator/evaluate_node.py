@@ -27,5 +27,5 @@ async def evaluate(state: State) -> Command[Literal["record", "finish"]]:
         try:
             await play(run, what)
         except CeilingReached as reached:
-            return Command(goto="finish", update={"reason": f"{reached}."})
+            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     return Command(goto="record")

@@ -32,7 +32,7 @@ async def final(state: State) -> Command[Literal["finish"]]:
             await evaluate(run, what)
     except CeilingReached as reached:
         why = f"{state['reason']} The final seeds were not played to their end: {reached}."
-        return Command(goto="finish", update={"reason": why})
+        return Command(goto="finish", update={"reason": why, "status": "limited"})
     table = await asyncio.to_thread(_written, run, best, players)
     tell("final", winner=best.run, rows=[row.to_plain() for row in table])
     return Command(goto="finish")

@@ -19,4 +19,6 @@ def finish(state: State) -> Command[Literal["__end__"]]:
     adapter = str(run.folder.path / best.artifacts["adapter"]) if best else None
     ended = state["reason"] or "The final table is written."
     tell("ended", winner=best.run if best else None, adapter=adapter, reason=ended)
-    return Command(goto="__end__", update={"winner": best.run if best else None, "adapter": adapter, "ended": ended})
+    status = "limited" if state["status"] == "limited" else "finished"
+    update = {"winner": best.run if best else None, "adapter": adapter, "status": status, "ended": ended}
+    return Command(goto="__end__", update=update)

@@ -28,7 +28,7 @@ def next_iteration(state: State) -> Command[Literal["curate", "controls", "finis
     try:
         check_budget(run)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     judge_anew(run.folder.candidates, run.folder.collect)
     tell("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})

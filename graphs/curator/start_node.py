@@ -20,4 +20,4 @@ def start(state: State, runtime: Runtime[Context]) -> Command[Literal["collect"]
     tell("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
     for sentence in warnings(run):
         tell("warning", sentence=sentence)
-    return Command(goto="collect")
+    return Command(goto="collect", update={"status": "", "reason": ""})

@@ -143,6 +143,8 @@ class Output(TypedDict):
     """The best training by validation, such as "2a"; None if nothing was trained."""
     adapter: str | None
     """Its folder."""
+    status: str
+    """"finished", or "limited" where a ceiling ended it: with a higher one it goes on."""
     ended: str
     """Why the run ended, in one sentence."""
 

@@ -31,7 +31,7 @@ async def train(state: State) -> Command[Literal["evaluate", "curate", "record",
             await asyncio.to_thread(check_budget, run)
             await train_one(run, f"{state['iteration']}{letter}", folder, letter, configuration)
     except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     except TrainingError as error:
         await asyncio.to_thread(_refuse, folder, str(error))
         tell("refused", iteration=state["iteration"], reason=str(error))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
@@ -81,9 +81,19 @@ async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Pr
 
 
 async def play_step(session: Session) -> None:
-    """Play one world step. LangSmith is told of it by the session: the graph's own traces would tell it twice."""
+    """Play one world step; CeilingReached where nothing more may be spent.
+
+    LangSmith is told of it by the session: the graph's own traces would tell it twice.
+    """
     with session.untraced():
-        await inner_agent.ainvoke(Input(episode=str(session.folder.path), steps=1), step_config(session))
+        now = await inner_agent.ainvoke(Input(episode=str(session.folder.path), steps=1), step_config(session))
+    raise_limited(now)
+
+
+def raise_limited(now: Mapping[str, Any]) -> None:
+    """CeilingReached if a step's output, or an update of its last node, says that a ceiling ended it."""
+    if now.get("status") == "limited":
+        raise CeilingReached(now["reason"])
 
 
 def step_config(session: Session) -> RunnableConfig:

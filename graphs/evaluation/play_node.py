@@ -19,6 +19,7 @@ from graphs.evaluation.state import CONCURRENCY, Episode, State
 from graphs.inner_agent.ceilings import Spending, parse_ceilings
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from traces import EpisodeResult, Failure, RunFolder
+from traces.folders import disk_failures
 from traces.results import result_to_plain
 from worlds import MissingEngine
 
@@ -39,7 +40,7 @@ async def play(state: State) -> dict[str, Any]:
                 await asyncio.to_thread(folder.set_attempt_aside)
             return await play_episode(settings, folder, report, run)
 
-    with alone(Path(state["out"])):
+    with disk_failures(), alone(Path(state["out"])):
         ended = await asyncio.gather(*(one(episode) for episode in state["plan"]), return_exceptions=True)
     results: list[dict[str, Any]] = []
     for episode, result in zip(state["plan"], ended, strict=True):

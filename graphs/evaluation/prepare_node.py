@@ -15,11 +15,17 @@ from graphs.inner_agent.run_file import begin_run
 from graphs.input_types import check_input
 from scaffolds import Scaffold
 from traces import RunFolder
+from traces.folders import disk_failures
 from worlds import MissingEngine, UnknownWorld, world_entry
 
 
 def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
     """The plan: every task with every seed. Raises our errors: settings, scaffold, world, model, folder in use."""
+    with disk_failures():
+        return _prepared(state, runtime.context)
+
+
+def _prepared(state: State, context: Context | None) -> dict[str, object]:
     check_input(Input, state)
     entry = world_entry(state["world"])
     tasks = list(state.get("tasks") or entry.tasks)
@@ -30,9 +36,9 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
             raise SettingsError(f"A {name} is listed twice: {', '.join(map(str, values))}.")
     if unknown := [task for task in tasks if task not in entry.tasks]:
         raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
-    settings = episode_settings({**state, **plan[0]}, runtime.context)
+    settings = episode_settings({**state, **plan[0]}, context)
     for seed in seeds:
-        episode_settings({**state, "task": tasks[0], "seed": seed}, runtime.context)
+        episode_settings({**state, "task": tasks[0], "seed": seed}, context)
     scaffold = check_tasks(settings, tasks)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
 
@@ -71,6 +71,10 @@ class Output(TypedDict):
     out: str
     summary: dict[str, Any]
     """The content of summary.json (see `traces.summary`)."""
+    status: Literal["finished", "limited", "failed"]
+    """"failed" where the machine failed an episode, "limited" where a ceiling ended one; with `resume` both go on."""
+    reason: str | None
+    """What ended the first such episode; None where all are finished."""
 
 
 class State(Input, Output):

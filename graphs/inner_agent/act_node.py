@@ -33,7 +33,7 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
         back: Literal["plan", "commit"] = "commit" if handed_over(state) else "plan"
         return Command(goto=back, update={"talk": grown, "choice": None, "told_later": []})
     _play(state, session, sent, [*state["talks"], talk])
-    remaining = state["steps"] - 1
+    remaining = (state["steps"] or 1) - 1
     now = outcome(session)
     told = {name: now[name] for name in ("reward", "progression", "done", "end_reason")}
     tell("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
@@ -41,6 +41,7 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     going_on = remaining > 0 and not session.moment.over
     if not going_on:
         session.claim.release()
+        update["steps"] = None
     update |= {"run": session.claim.run, "told_later": []}
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 

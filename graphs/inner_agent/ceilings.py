@@ -17,7 +17,7 @@ from pathlib import Path
 from graphs.inner_agent.context import CEILINGS, SettingsError
 
 
-class CeilingReached(Exception):
+class CeilingReached(RuntimeError):
     """An episode or its run has spent what it may."""
 
 

@@ -14,15 +14,19 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.graph import END
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from chat_models import Completion, acall, call
+from graphs.inner_agent.ceilings import CeilingReached
 from graphs.inner_agent.context import Context
+from graphs.inner_agent.observe_node import outcome
 from graphs.inner_agent.routine import Ask
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
+from traces.folders import disk_failures
 
 Steps = Generator[Ask, Completion, Command[Any]]
 NodeFunction = Callable[[State, Session], Command[Any] | Steps]
@@ -41,8 +45,9 @@ class Node(Runnable[State, Command[Any]]):
         self.begins = self.name == "observe"
         """Whether the node begins a step."""
         command = get_args(returned)[2] if self.asks else returned
-        self.destinations: tuple[str, ...] = get_args(get_args(command)[0])
-        """Where the node can go next, read from its return type: `Command[Literal[...]]`."""
+        self.destinations: tuple[str, ...] = (*get_args(get_args(command)[0]), *((END,) if self.asks else ()))
+        """Where the node can go next, read from its return type: `Command[Literal[...]]`; a ceiling, which is looked at
+        before a model is asked, ends the run."""
 
     def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
         """Run the node, waiting for the model in this thread."""
@@ -57,6 +62,8 @@ class Node(Runnable[State, Command[Any]]):
             with session.untraced():
                 completion = call(session.model(request.role), request.messages, **session.call_settings(request))
             return _answered(steps, completion, request, session, input)
+        except CeilingReached as reached:
+            return _limited(session, reached, input)
         except BaseException as error:
             SESSIONS.give_up(session, error)
             raise
@@ -75,15 +82,19 @@ class Node(Runnable[State, Command[Any]]):
                 model = session.model(request.role)
                 completion = await acall(model, request.messages, **session.call_settings(request))
             return _answered(steps, completion, request, session, input)
+        except CeilingReached as reached:
+            return await _in_thread(_limited, session, reached, input)
         except BaseException as error:
             await _in_thread(SESSIONS.give_up, session, error)
             raise
 
     def _opened(self, state: State, context: Context | None, thread: str | None) -> Session:
-        return SESSIONS.open(state, context, thread, begins=self.begins)
+        with disk_failures():
+            return SESSIONS.open(state, context, thread, begins=self.begins)
 
     def _command(self, state: State, session: Session) -> Command[Any]:
-        command = self.function(state, session)
+        with disk_failures():
+            command = self.function(state, session)
         assert isinstance(command, Command), "a node that asks nothing returns its command"
         return _located(command, session, state)
 
@@ -103,6 +114,21 @@ def _answered(steps: Steps, completion: Completion, request: Ask, session: Sessi
         command: Command[Any] = end.value
         return _located(command, session, state)
     raise TypeError("A node asks one model call; another turn is another visit.")
+
+
+def _limited(session: Session, reached: CeilingReached, state: State) -> Command[Any]:
+    """The end of a run whose episode, or run of episodes, has spent what it may: an output like any other."""
+    SESSIONS.limit(session, reached)
+    ended = {
+        "status": "limited",
+        "reason": str(reached),
+        "run": None,
+        "steps": None,
+        "talk": None,
+        "talks": [],
+        "choice": None,
+    }
+    return _located(Command(goto=END, update={**outcome(session), **ended}), session, state)
 
 
 async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:

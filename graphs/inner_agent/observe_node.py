@@ -29,7 +29,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     }
     if moment.over or update["steps"] < 1:
         session.claim.release()
-        update["run"] = None
+        update |= {"run": None, "steps": None}
         return Command(goto="__end__", update=update)
     if session.notebook.revision != session.start_revision:
         # An earlier run of this step was interrupted: its notes belong to calls that are now made anew.
@@ -61,4 +61,6 @@ def outcome(session: Session) -> dict[str, Any]:
         "progression": moment.info["progression"],
         "done": moment.over,
         "end_reason": session.end_reason(),
+        "status": "finished" if moment.over else "playing",
+        "reason": session.end_reason(),
     }

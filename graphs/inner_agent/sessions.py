@@ -98,15 +98,20 @@ class Sessions:
     def give_up(self, session: Session, error: BaseException) -> None:
         """Let go of a session that `error` broke off in the middle, whatever it is: the next run rebuilds it.
 
-        A machine's failure, or a ceiling that was reached, is recorded with the episode first.
+        A machine's failure is recorded with the episode first.
         """
         try:
             if isinstance(error, MACHINE_FAILURES):
                 session.fail(failure_record(error, session.moment.step))
-            elif isinstance(error, CeilingReached):
-                session.limit(error)
         except TraceFailure as second:
             error.add_note(f"The failure could not be recorded with the episode either: {second}")
+        finally:
+            self._drop(session)
+
+    def limit(self, session: Session, reached: CeilingReached) -> None:
+        """Record that a ceiling ended the episode, and let go of its session: a higher one goes on."""
+        try:
+            session.limit(reached)
         finally:
             self._drop(session)
 

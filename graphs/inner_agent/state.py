@@ -73,13 +73,18 @@ class Output(TypedDict):
     """In [0, 1]."""
     done: bool
     end_reason: str | None
+    status: Literal["playing", "finished", "limited"]
+    """"limited": a ceiling ended the run; one with a higher ceiling goes on. A machine's failure ends a run as an error
+    instead, with its sentence."""
+    reason: str | None
+    """Why the episode finished, or which ceiling was reached; None while it goes on."""
 
 
 class State(Output):
     """Everything between two nodes."""
 
-    steps: int
-    """World steps still to play in this run."""
+    steps: int | None
+    """World steps still to play in this run; None between runs, for the next to say or leave out."""
     model: str
     """Model specification of the memory model (of the only model, when one plays alone)."""
 

@@ -34,7 +34,7 @@ async def control(state: State) -> Command[Literal["next_attempt", "finish"]]:
     try:
         verdict = await _judged_anew(search, judged)
     except BudgetReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}."})
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     await asyncio.to_thread(_record, search, judged, verdict)
     tell("verdict", name=judged.name, verdict=verdict.to_plain(), control=True)
     return Command(goto="next_attempt")

@@ -28,7 +28,7 @@ async def evaluate_start(state: State) -> Command[Literal["next_attempt", "finis
                 search, Work(name="v0", scaffold=start, out=search.folder.start, seeds=search.seeds)
             )
         except BudgetReached as reached:
-            return Command(goto="finish", update={"reason": f"{reached}."})
+            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
         if crashed:
             raise SearchHalted(f"The start scaffold cannot be played, so nothing can be compared: {crashed}")
         await asyncio.to_thread(_record, search)

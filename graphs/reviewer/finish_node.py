@@ -31,4 +31,6 @@ def finish(state: State) -> Command[Literal["__end__"]]:
         lineage.append(search.folder.path, record)
     scaffold = str(search.folder.version(version))
     tell("ended", version=version, scaffold=scaffold, reason=state["reason"])
-    return Command(goto="__end__", update={"version": version, "scaffold": scaffold, "ended": state["reason"]})
+    status = "limited" if state["status"] == "limited" else "finished"
+    ended = {"version": version, "scaffold": scaffold, "status": status, "ended": state["reason"]}
+    return Command(goto="__end__", update=ended)

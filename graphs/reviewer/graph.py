@@ -60,7 +60,7 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
-        builder.add_node(node.__name__, node if held else alone(node, begins=node is start))
+        builder.add_node(node.__name__, alone(node, begins=node is start, held_outside=held))
     builder.add_edge(START, "start")
     return builder
 

@@ -40,7 +40,7 @@ async def holdout(state: State) -> Command[Literal["finish"]]:
             crashed = await evaluate(search, work)
         except BudgetReached as reached:
             why = f"{state['reason']} The hold-out seeds were not played to their end: {reached}."
-            return Command(goto="finish", update={"reason": why})
+            return Command(goto="finish", update={"reason": why, "status": "limited"})
         rows.append(await asyncio.to_thread(_record, search, version, crashed))
     if rows:
         tell("holdout", rows=rows)

@@ -28,7 +28,7 @@ def next_attempt(state: State) -> Command[Literal["review", "control", "holdout"
         check_budget(search, spent_in(search, search.folder.attempt(stands.attempt)))
     except BudgetReached as reached:
         if reached.whole:
-            return Command(goto="finish", update={"reason": f"{reached}."})
+            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     folder = search.folder.attempt(stands.attempt)
     if not folder.candidate.exists():
         copy_scaffold(_source(search, stands), folder.candidate)

@@ -21,4 +21,4 @@ def start(state: State, runtime: Runtime[Context]) -> Command[Literal["evaluate_
     tell("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
     for sentence in warnings(search):
         tell("warning", sentence=sentence)
-    return Command(goto="evaluate_start")
+    return Command(goto="evaluate_start", update={"status": ""})

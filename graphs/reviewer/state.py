@@ -117,6 +117,9 @@ class Output(TypedDict):
     """The best version: 0 if nothing was accepted."""
     scaffold: str
     """Its folder."""
+    status: str
+    """"finished", or "limited" where a budget ended it: with a higher one it goes on. Until then, how the attempt under
+    way ended (a status of `lineage.LineageRecord`); set by the node that leads to `settle`."""
     ended: str
     """Why the search ended, in one sentence."""
 
@@ -128,7 +131,5 @@ class State(Input, Output):
     """The attempt under way, such as "v1.a2" or "v1.a2.c1"; set by `next_attempt`."""
     round: int
     """How often the check has sent it back to the reviewer; set by `next_attempt` and `check`."""
-    status: str
-    """How the attempt ended, a status of `lineage.LineageRecord`; set by the node that leads to `settle`."""
     reason: str
     """Why, in one sentence; for `finish`: why the search ends."""

@@ -38,7 +38,7 @@ _SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "
 _NOBODY = "65534"
 
 
-class CannotContain(Exception):
+class CannotContain(RuntimeError):
     """This machine cannot contain code. The message is a clause: why, and what would have to be installed."""
 
 

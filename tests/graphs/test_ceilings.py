@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from openai_stub import OpenAIStub
-from playing import by_turn, folder_of, play
+from playing import by_turn, folder_of, play, steps_of
 
 from graphs.evaluation import graph
-from graphs.inner_agent.ceilings import CeilingReached, Price
+from graphs.inner_agent.ceilings import Price
 from graphs.inner_agent.context import Context, SettingsError
 from traces import RunFolder
 
@@ -84,9 +84,16 @@ def test_a_limited_run_goes_on_with_a_higher_ceiling_and_what_it_spent_still_cou
 
 
 def test_a_run_on_a_thread_says_that_a_ceiling_is_reached(tmp_path: Path, server: OpenAIStub) -> None:
-    with pytest.raises(CeilingReached, match="4 model calls"):
-        play(tmp_path, 10, model="vllm:m", base_url=server.url, ceilings={"calls": 4})
+    def run(calls: int, steps: int = 10) -> dict[str, Any]:
+        return play(tmp_path, steps, model="vllm:m", base_url=server.url, ceilings={"calls": calls}, task="six-doors")
+
+    ended = run(4)
+    assert (ended["status"], ended["reason"]) == ("limited", "the episode's ceiling of 4 model calls is reached")
     assert folder_of(tmp_path).limited.exists()
+    assert run(4)["step"] == ended["step"]
+    more = run(100, steps=2)
+    assert (more["status"], more["reason"], more["step"]) == ("playing", None, ended["step"] + 2)
+    assert [one.step for one in steps_of(tmp_path)] == list(range(1, more["step"]))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,35 @@ def test_another_episode_on_the_same_thread_is_refused_in_one_sentence(server: D
     assert "start a new thread" in refused["__error__"]["message"]
 
 
+def test_a_reached_ceiling_is_an_output_and_a_higher_one_goes_on(server: DevServer) -> None:
+    thread, given = server.thread(), {"world": "vault", "seed": 1, "steps": 3, "model": "scripted"}
+    ended = server.run(thread, "inner_agent", given, context={"ceilings": {"calls": 2}})
+    assert (ended["status"], ended["reason"]) == ("limited", "the episode's ceiling of 2 model calls is reached")
+    assert server.get(f"/threads/{thread}")["status"] == "idle"
+    goes_on = server.run(thread, "inner_agent", given, context={"ceilings": {"calls": 200}})
+    assert (goes_on["status"], goes_on["step"]) == ("playing", ended["step"] + 3)
+
+
+@pytest.mark.parametrize(
+    ("graph", "given", "context"),
+    [
+        ("inner_agent", {}, {"runs": "runs/file"}),
+        ("evaluation", {"tasks": ["one-door"], "seeds": [1], "out": "runs/file/run"}, {}),
+        ("reviewer", {"tasks": ["one-door"], "seeds": [1], "out": "runs/file/run"}, {}),
+    ],
+)
+def test_what_the_disk_refuses_arrives_in_a_sentence(
+    server: DevServer, graph: str, given: dict[str, object], context: dict[str, object]
+) -> None:
+    (server.folder / "runs").mkdir(exist_ok=True)
+    file = server.folder / "runs" / "file"
+    file.touch()
+    failed = server.run(server.thread(), graph, {"world": "vault", **given}, context=context)["__error__"]
+    assert failed["error"] == "TraceFailure"
+    assert "runs/file" in failed["message"]
+    assert "a file stands where a folder is needed" in failed["message"]
+
+
 def test_context_settings_arrive(server: DevServer) -> None:
     thread = server.thread()
     given = {"world": "vault", "seed": 1, "steps": 2, "model": "scripted"}

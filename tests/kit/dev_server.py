@@ -31,6 +31,8 @@ class DevServer:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        self.folder = folder
+        """The folder it was started in."""
         self._log = folder / "log"
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH", "LANGCHAIN"))
