@@ -1,9 +1,9 @@
 """The machine's failures an episode can end with: each room's own type, gathered where the rooms meet.
 
 All of them are RuntimeErrors, whose sentences a LangGraph server passes on to its clients (of other exceptions it tells
-the type alone). A failure is recorded once, apart from model text, ends the episode as *failed* and is never scored as play or trained
-on. The model's mistakes are not failures (they are answered and counted), and our own errors (SettingsError,
-ScaffoldError, ConfigurationError, UnknownWorld) rise before the first token is paid for.
+the type alone). A failure is recorded once, apart from model text, ends the episode as *failed* and is never scored as
+play or trained on. The model's mistakes are not failures (they are answered and counted), and our own errors
+(SettingsError, ScaffoldError, ConfigurationError, UnknownWorld) rise before the first token is paid for.
 """
 
 from __future__ import annotations
