@@ -119,7 +119,7 @@ def _answered(steps: Steps, completion: Completion, request: Ask, session: Sessi
 def _limited(session: Session, reached: CeilingReached, state: State) -> Command[Any]:
     """The end of a run whose episode, or run of episodes, has spent what it may: an output like any other."""
     SESSIONS.limit(session, reached)
-    ended = {
+    ended: dict[str, Any] = {
         "status": "limited",
         "reason": str(reached),
         "run": None,
