@@ -38,7 +38,7 @@ def play_worlds(settings: list[dict[str, Any]], folder: Path, console: Console) 
     console.print("\nLook at an episode:", highlight=False)
     for command in (f"automem replay {first} --out replay.html", f"ls {first / 'memory'}"):
         console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
-    return not any(summary["n_failed"] for _, summary in rows)
+    return not any(summary["n_failed"] or summary["n_damaged"] for _, summary in rows)
 
 
 def playable_tasks(world: str) -> list[str]:

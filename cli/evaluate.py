@@ -110,7 +110,7 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
     players = who(request["model"], context.gameplay_model)
     print_results(console, [(out.name, summary)], f"{request['world']}: {summary['scaffold']}, {players}")
     console.print(f"written: {out}/summary.json, {out}/episodes/", markup=False, highlight=False, soft_wrap=True)
-    if summary["n_failed"]:
+    if summary["n_failed"] or summary["n_damaged"]:
         raise typer.Exit(1)
 
 

@@ -56,7 +56,7 @@ def fork(
         line = f"the episode it was forked from: {100 * first.progression:.2f} % after {first.steps} steps"
         console.print(line, markup=False, highlight=False)
     console.print(f"written: {target.path}", markup=False, highlight=False, soft_wrap=True)
-    if summary["n_failed"]:
+    if summary["n_failed"] or summary["n_damaged"]:
         raise typer.Exit(1)
 
 

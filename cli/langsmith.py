@@ -51,13 +51,16 @@ def push(
                 typer.echo(one_line(f"{name}: {steps} steps", 200), err=True)
 
         done = send(folder, wire, choice, report)
-    if not done.episodes:
+    if not done.episodes and not done.damaged:
         typer.echo(f"{folder.path} holds no episodes.")
         return
     count = f"{done.steps} steps of {done.episodes} episodes ({done.before} were there)"
     typer.echo(f"sent to {wire.project}: {count} from {folder.path}")
+    for sentence in done.damaged:
+        typer.echo(one_line(f"left out, damaged: {sentence}", 500), err=True)
     if done.refused:
         typer.echo(one_line(f"refused: {len(done.refused)} steps, such as: {done.refused[0]}", 500), err=True)
+    if done.refused or done.damaged:
         raise typer.Exit(1)
 
 

@@ -73,7 +73,10 @@ Resume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out: finished episodes stay, broken ones continue.")
 ]
 NewAttempts: TypeAlias = Annotated[
-    bool, typer.Option("--new-attempts", help="With --resume: play failed episodes anew; old ones are set aside.")
+    bool,
+    typer.Option(
+        "--new-attempts", help="With --resume: play failed and damaged episodes again; old ones are set aside."
+    ),
 ]
 Ceilings: TypeAlias = Annotated[
     list[str] | None,

@@ -145,7 +145,11 @@ def _play(
     from traces import read_result
 
     go_on = f"go on with: automem play --episode {shlex.quote(str(folder.path))}"
-    if folder.is_finished() and (result := read_result(folder)):
+    result = read_result(folder, content=True)
+    if result is not None and result.status == "damaged" and result.failure is not None:
+        typer.echo(one_line(f"automem: this episode is damaged: {result.failure.sentence}.", SENTENCE), err=True)
+        raise typer.Exit(1)
+    if result is not None and result.status == "finished":
         how = _figures(result.steps, result.progression, result.episode_return)
         typer.echo(f"This episode is finished ({one_line(result.end_reason or '', 60)}): {how}.")
         return

@@ -69,8 +69,9 @@ def totals(tally: Tally) -> str:
 
 
 def _totals(tally: Tally) -> list[str]:
-    ended, failed = tally.ended.total(), tally.ended["failed"]
-    parts = [f"{ended} of {tally.episodes} ended" + (f" ({failed} failed)" if failed else "")]
+    ended = tally.ended.total()
+    apart = ", ".join(f"{tally.ended[word]} {word}" for word in ("failed", "damaged") if tally.ended[word])
+    parts = [f"{ended} of {tally.episodes} ended" + (f" ({apart})" if apart else "")]
     parts.append(f"{100 * tally.share:.0f} %")
     parts.append(duration(tally.elapsed_s))
     if tally.left_s is not None and ended < tally.episodes:

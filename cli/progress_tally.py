@@ -70,7 +70,7 @@ class Tally:
 
     def _end(self, event: Progress, played: Playing | None) -> None:
         self.ended[event["status"]] += 1
-        if event["status"] != "failed":
+        if event["status"] in ("finished", "limited"):
             self._scored.append((event["step"], event["progression"]))
         if played is not None:
             self._played += event["step"] - played.steps_before

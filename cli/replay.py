@@ -40,7 +40,8 @@ def replay(
     from rich.console import Console
     from rich.text import Text
 
-    from traces import EpisodeFolder
+    from cli.visible_text import one_line
+    from traces import EpisodeFolder, read_result
     from traces.replay import write_replay
 
     console = Console(stderr=True)
@@ -52,6 +53,10 @@ def replay(
         size = write_replay(
             out, f"{one.world} · {one.task} · seed {one.seed}", shown, lambda doing: status.update(Text(doing))
         )
+    for folder in folders:
+        result = read_result(folder, content=True)
+        if result is not None and result.status == "damaged" and result.failure is not None:
+            typer.echo(one_line(f"automem: shown as damaged: {result.failure.sentence}", 2_000), err=True)
     typer.echo(f"written: {out} ({size / 1e6:.1f} MB)")
 
 

@@ -34,13 +34,14 @@ def mean_and_error(figures: Mapping[str, Any]) -> str:
     if figures.get("mean") is None:
         return "–"
     text = f"{figures['mean']:.2f} ± {figures['se']:.2f}"
-    if figures.get("n_failed"):
-        text += f"\n{figures['mean_failures_zero']:.2f} ± {figures['se_failures_zero']:.2f}\nfailures as 0"
+    if figures.get("n_failed") or figures.get("n_damaged"):
+        words = "damaged as 0" if not figures.get("n_failed") else "failures as 0"
+        text += f"\n{figures['mean_failures_zero']:.2f} ± {figures['se_failures_zero']:.2f}\n{words}"
     return text
 
 
 def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> None:
-    """One line per failed episode: which, at which step, why."""
+    """One line per failed episode: which, at which step, why; and one per damaged episode."""
     for episode in summary["failed_episodes"]:
         cause = episode["cause"] or {"where": "?", "sentence": "no cause was recorded"}
         line = (
@@ -48,10 +49,14 @@ def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> 
             f"({cause['where']}): {cause['sentence']}"
         )
         console.print(one_line(line, 2_000), style="red", markup=False, highlight=False, soft_wrap=True)
+    for episode in summary["damaged_episodes"]:
+        line = f"{label}: {episode['task']} seed {episode['seed']} is damaged: {episode['cause']['sentence']}"
+        console.print(one_line(line, 2_000), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _episodes(summary: Mapping[str, Any]) -> str:
     failed = f" + {summary['n_failed']} failed" if summary["n_failed"] else ""
+    failed += f" + {summary['n_damaged']} damaged" if summary["n_damaged"] else ""
     limited = f"\n({summary['n_limited']} limited)" if summary["n_limited"] else ""
     return f"{len(summary['episodes'])}{failed}{limited}"
 

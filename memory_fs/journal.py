@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import stat
 import weakref
@@ -59,6 +60,8 @@ class Journal:
             self._closing = weakref.finalize(self, os.close, self._fd)
             facts = os.fstat(self._fd)
             self._size = facts.st_size
+            self._hash = hashlib.sha256()
+            self._hashed = 0
             if not stat.S_ISREG(facts.st_mode):
                 raise NotebookFailure(f"The journal {path} is no plain file; name another.")
             _lock(self._fd, path)
@@ -76,6 +79,11 @@ class Journal:
         """Bytes on disk."""
         return self._size
 
+    @property
+    def sha256(self) -> str:
+        """The digest of all records, kept while they are written."""
+        return self._hash.hexdigest()
+
     def close(self) -> None:
         """Let go of the file."""
         self._closing()
@@ -92,12 +100,19 @@ class Journal:
                 os.ftruncate(self._fd, self._size)
             raise NotebookFailure(f"{self.path} cannot be written: {error.strerror}.") from error
         self._size += len(line)
+        self._hash.update(line)
+        self._hashed = self._size
 
     def cut(self, end: int) -> None:
-        """Drop everything behind offset `end`."""
+        """Drop everything behind offset `end`, and take the digest of what stays."""
         try:
             if self._size != end:
                 os.ftruncate(self._fd, end)
+            if self._hashed != end:
+                self._hash, self._hashed = hashlib.sha256(), 0
+                while self._hashed < end and (piece := os.pread(self._fd, 1 << 20, self._hashed)):
+                    self._hash.update(piece)
+                    self._hashed += len(piece)
         except OSError as error:
             raise NotebookFailure(f"{self.path} cannot be cut: {error.strerror}.") from error
         self._size = end

@@ -63,6 +63,11 @@ class MemoryFS:
         """How large its history is on disk."""
         return self._shelf.journal_bytes
 
+    @property
+    def journal_sha256(self) -> str:
+        """The SHA-256 of its history on disk, kept while it is written."""
+        return self._shelf.journal_sha256
+
     def mark(self, step: int, routine: str) -> None:
         """Say which world step and routine the changes that follow belong to."""
         self._step, self._routine = step, routine

@@ -40,6 +40,11 @@ class Shelf:
         """How large the journal is."""
         return self._journal.size
 
+    @property
+    def journal_sha256(self) -> str:
+        """The digest of the journal."""
+        return self._journal.sha256
+
     def commit(self, name: str, change: Change, step: int, routine: str, operation: str) -> None:
         """Change one file; `Refused` when it may not be, NotebookFailure when the disk fails."""
         self._check_open()

@@ -200,7 +200,7 @@ class Exporter:
             self._courier.take(shipment, partial(_arrived, live, shipment.step))
         if live.ended is not None and live.told != live.ended and not live.ending:
             result = read_result(live.folder)
-            if result is not None and result.steps == len(live.source):
+            if result is not None and result.status == live.ended and result.steps == len(live.source):
                 live.ending = True
                 self._courier.take(live.source.end(result), partial(_told, live, live.ended))
             else:

@@ -51,8 +51,8 @@ def judged_feedback(root: Root, facts: EpisodeFacts, verdict: Unproductive | Non
 
 
 def episode_feedback(root: Root, facts: EpisodeFacts, result: EpisodeResult) -> list[Feedback]:
-    """Return an episode's score, to stand on its last step; none for a failed one, which has no score."""
-    if result.status == "failed":
+    """Return an episode's score, to stand on its last step; none for a failed or damaged one, which has no score."""
+    if not result.scored:
         return []
     how = result.end_reason or result.status
     return [

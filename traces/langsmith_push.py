@@ -9,6 +9,7 @@ from traces.folders import EpisodeFolder, RunFolder
 from traces.langsmith_courier import Courier, Sent, SentFile
 from traces.langsmith_episode import Choice, EpisodeSource
 from traces.langsmith_wire import LangSmithFailure, Wire
+from traces.records import EpisodeResult
 from traces.results import read_result
 
 TRIES = 6
@@ -25,6 +26,8 @@ class Pushed:
     """Sent now; steps that were left out by sampling count as well."""
     before: int = 0
     """Steps sent by an earlier push, or live."""
+    damaged: list[str] = field(default_factory=list)
+    """What is wrong with the files of episodes that were left out for it."""
     refused: list[str] = field(default_factory=list)
     """What the server said of steps that it would not take."""
 
@@ -38,20 +41,25 @@ def push(
 ) -> Pushed:
     """Send what of a run has not been sent; `report` is told of the episode, the steps sent and those there are.
 
-    LangSmithFailure where the server stays away; TraceFailure and TraceDamaged where a trace cannot be read.
+    Episodes whose files are damaged are left out. LangSmithFailure where the server stays away; TraceFailure and
+    TraceDamaged where a trace cannot be read.
     """
     done = Pushed()
     steadily = _Steadily(wait)
     steadily.do(wire.open)
     for folder in run.episodes():
-        if folder.steps.exists():
-            _push_episode(folder, wire, choice, done, steadily, report)
+        result = read_result(folder, content=True)  # before its steps: what is being played ends after them
+        if result is not None and result.status == "damaged" and result.failure is not None:
+            done.damaged.append(result.failure.sentence)
+        elif folder.steps.exists():
+            _push_episode(folder, result, wire, choice, done, steadily, report)
             done.episodes += 1
     return done
 
 
 def _push_episode(
     folder: EpisodeFolder,
+    result: EpisodeResult | None,
     wire: Wire,
     choice: Choice,
     done: Pushed,
@@ -60,7 +68,6 @@ def _push_episode(
 ) -> None:
     file = SentFile(folder, wire, choice)
     before = file.read()
-    result = read_result(folder)  # before its steps: an episode that is being played ends after them
     courier = Courier(wire)
     at = written = before.steps
     source = EpisodeSource(folder, choice, before.steps)

@@ -77,5 +77,5 @@ def read_file(path: Path) -> Any:
         raise disk_failure("read", path, error) from error
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TraceDamaged(f"{path} is not JSON ({error}): restore it, or remove it and resume the episode") from error

@@ -131,6 +131,11 @@ class TraceReader:
         """Return the line of step `number` as it stands in the file, with its line end."""
         return self._read(self._start(number), self.line_bytes(number))
 
+    def complete_lines(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the complete lines as they stand in the file, many at once, with their number."""
+        for _, data in self._chunks(1, len(self)):
+            yield data.count(b"\n"), data
+
     def close(self) -> None:
         """Let go of the file."""
         if self._fd is not None:

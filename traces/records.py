@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FORMAT = 1
+RESULT_FORMAT = 2
+"""Of episode.json, failure.json and limited.json: 2 added the digests; results of format 1 hold none."""
 
 Message = dict[str, Any]
 """One OpenAI-style message: role, content, and where they apply tool_calls and tool_call_id."""
@@ -104,13 +106,23 @@ class Failure:
     step: int
 
 
-Status = Literal["finished", "failed", "limited"]
-"""Ended by the world or its step limit; by a failure of the machine; by a ceiling of what may be spent."""
+Status = Literal["finished", "failed", "limited", "damaged"]
+"""Ended by the world or its step limit; by a failure of the machine; by a ceiling of what may be spent. "damaged" is
+never written: it is how an episode is read whose files are not what they were when its result was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """What the complete lines of an append-only file held at one moment."""
+
+    lines: int
+    bytes: int
+    sha256: str  # of these bytes, in hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
 class EpisodeResult:
-    """How one attempt at an episode ended. A finished or limited one has a score; a failed one has a cause."""
+    """How one attempt at an episode ended. A finished or limited one has a score; a failed or damaged one a cause."""
 
     world: str
     task: str
@@ -132,4 +144,15 @@ class EpisodeResult:
     gameplay_model: str | None = None  # None where one model plays both roles
     final_observation: dict[str, str] | None = None
     attempt: int = 1
-    format: int = FORMAT
+    files: dict[str, FileDigest] = field(default_factory=dict)  # "steps.jsonl" and "journal.jsonl" at the end
+    format: int = RESULT_FORMAT
+
+    @property
+    def scored(self) -> bool:
+        """Whether it counts in a mean: it neither failed nor is damaged."""
+        return self.status in ("finished", "limited")
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether it holds what its files can be compared with; results of format 1 do not."""
+        return bool(self.files)

@@ -110,7 +110,10 @@ def _blocks(title: str, episodes: Sequence[Shown], told: Callable[[str], None]) 
 
 def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[str], None]) -> Iterator[tuple[str, str]]:
     """Yield the blocks of an episode and fill its head."""
-    result = read_result(shown.folder)
+    result = read_result(shown.folder, content=True)
+    about = dict(shown.about)
+    if result is not None and result.status == "damaged" and result.failure is not None:
+        about["damaged"] = result.failure.sentence
     final = result.final_observation if result else None
     with TraceReader(shown.folder) as reader:
         told(f"{shown.label}: reading {len(reader):,} steps")
@@ -126,7 +129,7 @@ def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[st
             yield from _stream(f"{number}-frames", frames)
     head |= {
         "label": shown.label,
-        "about": shown.about,
+        "about": about,
         "steps": len(timeline.marks),
         "result": None if result is None else _result(dataclasses.asdict(result)),
         "final": final and list(final.values()),

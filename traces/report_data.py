@@ -31,7 +31,7 @@ BEHAVIOUR = (
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Progression in percent: over the finished episodes, and with the failed ones as 0."""
+    """Progression in percent: over the finished episodes, and with the failed and damaged ones as 0."""
 
     mean: float | None
     error: float | None
@@ -41,6 +41,8 @@ class Score:
     finished: int
     """Episodes with a score; those that a ceiling stopped among them."""
     failed: int = 0
+    damaged: int = 0
+    """Their files are not what they were: they count as 0 where failed ones do."""
     limited: int = 0
     """Stopped by a ceiling: they count with what they had reached, which can only be too little."""
 
@@ -96,9 +98,20 @@ class Played:
         return [one for one in self.results if one.status == "failed"]
 
     @property
+    def damaged(self) -> list[EpisodeResult]:
+        """Whose files are not what they were."""
+        return [one for one in self.results if one.status == "damaged"]
+
+    @property
+    def unverifiable(self) -> int:
+        """Episodes whose results, of an earlier version, hold nothing to compare their files with."""
+        return sum(not one.verifiable for one in self.results if one.scored)
+
+    @property
     def progressions(self) -> dict[Pair, float]:
-        """What each episode that ended reached, in [0, 1]; failed ones 0."""
-        return {(one.task, one.seed): 0.0 if one.status == "failed" else one.progression for one in self.results}
+        """What each episode that ended reached, in [0, 1]; failed ones 0. Damaged ones are not in it."""
+        sound = (one for one in self.results if one.status != "damaged")
+        return {(one.task, one.seed): one.progression if one.scored else 0.0 for one in sound}
 
     @property
     def metrics_versions(self) -> list[int]:
@@ -131,7 +144,7 @@ class Played:
 
     @property
     def _measured(self) -> list[EpisodeResult]:
-        return [one for one in self.results if one.status != "failed"]
+        return [one for one in self.results if one.scored]
 
 
 def read_played(run: RunFolder) -> list[Played]:
@@ -161,6 +174,7 @@ def score_of(results: Sequence[EpisodeResult]) -> Score:
         error_with_zeros=figures["se_failures_zero"],
         finished=int(figures["n"] or 0),
         failed=int(figures["n_failed"] or 0),
+        damaged=int(figures["n_damaged"] or 0),
         limited=sum(one.status == "limited" for one in results),
     )
 

@@ -3,8 +3,9 @@
 Progression stands in [0, 1] on episodes and in percent in the aggregates. The standard error is the population
 standard deviation / sqrt(n) over episodes. A failed episode has no score: it is listed apart with its cause, counted
 in n_failed, and every mean is given twice, over the finished episodes and with the failed ones as zero, so that a
-crash can never raise a score. An episode that a ceiling stopped counts with what it had reached, which can only be too
-little; it is marked "limited" and counted in n_limited.
+crash can never raise a score. The same holds for an episode whose files are damaged (n_damaged). An episode that a
+ceiling stopped counts with what it had reached, which can only be too little; it is marked "limited" and counted in
+n_limited.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,8 +27,9 @@ Figures = dict[str, float | int | None]
 def aggregate(results: Iterable[EpisodeResult]) -> dict[str, Any]:
     """Return the summary of a run's episodes, ordered by world, task and seed whatever order they ended in."""
     ordered = sorted(results, key=lambda one: (one.world, one.task, one.seed))
-    finished = [one for one in ordered if one.status != "failed"]
+    finished = [one for one in ordered if one.scored]
     failed = [one for one in ordered if one.status == "failed"]
+    damaged = [one for one in ordered if one.status == "damaged"]
     return {
         "format": FORMAT,
         "world": _common(one.world for one in ordered),
@@ -37,7 +39,9 @@ def aggregate(results: Iterable[EpisodeResult]) -> dict[str, Any]:
         "gameplay_model": _common(one.gameplay_model for one in ordered),
         "episodes": [_episode(one) for one in finished],
         "failed_episodes": [_failed_episode(one) for one in failed],
+        "damaged_episodes": [_failed_episode(one) for one in damaged],
         "n_failed": len(failed),
+        "n_damaged": len(damaged),
         "n_limited": sum(one.status == "limited" for one in ordered),
         "cost": _total_cost(ordered),
         "tasks": _by_task(ordered),
@@ -61,13 +65,16 @@ def write_summary(run: RunFolder, results: Iterable[EpisodeResult]) -> dict[str,
 
 
 def score(results: Sequence[EpisodeResult]) -> Figures:
-    """Return mean and standard error of progression in percent: over finished episodes, and with failures as zero."""
-    finished = [100 * one.progression for one in results if one.status != "failed"]
-    n_failed = len(results) - len(finished)
-    with_zeros = mean_and_error(finished + [0.0] * n_failed)
+    """Return mean and standard error of progression in percent: over finished episodes, and with the others as zero.
+
+    The others are failed (`n_failed`) and damaged ones (`n_damaged`).
+    """
+    finished = [100 * one.progression for one in results if one.scored]
+    with_zeros = mean_and_error(finished + [0.0] * (len(results) - len(finished)))
     return {
         **mean_and_error(finished),
-        "n_failed": n_failed,
+        "n_failed": sum(one.status == "failed" for one in results),
+        "n_damaged": sum(one.status == "damaged" for one in results),
         "mean_failures_zero": with_zeros["mean"],
         "se_failures_zero": with_zeros["se"],
     }

@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from traces.folders import EpisodeFolder, TraceFailure, disk_failure
+from traces.integrity import RunningDigest
 from traces.lines import encode
 from traces.plain_json import RecordError, dump
 from traces.reader import TraceReader
-from traces.records import EpisodeResult, StepRecord
+from traces.records import EpisodeResult, FileDigest, StepRecord
 from traces.results import write_result
 from traces.text_packer import TextPacker
 
@@ -41,7 +42,13 @@ class TraceWriter:
         self._packer: TextPacker | None = None
         self.steps = 0
         self._size = 0
+        self._digest = RunningDigest()
         self._recover()
+
+    @property
+    def digest(self) -> FileDigest:
+        """What its complete lines hold."""
+        return self._digest.now()
 
     def write(self, record: StepRecord) -> None:
         """Append `record` as the next step. Raises RecordError for a wrong number or data that is not plain."""
@@ -93,6 +100,7 @@ class TraceWriter:
         except OSError as error:
             raise disk_failure("write the trace", self.path, error) from error
         self._size += len(line)
+        self._digest.add(line)
 
     def _open(self) -> int:
         if self._fd is None:
@@ -100,9 +108,12 @@ class TraceWriter:
         return self._fd
 
     def _recover(self) -> TextPacker:
-        """Cut a torn last line, count the steps, and learn again what recent lines hold and refer to."""
+        """Cut a torn last line, count and digest the steps, and learn again what recent lines hold and refer to."""
         packer = TextPacker()
+        self._digest = RunningDigest()
         with TraceReader(self.folder, packer.remember) as reader:
+            for lines, data in reader.complete_lines():
+                self._digest.add(data, lines)
             for _ in reader.steps(max(1, len(reader) - _RECOVERED + 1)):
                 pass
             self.steps, self._size = len(reader), reader.complete_bytes

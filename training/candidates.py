@@ -95,7 +95,7 @@ class Candidate:
 def candidates(run: RunFolder, *, rule: CreditRule | None = None, workers: int = 1) -> Iterator[Candidate]:
     """All candidates of a run, by episode, step and routine. `workers`: processes side by side, one episode each.
 
-    Episodes that failed are left out whole: what a machine's failure ended is never trained on.
+    Episodes that failed or are damaged are left out whole: what a machine's failure ended is never trained on.
     """
     judged = read_feedback(run)
     for candidate in _unjudged(run, rule or CreditRule(), workers):
@@ -179,9 +179,9 @@ def _listed(folder: EpisodeFolder, result: EpisodeResult, rank: float, rule: Cre
 
 
 def _ranked(run: RunFolder) -> Iterator[tuple[EpisodeFolder, EpisodeResult, float]]:
-    """The episodes that did not fail, each with the share of its task's episodes that did better."""
-    results = [(folder, result) for folder in run.episodes() if (result := read_result(folder)) is not None]
-    sound = [(folder, result) for folder, result in results if result.status != "failed"]
+    """The episodes that have a score, each with the share of its task's episodes that did better."""
+    results = ((folder, read_result(folder, content=True)) for folder in run.episodes())
+    sound = [(folder, result) for folder, result in results if result is not None and result.scored]
     for folder, result in sound:
         peers = [other.progression for _, other in sound if other.task == result.task]
         better = sum(progression > result.progression for progression in peers)

@@ -181,6 +181,9 @@ def _lines(dataset: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             yield number, line if sound and isinstance(line.get("messages"), list) else None
 
 
+_UNFIT = {"failed": "a failure ended", "damaged": "is damaged"}
+
+
 def _fault(
     source: TraceSource,
     line: Mapping[str, Any],
@@ -202,8 +205,8 @@ def _fault(
         if which.seed in evaluation_seeds:
             return f"{which} is of an evaluation seed"
         result = read_result(source.folder(which))
-        if result is None or result.status == "failed":
-            return f"{which} is of an episode that {'has not ended' if result is None else 'a failure ended'}"
+        if result is None or not result.scored:
+            return f"{which} is of an episode that {_UNFIT[result.status] if result else 'has not ended'}"
         if certificate.get("conversation") != index or certificate.get("scaffold_digest") != source.scaffold.digest:
             return f"its certificate names another conversation or scaffold than {which} has"
         if prefixes.digest(source, source.folder(which), which.step) != certificate.get("trace_sha256"):

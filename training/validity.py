@@ -35,8 +35,8 @@ def validity(run: RunFolder) -> Validity:
     turns: Counter[str] = Counter()
     valid: Counter[str] = Counter()
     for folder in run.episodes():
-        result = read_result(folder)
-        if result is None or result.status == "failed" or not folder.steps.exists():
+        result = read_result(folder, content=True)
+        if result is None or not result.scored or not folder.steps.exists():
             continue
         with TraceReader(folder) as reader:
             for record in reader:

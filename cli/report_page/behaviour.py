@@ -119,7 +119,7 @@ def _behaviour_table(measured: Sequence[tuple[Entry, dict[str, Figures]]], versi
     older = "" if version == METRICS_VERSION else f", which is not today's ({METRICS_VERSION})"
     note = (
         f"Mean ± standard error over the episodes that have the measure{change}. Metrics version {version}{older}. "
-        "A dash: nothing to measure, such as no search at all. Failed episodes are not in it."
+        "A dash: nothing to measure, such as no search at all. Failed and damaged episodes are not in it."
     )
     return Table("Behaviour", ["run", *columns], [Group("", rows)], note)
 
@@ -137,7 +137,7 @@ def _named_cell(entry: Entry, version: int) -> Cell:
     measured = (
         [one for one in entry.played.results if one.metrics.get("metrics_version") == version] if entry.played else []
     )
-    return Cell(entry.name, (count(sum(one.status != "failed" for one in measured), "episode"),))
+    return Cell(entry.name, (count(sum(one.scored for one in measured), "episode"),))
 
 
 def _metric_cell(name: str, figures: dict[str, Figures], first: dict[str, Figures]) -> Cell:

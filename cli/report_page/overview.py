@@ -10,7 +10,7 @@ from traces.published import published
 from traces.report_data import Score
 
 CAUSES = 20
-"""Failed episodes that are listed by name and cause."""
+"""Failed episodes, and damaged ones, that are listed by name and cause."""
 
 
 def overview(entries: Sequence[Entry]) -> Section:
@@ -21,14 +21,14 @@ def overview(entries: Sequence[Entry]) -> Section:
     told = published()
     note = (
         "Mean ± standard error over episodes (population standard deviation / √n), as the paper reports it. "
-        "Where episodes failed, the second line counts them as 0: a crash never raises a score."
+        "Where episodes failed or are damaged, the second line counts them as 0: neither ever raises a score."
     )
     if len(groups) > 1:
         note += f" Published: {told.source}; {told.condition}."
     blocks: list[Block] = [Table("Progression (%)", ["agent", *worlds], groups, note)]
     if unpublished := [world for world in worlds if not told.of(world)]:
         blocks.append(Note(f"Nothing is published for: {', '.join(unpublished)}."))
-    blocks += _failures(entries)
+    blocks += _failures(entries) + _damage(entries) + _unverifiable(entries)
     return Section("Results", blocks)
 
 
@@ -55,12 +55,14 @@ def honesty(entries: Sequence[Entry]) -> list[Note]:
 
 
 def score_cell(score: Score) -> Cell:
-    """Both means where episodes failed; how many there were, and which of them a ceiling stopped."""
-    if not score.finished and not score.failed:
+    """Both means where episodes failed or are damaged; how many there were, and which of them a ceiling stopped."""
+    apart = [f"{number} {word}" for number, word in ((score.failed, "failed"), (score.damaged, "damaged")) if number]
+    if not score.finished and not apart:
         return Cell("–", ("no episode has ended",))
-    small = [count(score.finished, "episode") + (f" + {score.failed} failed" if score.failed else "")]
-    if score.failed:
-        small.append(f"{percent(score.mean_with_zeros, score.error_with_zeros)} with failed as 0")
+    small = [" + ".join([count(score.finished, "episode"), *apart])]
+    if apart:
+        words = " and ".join(word.split()[1] for word in apart)
+        small.append(f"{percent(score.mean_with_zeros, score.error_with_zeros)} with {words} as 0")
     if score.limited:
         small.append(f"{score.limited} limited: stopped by a ceiling, counted as far as played")
     return Cell(percent(score.mean, score.error), tuple(small))
@@ -93,7 +95,30 @@ def _failures(entries: Sequence[Entry]) -> list[Block]:
         for one in entry.played.failed if entry.played else []:
             cause = f"({one.failure.where}): {one.failure.sentence}" if one.failure else "(no cause was recorded)"
             lines.append(f"{entry.name}: {one.task}, seed {one.seed} failed at step {one.steps + 1} {cause}")
+    return _listed("Episodes that a failure of the machine ended:", lines)
+
+
+def _damage(entries: Sequence[Entry]) -> list[Block]:
+    lines = [
+        f"{entry.name}: {one.task}, seed {one.seed}: {one.failure.sentence if one.failure else 'no cause is known'}"
+        for entry in entries
+        for one in (entry.played.damaged if entry.played else [])
+    ]
+    return _listed("Damaged episodes, whose files are not what they were when they ended, in no score:", lines)
+
+
+def _unverifiable(entries: Sequence[Entry]) -> list[Block]:
+    lines = [
+        f"{entry.name}: {count(entry.played.unverifiable, 'episode')}"
+        for entry in entries
+        if entry.played and entry.played.unverifiable
+    ]
+    title = "Not verifiable: results of an earlier version hold nothing that the files could be compared with."
+    return [Note(title, lines)] if lines else []
+
+
+def _listed(title: str, lines: Sequence[str]) -> list[Block]:
     if not lines:
         return []
     more = [f"and {len(lines) - CAUSES} more"] if len(lines) > CAUSES else []
-    return [Note("Episodes that a failure of the machine ended:", [*lines[:CAUSES], *more], warning=True)]
+    return [Note(title, [*lines[:CAUSES], *more], warning=True)]

@@ -123,7 +123,7 @@ def _caveats(first: Entry, other: Entry, shared: int) -> list[str]:
     found = []
     left_out = len(set(one.planned) | set(two.planned)) - shared
     if left_out:
-        found.append(f"{count(left_out, 'pair')} left out: not played, or not ended, by both")
+        found.append(f"{count(left_out, 'pair')} left out: not played, not ended, or damaged, in one of both")
     for setting, words in (("effective_max_steps", "step limits"), ("protocol", "protocols")):
         if one.configuration.get(setting) != two.configuration.get(setting):
             values = f"{one.configuration.get(setting)} and {two.configuration.get(setting)}"

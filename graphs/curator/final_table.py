@@ -84,7 +84,7 @@ def _row(
         mean=paired.after_mean,
         standard_error=paired.after_se,
         episodes=len(scores),
-        failed=sum(one.status == "failed" for one in read_results(run.folder.final(player))),
+        failed=sum(not one.scored for one in read_results(run.folder.final(player))),
         measures=measures(run.folder.final(player)),
         difference=None if own else paired.mean_difference,
         interval=None if own else paired.interval,

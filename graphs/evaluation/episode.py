@@ -36,7 +36,7 @@ class Progress(TypedDict):
     cost: float | None
     """US dollars so far; None where a model has no price."""
     status: str
-    """"playing", "finished" or "failed"."""
+    """"playing", "finished", "limited", "failed" or "damaged"."""
     note: str
     """End reason, or the failure in one sentence."""
 
@@ -46,10 +46,13 @@ async def play_episode(
 ) -> EpisodeResult:
     """Play an episode to its end and return its result; a finished one is read, a broken one taken up where it stood.
 
+    A damaged one is returned as it is read: playing on would add to what nobody played.
+
     A machine's failure ends this episode as failed, a ceiling as limited; both are returned, not raised: the others go
     on. `run` is what the whole run spends.
     """
-    if folder.is_finished() and (finished := read_result(folder)):
+    finished = await asyncio.to_thread(read_result, folder, content=True)
+    if finished is not None and finished.status in ("finished", "damaged"):
         run.add(finished.model_calls, finished.tokens["prompt"] + finished.tokens["completion"], finished.cost or 0.0)
         report(_ended(finished))
         return finished

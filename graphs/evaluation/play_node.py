@@ -18,7 +18,7 @@ from graphs.evaluation.episode import play_episode, unopened
 from graphs.evaluation.state import CONCURRENCY, Episode, State
 from graphs.inner_agent.ceilings import Spending, parse_ceilings
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
-from traces import EpisodeResult, Failure, RunFolder
+from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, read_result
 from traces.folders import disk_failures
 from traces.results import result_to_plain
 from worlds import MissingEngine
@@ -36,7 +36,7 @@ async def play(state: State) -> dict[str, Any]:
         settings = EpisodeSettings(**{**state["settings"], **episode})
         folder = RunFolder(Path(state["out"])).episode(settings.world, settings.task, settings.seed)
         async with slots:
-            if state.get("new_attempts") and folder.failure.exists():
+            if state.get("new_attempts") and await asyncio.to_thread(_without_score, folder):
                 await asyncio.to_thread(folder.set_attempt_aside)
             return await play_episode(settings, folder, report, run)
 
@@ -54,6 +54,11 @@ async def play(state: State) -> dict[str, Any]:
         else:
             raise result
     return {"results": results}
+
+
+def _without_score(folder: EpisodeFolder) -> bool:
+    result = read_result(folder, content=True)
+    return result is not None and not result.scored
 
 
 def broken(settings: EpisodeSettings, error: Exception) -> EpisodeResult:

@@ -91,10 +91,11 @@ def summary(run: RunFolder) -> dict[str, Any]:
 
 
 def machine_failures(run: RunFolder) -> list[dict[str, Any]]:
-    """The causes of the episodes that the machine failed."""
+    """The causes of the episodes that the machine failed, or whose files are damaged."""
     unknown = {"where": "?", "kind": "?", "sentence": "no cause was recorded"}
     causes = [one["cause"] or unknown for one in summary(run)["failed_episodes"]]
-    return [cause for cause in causes if not players_own(cause)]
+    damage = [one["cause"] for one in summary(run).get("damaged_episodes", [])]
+    return [cause for cause in causes if not players_own(cause)] + damage
 
 
 async def _play(work: Work, ceilings: Amounts, report: Callable[[Progress], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphs.inner_agent.context import SettingsError
 from memory_fs import MemoryFS, Outcome
-from traces import EpisodeFolder, TraceReader, copy_steps
+from traces import EpisodeFolder, TraceReader, copy_steps, read_result
 from traces.plain_json import read_file, write_file
 
 EDIT_ROUTINE = "EDIT"
@@ -45,8 +45,11 @@ def fork_episode(
 
     `notebook`: that of `source`, if it is open. `middle`: the notebook's revision in the middle of the step, for a
     fork that goes on from there. `edits`: whole texts of notebook files. SettingsError if there is no such step, an
-    edit is refused, or `target` holds an episode already.
+    edit is refused, `source` is damaged, or `target` holds an episode already.
     """
+    ended = read_result(source, content=True)
+    if ended is not None and ended.status == "damaged" and ended.failure is not None:
+        raise SettingsError(f"{ended.failure.sentence}: it cannot be forked; restore it, or have a copy repaired.")
     with TraceReader(source) as reader:
         if not 1 <= step <= len(reader) + 1:
             raise SettingsError(f"{source.path} has {len(reader)} steps: fork at a step from 1 to {len(reader) + 1}.")

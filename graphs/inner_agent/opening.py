@@ -17,7 +17,7 @@ from graphs.inner_agent.session import Role, Session
 from memory_fs import MemoryFS
 from scaffolds import Scaffold
 from tools import dialect
-from traces import EpisodeFolder, StepRecord, TraceReader
+from traces import EpisodeFolder, StepRecord, TraceDamaged, TraceReader, read_result
 from traces.langsmith_episode import Choice
 from traces.langsmith_export import live_episode
 from traces.langsmith_hiding import hidden_kinds
@@ -51,13 +51,17 @@ def open_session(
     """The live session of an episode, standing at its last complete step.
 
     `step` is where the caller believes the episode stands; `revision`, for a caller in the middle of that step, the
-    notebook's revision there. Raises SettingsError where the folder does not agree, EngineFailure where the replay
-    parts from the recording, and every error of `check`.
+    notebook's revision there. Raises SettingsError where the folder does not agree, TraceDamaged where its files are
+    not what they were when it ended, EngineFailure where the replay parts from the recording, and every error of
+    `check`.
     """
     from chat_models import Retry
 
     scaffold = check(settings)
     begin_run(run_of(folder), settings, scaffold.digest)
+    ended = read_result(folder, content=True)
+    if ended is not None and ended.status == "damaged" and ended.failure is not None:
+        raise TraceDamaged(f"{ended.failure.sentence}: it cannot be played on; restore it, or play it again elsewhere")
     folder.create()
     folder.set_failure_aside()
     world = make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
@@ -174,7 +178,7 @@ def _starting_files(settings: EpisodeSettings, scaffold: Scaffold) -> Mapping[st
 
 
 def _replay(session: Session, world: World) -> None:
-    """Bring world, hooks and counts to where the trace ends; check every observation against the recorded one."""
+    """Bring world, hooks and counts to where the trace ends; check all that is scored against what is recorded."""
     # The starting files, if there are any, are one revision of the notebook.
     session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
     observation, info = world.reset(seed=session.settings.seed)
@@ -189,11 +193,29 @@ def _replay(session: Session, world: World) -> None:
         for vetoed in _vetoed_choices(played):
             decide(session, vetoed)
         decide(session, played.chosen)
-        observation, *_ = world.step(played.action)
+        observation, reward, terminated, truncated, info = world.step(played.action)
+        _check_scored(session.folder, played, _scored(reward, terminated, truncated, info))
         session.stand_after(played, observation)
         for talk in played.conversations:
             for call in talk.calls:
                 session.paid(talk.role, call.prompt_tokens, call.completion_tokens, call.cached_tokens)
+
+
+def _scored(reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a step the score of an episode is made of."""
+    figures: dict[str, Any] = {"reward": reward, "terminated": terminated, "truncated": truncated}
+    return figures | {name: info.get(name) for name in ("progression", "end_reason")}
+
+
+def _check_scored(folder: EpisodeFolder, played: StepRecord, now: Mapping[str, Any]) -> None:
+    """EngineFailure where the world scores a step otherwise than the recording says."""
+    then = _scored(played.reward, played.terminated, played.truncated, played.info)
+    for name, value in now.items():
+        if value != then[name]:
+            raise EngineFailure(
+                f"Replaying {folder.path} parts from its recording at step {played.step}: {name} is {value!r}, the "
+                f"recording says {then[name]!r}. It was changed, or made with another version of the world's engine."
+            )
 
 
 def _vetoed_choices(played: StepRecord) -> list[str]:

@@ -85,7 +85,7 @@ def _steps(run: Path, task: str, seed: int) -> int:
 
 def _played(folder: EpisodeFolder) -> int:
     result = read_result(folder)
-    if result is not None:
+    if result is not None and result.status != "damaged":
         return result.steps
     try:
         with TraceReader(folder) as reader:

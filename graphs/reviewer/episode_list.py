@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import get_args
 
 from graphs.reviewer.quoting import one_line
 from graphs.reviewer.trace_lookup import Episode
 from traces import METRICS_VERSION, EpisodeResult, TraceFailure, TraceReader
+from traces.records import Status
 from traces.summary import score
 
 COMPARED = {
@@ -20,7 +22,7 @@ COMPARED = {
 
 
 def listing(run: str, episodes: Sequence[Episode]) -> str:
-    """How each episode of a run stands; the mean counts a failed one as zero."""
+    """How each episode of a run stands; the mean counts a failed or damaged one as zero."""
     lines, ended = [], []
     for episode in episodes:
         try:
@@ -34,15 +36,20 @@ def listing(run: str, episodes: Sequence[Episode]) -> str:
         return f"Run {run} has no episode yet."
     figures = score(ended)
     scored = f"mean progression {figures['mean_failures_zero']:.1f} %" if ended else "none has ended yet"
-    counted = {status: sum(one.status == status for one in ended) for status in ("finished", "failed", "limited")}
+    counted = {status: sum(one.status == status for one in ended) for status in get_args(Status)}
     said = ", ".join(f"{number} {status}" for status, number in counted.items() if number)
     return "\n".join(
-        [f"{run}: {len(lines)} episodes ({said or 'all being played'}); {scored}, a failed one as 0.", *lines]
+        [
+            f"{run}: {len(lines)} episodes ({said or 'all being played'}); {scored}, a failed or damaged one as 0.",
+            *lines,
+        ]
     )
 
 
 def _line(episode: Episode, result: EpisodeResult) -> str:
     shown = f"{episode.name}: {result.status}, {result.steps} steps, progression {100 * result.progression:.1f} %"
+    if result.failure and result.status == "damaged":
+        return f"{episode.name}: damaged: {one_line(result.failure.sentence, 300)}"
     if result.failure:
         cause = result.failure
         return f"{shown}; {cause.kind} at step {cause.step}: {one_line(cause.sentence, 300)}"
@@ -63,7 +70,10 @@ def comparison(before: str, after: str, results: Mapping[str, Mapping[str, Episo
     """Two runs, episode by episode; `results`: of each run by episode name. A failed episode counts as zero."""
     ours, theirs = results[before], results[after]
     names = list(dict.fromkeys([*ours, *theirs]))
-    both = [name for name in names if name in ours and name in theirs]
+    damaged = [
+        name for name in names if any(name in side and side[name].status == "damaged" for side in (ours, theirs))
+    ]
+    both = [name for name in names if name in ours and name in theirs and name not in damaged]
     lines = [_pair(name, ours.get(name), theirs.get(name)) for name in names]
     if not both:
         return "\n".join([f"{before} and {after} have no episode in common that has ended.", *lines])
@@ -83,6 +93,7 @@ def comparison(before: str, after: str, results: Mapping[str, Mapping[str, Episo
         one.metrics.get("metrics_version") != METRICS_VERSION for side in results.values() for one in side.values()
     )
     note = [f"Metrics of {other} episodes were measured by other definitions and are left out."] if other else []
+    note += [f"Damaged, and in no mean: {', '.join(damaged)}."] if damaged else []
     return "\n".join([heading, *means, f"mean prompt tokens per step: {' → '.join(tokens)}", *note, *lines])
 
 
@@ -96,16 +107,14 @@ def _pair(name: str, before: EpisodeResult | None, after: EpisodeResult | None) 
     shares = "; ".join(
         f"{word} {_percent(_metric(before, key))} → {_percent(_metric(after, key))}" for key, word in COMPARED.items()
     )
-    failed = "".join(
-        f"; failed {word}" for word, one in (("before", before), ("after", after)) if one.status == "failed"
-    )
+    failed = "".join(f"; {one.status} {word}" for word, one in (("before", before), ("after", after)) if not one.scored)
     return (
         f"{name}: {' → '.join(figures)} % ({difference:+.1f}); steps {before.steps} → {after.steps}; {shares}{failed}"
     )
 
 
 def _reached(one: EpisodeResult) -> float:
-    return 0.0 if one.status == "failed" else one.progression
+    return one.progression if one.scored else 0.0
 
 
 def _mean(results: Mapping[str, EpisodeResult], names: Sequence[str]) -> float:

@@ -48,6 +48,8 @@ def _heading(name: str, found: Overview, result: EpisodeResult | None) -> str:
     ]
     if result is not None and result.failure is not None:
         cause = result.failure
+        if result.status == "damaged":
+            return f"{name}: damaged, {found.steps} steps: {one_line(cause.sentence, 400)}"
         lines.append(f"Failed at step {cause.step} ({cause.where}, {cause.kind}): {one_line(cause.sentence, 400)}")
     elif result is not None and result.end_reason:
         lines.append(f"Ended: {one_line(result.end_reason)[1:-1]}")

@@ -76,7 +76,7 @@ async def _play(search: Search, candidate: Path, run: RunFolder, steps: int, cei
 def _faults(folder: EpisodeFolder) -> Iterator[str]:
     """What is wrong with an episode of the probe. SearchHalted where that is not the candidate's doing."""
     task = folder.path.parts[-2]
-    result = read_result(folder)
+    result = read_result(folder, content=True)
     if result is not None and result.failure is not None:
         cause = result.failure
         if not candidates_own({"where": cause.where, "kind": cause.kind}):

@@ -44,13 +44,16 @@ class Episode:
         return f"{self.task}/seed-{self.seed}"
 
     def result(self) -> EpisodeResult | None:
-        """How it ended; None while it is played. Raises TraceFailure or TraceDamaged."""
+        """How it ended, "damaged" where its files changed since; None while it is played. Raises TraceFailure."""
         return read_result(self.folder)
 
     def open(self) -> TraceReader:
-        """Its trace. NotThere where not one step was recorded."""
+        """Its trace. NotThere where not one step was recorded, or its files changed since it ended."""
         if not self.folder.steps.exists():
             raise NotThere(f"{self.name} of {self.run} has no step: it failed before the first, or has not begun.")
+        result = read_result(self.folder, content=True)
+        if result is not None and result.status == "damaged" and result.failure is not None:
+            raise NotThere(f"{self.name} of {self.run} is damaged and cannot be relied on: {result.failure.sentence}.")
         return TraceReader(self.folder)
 
 

@@ -46,7 +46,8 @@ def test_every_task_and_seed_is_played_and_summed_up(tmp_path: Path) -> None:
         (task, seed) for task in ("one-door", "three-doors") for seed in (1, 2, 3)
     ]
     assert summary["overall"] == {
-        "mean": 100.0, "se": 0.0, "n": 6, "n_failed": 0, "mean_failures_zero": 100.0, "se_failures_zero": 0.0
+        "mean": 100.0, "se": 0.0, "n": 6,
+        "n_failed": 0, "n_damaged": 0, "mean_failures_zero": 100.0, "se_failures_zero": 0.0
     }  # fmt: skip
     assert set(summary["tasks"]) == {"one-door", "three-doors"}
     assert json.loads((tmp_path / "run" / "summary.json").read_text()) == summary

@@ -77,12 +77,15 @@ def test_a_result_comes_back_equal(tmp_path):
     assert json.loads(folder.result.read_text())["return"] == -1.5
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "return": 0}', "\xff"])
-def test_a_result_that_cannot_be_read_is_named(tmp_path, text):
-    folder = EpisodeFolder(tmp_path)
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "return": 0}', "\xff", "[" * 10_000])
+def test_a_result_that_cannot_be_read_is_damaged_and_named(tmp_path, text):
+    folder = RunFolder(tmp_path).episode("corridor", "long", 7)
+    folder.create()
     folder.result.write_bytes(text.encode("latin-1"))
-    with pytest.raises(TraceDamaged, match=r"episode\.json is not"):
-        read_result(folder)
+    result = read_result(folder)
+    assert (result.world, result.task, result.seed, result.status) == ("corridor", "long", 7, "damaged")
+    assert not result.scored
+    assert str(folder.result) in result.failure.sentence
 
 
 def test_run_json_tells_configuration_versions_and_host(tmp_path):

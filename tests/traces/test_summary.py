@@ -1,6 +1,7 @@
 """summary.json: the arithmetic of the paper's protocol, and a failure that can never raise a score."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -50,6 +51,7 @@ def test_mean_and_standard_error_are_in_percent_over_episodes():
         "se": 12.5 / math.sqrt(2),
         "n": 2,
         "n_failed": 0,
+        "n_damaged": 0,
         "mean_failures_zero": 37.5,
         "se_failures_zero": 12.5 / math.sqrt(2),
     }
@@ -105,6 +107,7 @@ def test_a_failed_episode_is_listed_apart_and_counted_as_zero_in_the_second_mean
         "se": 0.0,
         "n": 1,
         "n_failed": 1,
+        "n_damaged": 0,
         "mean_failures_zero": 25.0,
         "se_failures_zero": 25.0 / math.sqrt(2),
     }
@@ -117,6 +120,7 @@ def test_a_run_of_failures_has_no_mean():
         "se": None,
         "n": 0,
         "n_failed": 1,
+        "n_damaged": 0,
         "mean_failures_zero": 0.0,
         "se_failures_zero": 0.0,
     }
@@ -182,3 +186,13 @@ def test_a_run_is_summed_up_from_its_folders(tmp_path):
     summary = write_summary(run, results)
     assert summary["overall"]["n"] == 2
     assert run.summary.read_text().startswith('{\n  "format": 1,\n  "world": "corridor",')
+
+
+def test_a_damaged_episode_is_listed_apart_and_never_raises_a_mean():
+    damaged = replace(finished(2, 0.0), status="damaged", failure=Failure("damaged", "files", "It was cut.", 3))
+    summary = aggregate([finished(1, 0.5), damaged])
+    assert [one["seed"] for one in summary["episodes"]] == [1]
+    assert [(one["seed"], one["cause"]["sentence"]) for one in summary["damaged_episodes"]] == [(2, "It was cut.")]
+    assert (summary["n_damaged"], summary["n_failed"]) == (1, 0)
+    overall = summary["overall"]
+    assert (overall["mean"], overall["mean_failures_zero"], overall["n"], overall["n_damaged"]) == (50.0, 25.0, 1, 1)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from training_runs import collected
 
-from traces import RunFolder
+from traces import RunFolder, read_result, write_result
 from training.candidates import candidates
 from training.certificate import build_dataset, certify
 from training.source import CandidateId, SourceError, TraceSource
@@ -174,7 +175,10 @@ def test_turns_of_an_episode_that_failed_or_goes_on_are_not_certified(
     if status is None:
         result.unlink()
     else:
-        result.write_text(json.dumps({**json.loads(result.read_text()), "status": status}))
+        ended = read_result(next(copy.episodes()))
+        assert ended is not None
+        result.unlink()
+        write_result(next(copy.episodes()), replace(ended, status="failed"))
     faults = certify(dataset, copy)
     assert faults
     assert all(said in fault for fault in faults)

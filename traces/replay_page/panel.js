@@ -61,6 +61,7 @@ function outcomeLine(step) {
 function endCard(episode, beyond) {
   const result = episode.result;
   const said = !result ? 'it was not finished when this page was made'
+    : result.status === 'damaged' ? `its files are damaged: ${oneLine(result.failure.sentence, 300)}`
     : result.status === 'failed' ? `failed: ${result.failure ? oneLine(result.failure.sentence, 200) : 'unknown'}`
       : oneLine(String(result.end_reason || result.status).replace(/_/g, ' '), 80);
   const when = !result ? `Its recording ends after step ${episode.steps}`

@@ -88,7 +88,7 @@ def test_a_damaged_trace_is_named_and_the_others_are_read(tmp_path):
     assert "step 1]" in tools("show_step", **LONG, step=1)
     assert "5 steps" in tools("episode_overview", **{**LONG, "seed": 2})
     run.episode("w", "default", 2).result.write_text("[]")
-    assert "default/seed-2: cannot be read" in tools("list_episodes", run="long")
+    assert "default/seed-2: damaged: " in tools("list_episodes", run="long")
 
 
 @pytest.mark.skipif(bool(why_not_contained()), reason=why_not_contained() or "contained")
