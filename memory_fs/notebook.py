@@ -64,9 +64,9 @@ class MemoryFS:
         return self._shelf.journal_bytes
 
     @property
-    def journal_sha256(self) -> str:
-        """The SHA-256 of its history on disk, kept while it is written."""
-        return self._shelf.journal_sha256
+    def history(self) -> tuple[int, int, str]:
+        """What its history on disk holds: records, bytes, and their SHA-256, kept while they are written."""
+        return self.revision, self._shelf.journal_bytes, self._shelf.journal_sha256
 
     def mark(self, step: int, routine: str) -> None:
         """Say which world step and routine the changes that follow belong to."""

@@ -45,10 +45,9 @@ class TraceWriter:
         self._digest = RunningDigest()
         self._recover()
 
-    @property
-    def digest(self) -> FileDigest:
-        """What its complete lines hold."""
-        return self._digest.now()
+    def digests(self, journal: tuple[int, int, str]) -> dict[str, FileDigest]:
+        """What its complete lines hold, and the journal: by `journal` its records, bytes and SHA-256."""
+        return {self.folder.steps.name: self._digest.now(), self.folder.journal.name: FileDigest(*journal)}
 
     def write(self, record: StepRecord) -> None:
         """Append `record` as the next step. Raises RecordError for a wrong number or data that is not plain."""

@@ -14,16 +14,7 @@ from graphs.inner_agent.moment import Moment, plain
 from graphs.inner_agent.state import Message, Talk
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
-from traces import (
-    EpisodeFolder,
-    EpisodeResult,
-    Failure,
-    FileDigest,
-    MetricsAccumulator,
-    OperationRecord,
-    StepRecord,
-    TraceWriter,
-)
+from traces import EpisodeFolder, EpisodeResult, Failure, MetricsAccumulator, OperationRecord, StepRecord, TraceWriter
 from worlds import Observation, World
 
 if TYPE_CHECKING:
@@ -261,7 +252,7 @@ class Session:
             gameplay_model=settings.gameplay_model,
             final_observation=plain(moment.observation),
             attempt=self.folder.attempt,
-            files=self._files(),
+            files=self.trace.digests(self.notebook.history),
         )
 
     def close(self) -> None:
@@ -286,11 +277,6 @@ class Session:
         from langsmith import tracing_context
 
         return tracing_context(enabled=False)
-
-    def _files(self) -> dict[str, FileDigest]:
-        notebook = self.notebook
-        journal = FileDigest(notebook.revision, notebook.journal_bytes, notebook.journal_sha256)
-        return {self.folder.steps.name: self.trace.digest, self.folder.journal.name: journal}
 
     def _end(self, result: EpisodeResult) -> None:
         self.trace.finish(result)
