@@ -1,4 +1,4 @@
-"""Every command and snippet of the README, run: with a stub server in place of the model's, and few steps."""
+"""Every command and snippet of README and docs, run: with a stub server in place of the model's, and few steps."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from tiny_model import make_tiny_model
 from cli.seeds import parse_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text()
+FIRST = ("README.md", "docs/models.md")
+PAGES = [*FIRST, *(name for path in sorted((ROOT / "docs").glob("*.md")) if (name := f"docs/{path.name}") not in FIRST)]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, pages: list[str] = PAGES) -> list[str]:
+    texts = [(ROOT / page).read_text() for page in pages]
+    return [block for text in texts for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
 
 
-def commands(program: str) -> list[list[str]]:
+def commands(*programs: str) -> list[list[str]]:
+    """Commands of all pages by program, in order; one that is repeated stands once."""
     lines = [line.split("    #")[0] for block in blocks("bash") for line in block.splitlines()]
-    return [words for words in map(shlex.split, lines) if words and Path(words[0]).name == program]
+    return [words for words in map(shlex.split, dict.fromkeys(lines)) if words and Path(words[0]).name in programs]
 
 
 @pytest.fixture
@@ -37,9 +40,19 @@ def server() -> Iterator[OpenAIStub]:
         yield stub
 
 
-def test_every_program_of_the_readme_is_covered_here() -> None:
+def test_every_program_is_covered_here() -> None:
     lines = [line for block in blocks("bash") for line in block.splitlines()]
-    assert {Path(shlex.split(line)[0]).name for line in lines} == {"make", "automem", "langgraph", "curl"}
+    assert {Path(shlex.split(line)[0]).name for line in lines} == {"make", "automem", "langgraph", "curl", "cp"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / page).read_text()):
+            assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
+
+
+def test_the_readme_takes_five_minutes() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
 
 SHORTER = {
@@ -50,15 +63,18 @@ SHORTER = {
         *("--minimum-examples", "1", "--train-options", "--device cpu --threads 1 --dtype float32 --max-steps 1"),
     ],
 }
-"""What is added to a command of the README so that it takes seconds; the last of an option given twice counts."""
+"""What is added to a command so that it takes seconds; the last of an option given twice counts."""
 
 
-def test_the_automem_commands_of_the_readme_run_one_after_the_other(tmp_path: Path, server: OpenAIStub) -> None:
+def test_the_commands_run_one_after_the_other(tmp_path: Path, server: OpenAIStub) -> None:
     (tmp_path / "scaffolds").symlink_to(ROOT / "scaffolds")
     automem = Path(sys.executable).with_name("automem")
     tiny = make_tiny_model(tmp_path / "tiny")
     tiny_base = ["--base", f"embedded+weights={tiny}+dtype=float32+tokens=8"]
-    for command in commands("automem"):
+    for command in commands("automem", "cp"):
+        if command[0] == "cp":
+            subprocess.run(command, check=True, cwd=tmp_path)
+            continue
         for seeds in (word for option, word in pairwise(command) if option.endswith("seeds")):
             assert parse_seeds(seeds), f"what is shortened can be read: {command}"
         words = [word.replace("http://HOST:8000/v1", server.url) for word in command[1:]]
@@ -78,7 +94,13 @@ def test_make_demo_and_make_test_are_what_ci_and_the_suite_run() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
-@pytest.mark.parametrize("snippet", blocks("python"))
+def test_a_world_of_ones_own_runs(tmp_path: Path) -> None:
+    (snippet,) = blocks("python", ["docs/worlds.md"])
+    ended = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (ended.stdout, ended.stderr) == ("8 is right. 1.0\n", "")
+
+
+@pytest.mark.parametrize("snippet", blocks("python", ["README.md"]))
 def test_a_python_snippet_of_the_readme_runs(snippet: str, tmp_path: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", snippet], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert ended.returncode == 0, ended.stderr
