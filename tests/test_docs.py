@@ -25,7 +25,8 @@ PAGES = [*FIRST, *(name for path in sorted((ROOT / "docs").glob("*.md")) if (nam
 
 def blocks(language: str, pages: list[str] = PAGES) -> list[str]:
     texts = [(ROOT / page).read_text() for page in pages]
-    return [block for text in texts for block in re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
+    block = re.compile(rf"^```{language}\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    return [found for text in texts for found in block.findall(text)]
 
 
 def commands(*programs: str) -> list[list[str]]:
