@@ -22,7 +22,7 @@ class Limits:
     max_file_lines: int = 200_000
     """Two lines for each of those steps; bounds memory when the lines are empty."""
     max_total_bytes: int = 32 * 1024 * 1024
-    """Four files at their limit; a notebook takes about four times its text in memory."""
+    """Four files at their limit; a notebook takes about four and a half times its text in memory."""
     max_name_bytes: int = 120
     """Under every file system's 255, with room for a person to read it in a list."""
     max_depth: int = 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from memory_fs.change import Change, joined
-from memory_fs.folded import FoldedText
 from memory_fs.results import Source
 from memory_fs.text import Text
 
@@ -23,13 +22,13 @@ class Page(Text):
 
     __slots__ = ("_bytes", "_first", "_folded", "_keys", "_repeated")
 
-    def __init__(self, text: Text, keep: int) -> None:
-        """Take over a replayed text; a search remembers at most `keep` matches of a keyword."""
+    def __init__(self, text: Text) -> None:
+        """Take over a replayed text."""
         self.lines, self.unended, self.steps, self.revisions = text.lines, text.unended, text.steps, text.revisions
         self._bytes = _bytes_of(self.lines)  # counting a newline for every line
-        self._folded = FoldedText(keep)
+        self._folded = [line.casefold() for line in self.lines]
         self._first: dict[str, int] = {}  # line -> index of its first occurrence
-        self._repeated: set[str] = set()  # lines that stand in the file more than once
+        self._repeated: set[str] = set()  # lines that the file holds more than once
         self._keys: dict[str, int] | None = None  # key -> index of its last line; made by the first upsert
         self._learn(0)
 
@@ -55,9 +54,10 @@ class Page(Text):
             self._learn_keys(0)
         return self._keys.get(key)
 
-    def search(self, keyword: str) -> tuple[int, list[int]]:
-        """Return how many lines contain the keyword, and the indices of the last of them."""
-        return self._folded.search(keyword)
+    def search(self, keyword: str) -> list[int]:
+        """Return the indices, ascending, of the lines that contain the keyword, whatever its case."""
+        wanted = keyword.casefold()
+        return [index for index, line in enumerate(self._folded) if wanted in line]
 
     def apply(self, change: Change, source: Source) -> Patch:
         """Apply a change made by `source`; return what makes the file on disk follow."""
@@ -67,14 +67,14 @@ class Page(Text):
         old = self.lines[at] if drop else ""
         appended = at == len(self.lines)
         self.splice(change, source)
+        self._folded[at : at + drop] = [line.casefold() for line in put]
         if appended:
             self._learn(at)
         elif drop == len(put) == 1:
             self._relearn(at, old)
         else:
-            self._folded.cut(at)
             self._first, self._repeated, self._keys = {}, set(), None
-            self._learn(at, lines_from=0)
+            self._learn(0)
         if appended and put and not unended:
             data = (("\n" if was_unended else "") + joined(put, False)).encode()
             return Patch(before, data, before + len(data))
@@ -92,20 +92,17 @@ class Page(Text):
         offset = self.size - len(rest) - len(data)
         return Patch(offset, data if self.size == before else data + rest, self.size)
 
-    def _learn(self, at: int, lines_from: int | None = None) -> None:
-        """Take the lines from index `at` on into search, those from `lines_from` (or `at`) on into the look-ups."""
-        self._folded.extend(self.lines[at:])
-        begin = at if lines_from is None else lines_from
-        for index, line in enumerate(self.lines[begin:], begin):
+    def _learn(self, at: int) -> None:
+        """Take the lines from index `at` on into the look-ups."""
+        for index, line in enumerate(self.lines[at:], at):
             if self._first.setdefault(line, index) != index:
                 self._repeated.add(line)
         if self._keys is not None:
-            self._learn_keys(begin)
+            self._learn_keys(at)
 
     def _relearn(self, index: int, old: str) -> None:
         """Follow one line that was `old` and is another now."""
         line = self.lines[index]
-        self._folded.replace(index, line)
         del self._first[old]
         if old in self._repeated:
             self._look_again(old)
@@ -117,7 +114,7 @@ class Page(Text):
             self._keys = None
 
     def _look_again(self, line: str) -> None:
-        """Find where a line still stands that stood in several places."""
+        """Find the first place of a line that had several."""
         places = [index for index, other in enumerate(self.lines) if other == line]
         self._first[line] = places[0]
         if len(places) == 1:

@@ -29,18 +29,18 @@ def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
     """Show the last lines that contain the keyword, whatever its case, and say how many there are."""
     if not page.lines:
         return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
-    total, last = page.search(keyword)
-    if not total:
+    found = page.search(keyword)
+    if not found:
         text = f"No line of {name} ({plural(len(page.lines), 'line')}) contains {quoted(keyword)}."
         return Recall(Outcome.EMPTY, text, [], 0)
-    verb = "contains" if total == 1 else "contain"
-    heading = f"{plural(total, 'line')} of {name} {verb} {quoted(keyword)}"
-    return _last_lines(heading, name, page, last, total, limits)
+    verb = "contains" if len(found) == 1 else "contain"
+    heading = f"{plural(len(found), 'line')} of {name} {verb} {quoted(keyword)}"
+    return _last_lines(heading, name, page, found[-limits.search_lines :], len(found), limits)
 
 
 def count(name: str, page: Page, keyword: str) -> Recall:
     """Say how many lines contain the keyword, whatever its case."""
-    total, _ = page.search(keyword)
+    total = len(page.search(keyword))
     verb = "contains" if total == 1 else "contain"
     text = f"{total} of {plural(len(page.lines), 'line')} of {name} {verb} {quoted(keyword)}."
     return Recall(Outcome.HIT if total else Outcome.EMPTY, text, [], total)

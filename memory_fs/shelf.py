@@ -56,7 +56,7 @@ class Shelf:
                     RejectionCode.TOO_MANY_FILES,
                     f"The notebook has {len(self.pages)} files, the most it may have; use one of them.",
                 )
-            page = Page(Text(), self.limits.search_lines)
+            page = Page(Text())
         size, grown = page.size, page.size_after(change)
         self._check_room(name, len(page.lines) - change.drop + len(change.put), grown, grown - size)
         file = self._disk.open(name)  # before the record: a place that cannot be written must leave no trace
@@ -80,7 +80,7 @@ class Shelf:
         for name, (lines, unended) in texts.items():
             check_vacant(name, changes)
             change = changes[name] = Change(0, 0, lines, unended)
-            size = Page(Text(), 1).size_after(change)
+            size = Page(Text()).size_after(change)
             total += size
             self._check_room(name, len(lines), size, total)
         self._commit_all(changes, 0, routine, "seed")
@@ -129,7 +129,7 @@ class Shelf:
         self._disk.close()
 
     def _adopt(self, state: Replay) -> None:
-        self.pages = {name: Page(text, self.limits.search_lines) for name, text in state.texts.items()}
+        self.pages = {name: Page(text) for name, text in state.texts.items()}
         self.revision = state.revision
         self._bytes = sum(page.size for page in self.pages.values())
 
@@ -143,7 +143,7 @@ class Shelf:
             if change is None:
                 del self.pages[name]
             else:
-                self.pages.setdefault(name, Page(Text(), self.limits.search_lines)).apply(change, source)
+                self.pages.setdefault(name, Page(Text())).apply(change, source)
         self._bytes = sum(page.size for page in self.pages.values())
         self._disk.settle(self.pages, before)
         self._stopped = ""
