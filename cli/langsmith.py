@@ -35,13 +35,13 @@ def push(
     from rich.console import Console
 
     from cli.visible_text import one_line
+    from traces.langsmith_client import LangSmithClient
     from traces.langsmith_episode import Choice
     from traces.langsmith_push import push as send
-    from traces.langsmith_wire import Wire
 
     folder, choice = _run_folder(run), Choice(sample, tuple(o.read_hidden(hide)))
     console, told = Console(stderr=True), set[str]()
-    with _one_line_of_failure(), Wire(project) as wire, console.status("") as status:
+    with _one_line_of_failure(), LangSmithClient(project) as client, console.status("") as status:
 
         def report(episode: EpisodeFolder, sent: int, steps: int) -> None:
             name = " ".join(episode.path.parts[-2:])
@@ -50,16 +50,19 @@ def push(
                 told.add(name)
                 typer.echo(one_line(f"{name}: {steps} steps", 200), err=True)
 
-        done = send(folder, wire, choice, report)
+        done = send(folder, client, choice, report)
     if not done.episodes and not done.damaged:
         typer.echo(f"{folder.path} holds no episodes.")
         return
     count = f"{done.steps} steps of {done.episodes} episodes ({done.before} were there)"
-    typer.echo(f"sent to {wire.project}: {count} from {folder.path}")
+    typer.echo(f"sent to {client.project}: {count} from {folder.path}")
     for sentence in done.damaged:
         typer.echo(one_line(f"left out, damaged: {sentence}", 500), err=True)
     if done.refused:
-        typer.echo(one_line(f"refused: {len(done.refused)} steps, such as: {done.refused[0]}", 500), err=True)
+        typer.echo(
+            one_line(f"refused: {done.refused} steps, such as: {done.why} The same command sends them again.", 500),
+            err=True,
+        )
     if done.refused or done.damaged:
         raise typer.Exit(1)
 
@@ -74,12 +77,12 @@ def pull(
 ) -> None:
     """Fetch people's feedback on memory decisions into RUN/feedback.jsonl, where the curator finds it."""
     from memory_fs.results import plural
-    from traces.langsmith_pull import pull as fetch
-    from traces.langsmith_wire import Wire
+    from traces.langsmith_client import LangSmithClient
+    from traces.langsmith_feedback import pull as fetch
 
     folder = _run_folder(run)
-    with _one_line_of_failure(), Wire(project) as wire:
-        found = fetch(folder, wire, key or ())
+    with _one_line_of_failure(), LangSmithClient(project) as client:
+        found = fetch(folder, client, key or ())
     where = f"on {plural(found.candidates, 'memory decision')}: {folder.path}/feedback.jsonl"
     typer.echo(f"{plural(found.judgements, 'judgement')} {where}")
     if found.elsewhere or found.unknown:
@@ -126,7 +129,7 @@ def _run_folder(path: Path) -> RunFolder:
 def _one_line_of_failure() -> Iterator[None]:
     """End with status 1 and one sentence where LangSmith cannot be reached or refuses."""
     from cli.visible_text import one_line
-    from traces.langsmith_wire import LangSmithFailure
+    from traces.langsmith_client import LangSmithFailure
 
     try:
         yield

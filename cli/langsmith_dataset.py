@@ -52,7 +52,7 @@ def upload(path: Path, digest: str, name: str) -> Made:
     import requests
     from langsmith.utils import LangSmithError
 
-    from traces.langsmith_wire import LangSmithFailure
+    from traces.langsmith_client import LangSmithFailure
 
     try:
         return _upload(path, digest, name)
@@ -68,7 +68,7 @@ def _upload(path: Path, digest: str, name: str) -> Made:
     from langsmith.utils import LangSmithNotFoundError
     from urllib3.util import Retry
 
-    from traces.langsmith_wire import ANSWER_S, CONNECT_S
+    from traces.langsmith_client import ANSWER_S, CONNECT_S
     from training.source import SourceError
 
     limits = int(1000 * CONNECT_S), int(1000 * ANSWER_S)

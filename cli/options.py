@@ -125,7 +125,7 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
 
 def read_hidden(given: str | None) -> list[str]:
     """The kinds of text of a list by commas. typer.BadParameter for one that is none."""
-    from traces.langsmith_hiding import hidden_kinds
+    from traces.langsmith_texts import hidden_kinds
 
     names = [name for name in (one.strip() for one in (given or "").split(",")) if name]
     try:

@@ -5,16 +5,16 @@ an hour misses nothing, and both send the same.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from traces.flags import WRITES, Place, StepJudge, is_empty_search
 from traces.folders import EpisodeFolder
-from traces.langsmith_facts import EpisodeFacts
+from traces.langsmith_facts import EpisodeFacts, StepTimes
 from traces.langsmith_feedback import Feedback, Root, episode_feedback, judged_feedback, step_feedback
-from traces.langsmith_hiding import Hiding, hidden_kinds
-from traces.langsmith_times import StepTimes
+from traces.langsmith_texts import Hiding, hidden_kinds
 from traces.langsmith_tree import Run, failure_run, step_runs
 from traces.reader import TraceReader
 from traces.records import EpisodeResult, StepRecord
@@ -28,7 +28,7 @@ class Choice:
     sample: float = 1.0
     """Share of the steps; which ones follows from seed and step. The last one is always sent: it bears the score."""
     hide: tuple[str, ...] = ()
-    """Kinds of text that are not sent (see `langsmith_hiding`)."""
+    """Kinds of text that are not sent (see `langsmith_texts`)."""
 
     def takes(self, seed: int, step: int) -> bool:
         """Say whether a step is among those sent."""
@@ -42,6 +42,31 @@ class Shipment(NamedTuple):
     step: int
     runs: Sequence[Run] = ()
     feedback: Sequence[Feedback] = ()
+
+
+class StepRanges:
+    """Numbers of steps, added in ascending order, kept as ranges."""
+
+    def __init__(self, ranges: Iterable[Sequence[int]] = ()) -> None:
+        self.ranges = [(first, last) for first, last in ranges]
+
+    def add(self, step: int) -> None:
+        """Add a step after all others."""
+        if self.ranges and self.ranges[-1][1] == step - 1:
+            self.ranges[-1] = (self.ranges[-1][0], step)
+        else:
+            self.ranges.append((step, step))
+
+    def after(self, step: int) -> list[tuple[int, int]]:
+        """Return the ranges of the steps after `step`."""
+        return [(max(first, step + 1), last) for first, last in self.ranges if last > step]
+
+    def __contains__(self, step: int) -> bool:
+        found = bisect_right(self.ranges, step, key=lambda one: one[0])
+        return found > 0 and step <= self.ranges[found - 1][1]
+
+    def __len__(self) -> int:
+        return sum(last - first + 1 for first, last in self.ranges)
 
 
 @dataclass(slots=True)
@@ -58,12 +83,13 @@ class _Kept:
 class EpisodeSource:
     """The shipments of one episode, each once, in order. Close it. Raises TraceFailure and TraceDamaged.
 
-    Steps up to number `sent` are read, since what follows is judged by them, but not shipped.
+    Steps up to number `sent` are read, since what follows is judged by them, but not shipped, except those of `again`.
     """
 
     folder: EpisodeFolder
     choice: Choice
     sent: int = 0
+    again: StepRanges = field(default_factory=StepRanges)
     facts: EpisodeFacts = field(init=False)
     _reader: TraceReader = field(init=False)
     _times: StepTimes = field(init=False)
@@ -131,7 +157,7 @@ class EpisodeSource:
             self._kept = _Kept(record, began, redundant, empty)
         else:
             self._root = Root.of(record, self.facts, began)
-        if record.step <= self.sent:
+        if record.step <= self.sent and record.step not in self.again:
             return None
         if self._root is None:
             return Shipment(record.step, (), feedback)

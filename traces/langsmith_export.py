@@ -1,22 +1,24 @@
 """Sends episodes to LangSmith while they are played, from a thread of its own that reads their traces.
 
-Play only says "one more step is in the trace": it hands over no data, waits for nothing, and notices nothing where the
-server is away. What could not be sent when the process ends is told in one line; `automem langsmith push RUN` sends it.
+Play only says that one more step is in the trace: it hands over no data and waits for nothing, also where the server
+is away. A warning at the end of the process says what was not sent and what the server refused; `automem langsmith
+push RUN` sends both.
 """
 
 import atexit
 import logging
 import threading
 import time
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 
 from traces.folders import EpisodeFolder, TraceFailure
-from traces.langsmith_courier import Courier, Sent, SentFile
-from traces.langsmith_episode import Choice, EpisodeSource
-from traces.langsmith_facts import run_folder
-from traces.langsmith_times import TimesWriter
-from traces.langsmith_wire import LangSmithFailure, Wire, tracing_is_wanted
+from traces.langsmith_client import LangSmithClient, LangSmithFailure, tracing_is_wanted
+from traces.langsmith_episode import Choice, EpisodeSource, StepRanges
+from traces.langsmith_facts import TimesWriter, run_folder
+from traces.langsmith_push import Batch, Progress, ProgressFile
 from traces.records import EpisodeResult, StepRecord
 from traces.results import read_result
 
@@ -44,12 +46,15 @@ class LiveEpisode:
     """The status it ended with, once it has."""
     closed: bool = False
     sent: int = 0
-    told: str | None = None
-    """The status its end was told with."""
+    """Steps that have arrived or were refused."""
+    end_sent: str | None = None
+    """The status its end was sent with."""
+    end_refused: bool = False
+    refused: StepRanges = field(default_factory=StepRanges)
     source: EpisodeSource | None = None
-    file: SentFile | None = None
+    file: ProgressFile | None = None
     ending: bool = False
-    """Whether its end is loaded."""
+    """Whether its end is on its way."""
 
     def __post_init__(self) -> None:
         self.times = TimesWriter(self.folder)
@@ -66,22 +71,22 @@ class LiveEpisode:
         self.exporter.wake()
 
     def close(self) -> None:
-        """Say that nobody plays it any more."""
+        """Say that it is not played on."""
         self.closed = True
         self.exporter.wake()
 
     @property
     def pending(self) -> bool:
         """Whether there is something to send."""
-        return self.sent < self.known or self.told != self.ended
+        return self.sent < self.known or self.end_sent != self.ended
 
 
 class Exporter:
     """The sender of a process. Its thread starts with the first episode and never holds the process up."""
 
-    def __init__(self, wire: Wire | None = None) -> None:
-        self._wire = wire or Wire()
-        self._courier = Courier(self._wire)
+    def __init__(self, client: LangSmithClient | None = None) -> None:
+        self._client = client or LangSmithClient()
+        self._batch = Batch(self._client)
         self._episodes: list[LiveEpisode] = []
         self._lock = threading.Lock()
         self._work, self._closing = threading.Event(), threading.Event()
@@ -89,6 +94,9 @@ class Exporter:
         self._opened = self._gave_up = self._closed = False
         self._deadline = 0.0
         self._trouble: LangSmithFailure | None = None
+        self._refused: Counter[str] = Counter()
+        """Refused steps by run."""
+        self._why_refused = ""
 
     def episode(self, folder: EpisodeFolder, choice: Choice, steps: int) -> LiveEpisode:
         """Begin to send an episode, of which `steps` steps are in the trace already."""
@@ -121,26 +129,23 @@ class Exporter:
         self._closed = True
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         if self._thread.is_alive() and self._trouble is None:
-            self._trouble = LangSmithFailure(f"LangSmith at {self._wire.url} is too slow")
+            self._trouble = LangSmithFailure(f"LangSmith at {self._client.url} is too slow")
         late = [live for live in self._episodes if live.pending]
         for live in self._episodes:
             self._note(live)
         if late and not self._gave_up:
-            self._tell(late)
-
-    def _tell(self, late: list[LiveEpisode]) -> None:
-        runs = sorted({str(run_folder(live.folder).path) for live in late})
-        why = f" ({str(self._trouble).rstrip('.')})" if self._trouble else ""
-        more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
-        steps = sum(live.known - live.sent for live in late)
-        logger.warning(
-            f"LangSmith: {steps} steps were not sent{why}: automem langsmith push {runs[0]}{more} sends them."
-        )
+            steps = sum(live.known - live.sent for live in late)
+            why = f" ({str(self._trouble).rstrip('.')})" if self._trouble else ""
+            runs = {str(run_folder(live.folder).path) for live in late}
+            logger.warning(f"LangSmith: {steps} steps were not sent{why}: {_advice(runs)} sends them.")
+        if self._refused:
+            steps, why = self._refused.total(), self._why_refused.rstrip(".")
+            logger.warning(f"LangSmith: {steps} steps were refused ({why}): {_advice(self._refused)} sends them again.")
 
     # In the thread
 
     def _run(self) -> None:
-        with self._wire:
+        with self._client:
             self._send_on()
 
     def _send_on(self) -> None:
@@ -168,10 +173,10 @@ class Exporter:
 
     def _send(self) -> None:
         if not self._opened:
-            self._wire.open()
+            self._client.open()
             self._opened = True
         self._check_time()
-        self._courier.send()  # what an earlier try left
+        self._batch.send()  # what an earlier try left
         for live in list(self._episodes):
             self._check_time()
             try:
@@ -179,32 +184,37 @@ class Exporter:
             except TraceFailure as failure:
                 logger.warning(f"LangSmith: {live.folder.path} is sent no further: {failure}")
                 self._drop(live)
-        self._courier.send()
+        self._batch.send()
         for live in list(self._episodes):
             if live.closed and not live.pending:
                 self._drop(live)
 
     def _check_time(self) -> None:
-        """LangSmithFailure once the process waits for us no more: what we say was not sent is not sent after all."""
+        """Raise LangSmithFailure once the process waits no longer: what is reported as not sent is not sent later."""
         if self._closing.is_set() and time.monotonic() > self._deadline:
-            raise LangSmithFailure(f"LangSmith at {self._wire.url} is too slow.")
+            raise LangSmithFailure(f"LangSmith at {self._client.url} is too slow.")
 
     def _load(self, live: LiveEpisode) -> None:
-        """Load the steps of an episode that were not loaded before, and its end."""
+        """Take up the steps of an episode that are new in its trace, and its end."""
         if live.source is None:
-            live.file = SentFile(live.folder, self._wire, live.choice)
-            sent = live.file.read()
-            live.sent, live.told = sent.steps, sent.ended if live.ended is not None else None
-            live.source = EpisodeSource(live.folder, live.choice, sent.steps)
+            live.file = ProgressFile(live.folder, self._client, live.choice)
+            before = live.file.read()
+            live.sent, live.refused = before.steps, before.refused
+            live.end_sent = before.ended if live.ended is not None else None
+            live.source = EpisodeSource(live.folder, live.choice, before.steps)
         for shipment in live.source.steps():
-            self._courier.take(shipment, partial(_arrived, live, shipment.step))
-        if live.ended is not None and live.told != live.ended and not live.ending:
+            step = self._client.encode(shipment.runs, shipment.feedback)
+            self._batch.add(step, partial(self._step_sent, live, shipment.step))
+            self._batch.send_full()
+        if live.ended is not None and live.end_sent != live.ended and not live.ending:
             result = read_result(live.folder)
             if result is not None and result.status == live.ended and result.steps == len(live.source):
                 live.ending = True
-                self._courier.take(live.source.end(result), partial(_told, live, live.ended))
+                end = live.source.end(result)
+                step = self._client.encode(end.runs, end.feedback)
+                self._batch.add(step, partial(self._end_sent, live, live.ended))
             else:
-                live.ended = live.told  # it is being played on already
+                live.ended = live.end_sent  # it is being played on already
 
     def _drop(self, live: LiveEpisode) -> None:
         with self._lock:
@@ -218,17 +228,30 @@ class Exporter:
         if live.file is None:
             return
         try:
-            live.file.write(Sent(live.sent, live.told))
+            ended = None if live.end_refused else live.end_sent
+            live.file.write(Progress(live.sent, ended, live.refused))
         except TraceFailure as failure:
             logger.warning(f"LangSmith: how far {live.folder.path} was sent could not be noted: {failure}")
 
+    def _step_sent(self, live: LiveEpisode, step: int, refused: str | None) -> None:
+        live.sent = step
+        if refused:
+            live.refused.add(step)
+            self._count_refused(live, refused)
 
-def _arrived(live: LiveEpisode, step: int) -> None:
-    live.sent = max(live.sent, step)
+    def _end_sent(self, live: LiveEpisode, status: str, refused: str | None) -> None:
+        live.end_sent, live.end_refused = status, bool(refused)
+        if refused:
+            self._count_refused(live, refused)
+
+    def _count_refused(self, live: LiveEpisode, why: str) -> None:
+        self._refused[str(run_folder(live.folder).path)] += 1
+        self._why_refused = self._why_refused or why
 
 
-def _told(live: LiveEpisode, status: str) -> None:
-    live.told = status
+def _advice(runs: Collection[str]) -> str:
+    more = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+    return f"automem langsmith push {min(runs)}{more}"
 
 
 def begin_to_close() -> None:

@@ -1,13 +1,28 @@
-"""What every run of an episode says of it in LangSmith: read from the folders alone, so that it is always the same."""
+"""Which episode, played by whom and when: what every run of it bears in LangSmith, read from its folders alone.
+
+A trace holds how long steps took, not when they were played, so that the same seed gives the same bytes. LangSmith
+wants times, and takes a run sent twice for one run only if its times are the same too. So a step begins where the one
+before it ended; an episode that is traced live leaves beside its trace where that would be wrong (times.jsonl: one line
+where it was taken up, and wherever play had stood still), and one that was not begins with its run.
+"""
 
 import hashlib
+from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from traces.folders import EpisodeFolder, RunFolder, TraceDamaged, disk_failure
-from traces.langsmith_times import microseconds
+from traces.records import StepRecord
 from traces.run_file import read_run
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DRIFT_US = 1_000_000
+"""Microseconds that the time told may differ from the clock's before a line corrects it."""
+_CHUNK = 1 << 16
 
 
 def run_folder(folder: EpisodeFolder) -> RunFolder:
@@ -108,3 +123,88 @@ class EpisodeFacts:
     def candidate(self, step: int, routine: str) -> str:
         """Return the id of a memory decision, as `training.source.CandidateId` writes it."""
         return f"{self.world}/{self.task}/seed-{self.seed}/step-{step}/{routine}"
+
+
+def iso(microseconds: int) -> str:
+    """Return a time, in microseconds since 1970, as ISO 8601 in UTC."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).isoformat(timespec="microseconds")
+
+
+def microseconds(text: str) -> int:
+    """Return the microseconds since 1970 of an ISO 8601 time."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+
+
+def took(seconds: float) -> int:
+    """Return recorded seconds as microseconds."""
+    return round(seconds * 1e6)
+
+
+def times_file(folder: EpisodeFolder) -> Path:
+    """Return where the corrections of an episode stand."""
+    return folder.path / "times.jsonl"
+
+
+class StepTimes:
+    """When the steps of an episode began, asked in order, in bounded memory."""
+
+    def __init__(self, folder: EpisodeFolder, run_began: int) -> None:
+        self._now = run_began
+        self._path = times_file(folder)
+        self._read = 0
+        self._corrections: deque[tuple[int, int]] = deque()
+
+    def begin(self, record: StepRecord) -> int:
+        """Return when the next step began, in microseconds since 1970."""
+        while (self._corrections or self._found_more()) and self._corrections[0][0] <= record.step:
+            _, self._now = self._corrections.popleft()
+        began, self._now = self._now, self._now + took(record.latency_s)
+        return began
+
+    @property
+    def now(self) -> int:
+        """Where the last step asked about ended."""
+        return self._now
+
+    def _found_more(self) -> bool:
+        """Read the next corrections, also those written meanwhile; whether there are any."""
+        try:
+            if self._path.stat().st_size <= self._read:
+                return False
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                whole, end, _ = file.read(_CHUNK).rpartition(b"\n")
+        except OSError:
+            return False
+        self._read += len(whole) + len(end)
+        self._corrections.extend(found for line in whole.split(b"\n") if (found := _correction(line)) is not None)
+        return bool(self._corrections)
+
+
+class TimesWriter:
+    """Notes the steps of an episode as they are played, and writes a line where the time told would be wrong."""
+
+    def __init__(self, folder: EpisodeFolder) -> None:
+        self._path = times_file(folder)
+        self._expected: int | None = None
+
+    def played(self, record: StepRecord, now: int) -> None:
+        """Note a step that ended `now` (microseconds since 1970). Where the disk refuses, times are only less exact."""
+        began = now - took(record.latency_s)
+        if self._expected is None or abs(began - self._expected) > _DRIFT_US:
+            self._expected = began
+            try:
+                with self._path.open("ab") as file:  # begun with a line end: a torn line before it stays alone
+                    file.write(b"\n" + orjson.dumps({"step": record.step, "began": iso(began)}) + b"\n")
+            except OSError:
+                return
+        self._expected += took(record.latency_s)
+
+
+def _correction(line: bytes) -> tuple[int, int] | None:
+    """Return the step and the time of a line; None for an empty or torn one."""
+    try:
+        found = orjson.loads(line)
+        return int(found["step"]), microseconds(found["began"])
+    except (ValueError, KeyError, TypeError):
+        return None

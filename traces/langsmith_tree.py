@@ -9,7 +9,7 @@
     └─ act                          tool: as chosen → as sent, its outcome, reward
 
 Every run bears what one filters by as metadata, and the words one filters by most as tags. Ids come from the run, the
-episode, its attempt, the step and the place in it; times from `langsmith_times`: a step sent twice is one step.
+episode, its attempt, the step and the place in it; times from `langsmith_facts`: a step sent twice is one step.
 """
 
 import hashlib
@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from traces.flags import Place
-from traces.langsmith_answers import answers
-from traces.langsmith_facts import EpisodeFacts
-from traces.langsmith_hiding import Hiding
-from traces.langsmith_times import iso, took
+from traces.langsmith_facts import EpisodeFacts, iso, took
+from traces.langsmith_texts import Hiding, answers
 from traces.records import Conversation, EpisodeResult, Message, ModelCall, OperationRecord, StepRecord
 
 Run = dict[str, Any]

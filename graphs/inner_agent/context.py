@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from graphs.fields import MODEL, SERVER, SPENDABLE, shown
 from tools import DIALECT_NAMES
-from traces.langsmith_hiding import KINDS
+from traces.langsmith_texts import KINDS
 from worlds import world_entry
 
 T = TypeVar("T", bound="Context")

@@ -20,7 +20,7 @@ from tools import dialect
 from traces import EpisodeFolder, StepRecord, TraceDamaged, TraceReader, read_result
 from traces.langsmith_episode import Choice
 from traces.langsmith_export import live_episode
-from traces.langsmith_hiding import hidden_kinds
+from traces.langsmith_texts import hidden_kinds
 from worlds import EngineFailure, World, make_world
 
 if TYPE_CHECKING:

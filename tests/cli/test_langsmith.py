@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from cli.langsmith import langsmith
 from traces import RunFolder
+from traces.langsmith_client import LangSmithClient, LangSmithFailure
 from traces.langsmith_episode import Choice
 from traces.langsmith_push import push
-from traces.langsmith_wire import LangSmithFailure, Wire
 from training.candidates import candidates
 from training.certificate import build_dataset
 from training.source import SourceError
@@ -92,15 +92,15 @@ def test_push_sends_once_and_the_same_ids_again_elsewhere(
 def test_push_goes_on_where_it_was_broken_off(
     run: RunFolder, server: LangSmithServer, automem: Automem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = Wire.send
+    send = LangSmithClient.send
 
-    def broken_off(wire: Wire, runs: Any, feedback: Any) -> None:
+    def broken_off(client: LangSmithClient, runs: Any, feedback: Any) -> None:
         if len(server.posts) > 200:
             raise LangSmithFailure("LangSmith is gone.", lasting=True)
-        send(wire, runs, feedback)
+        send(client, runs, feedback)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Wire, "send", broken_off)
+        patched.setattr(LangSmithClient, "send", broken_off)
         code, printed = automem("push", str(run.path))
     assert (code, "LangSmith is gone. The same command goes on from here." in printed) == (1, True)
     assert automem("push", str(run.path))[0] == 0
@@ -113,8 +113,8 @@ def test_push_goes_on_where_it_was_broken_off(
 def test_push_tries_again_and_then_says_what_is_wrong(run: RunFolder, server: LangSmithServer) -> None:
     server.status = 502
     waits: list[float] = []
-    with Wire() as wire, pytest.raises(LangSmithFailure, match="HTTP 502"):
-        push(run, wire, Choice(), lambda *_: None, wait=waits.append)
+    with LangSmithClient() as client, pytest.raises(LangSmithFailure, match="HTTP 502"):
+        push(run, client, Choice(), lambda *_: None, wait=waits.append)
     assert waits == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 
@@ -139,6 +139,24 @@ def test_a_step_that_the_server_refuses_is_left_out_and_told(
     assert "422" in printed
     assert tree_of(server, 20) == []
     assert all(tree_of(server, step) == expected_tree(run, step) for step in (19, 21, STEPS))
+    assert automem("push", str(run.path))[0] == 1
+    server.refuses = ""
+    before = len(server.posts)
+    code, printed = automem("push", str(run.path))
+    assert (code, f"1 steps of 1 episodes ({STEPS - 1} were there)" in printed) == (0, True)
+    assert tree_of(server, 20) == expected_tree(run, 20)
+    assert len(server.posts) == before + len(expected_tree(run, 20))
+    assert "0 steps of 1 episodes" in automem("push", str(run.path))[1]
+
+
+def test_a_step_that_the_server_holds_already_takes_no_other_with_it(
+    run: RunFolder, server: LangSmithServer, automem: Automem
+) -> None:
+    server.holds = "vault/six-doors seed 3 step 20"
+    server.mode = "plain"
+    assert automem("push", str(run.path))[0] == 0
+    for step in range(1, STEPS + 1):
+        assert tree_of(server, step) == ([] if step == 20 else expected_tree(run, step))
 
 
 def test_a_sample_is_the_same_share_of_steps_each_time_and_bears_the_score(

@@ -17,9 +17,9 @@ from traced_runs import STEPS, episode, expected_tree, played, played_live, tree
 
 from graphs.inner_agent.context import SettingsError
 from traces import RunFolder, flagged_steps, langsmith_export, read_result
+from traces.langsmith_client import LangSmithClient
 from traces.langsmith_episode import Choice
 from traces.langsmith_push import push
-from traces.langsmith_wire import Wire
 from traces.reader import TraceReader
 
 
@@ -32,8 +32,8 @@ def server() -> Iterator[LangSmithServer]:
 
 def pushed(run: RunFolder) -> int:
     """How many steps of a run a push sends."""
-    with Wire() as wire:
-        return push(run, wire, Choice(), lambda *_: None).steps
+    with LangSmithClient() as client:
+        return push(run, client, Choice(), lambda *_: None).steps
 
 
 def test_the_whole_tree_of_an_episode_arrives_live_and_a_push_adds_nothing(
@@ -148,6 +148,25 @@ def test_without_a_server_the_episode_is_played_and_one_line_says_what_was_not_s
     monkeypatch.setenv("LANGSMITH_ENDPOINT", url)
     assert pushed(run) == 5
     assert [tree_of(server, step) for step in (1, 5)] == [expected_tree(run, step) for step in (1, 5)]
+
+
+def test_steps_that_the_server_refuses_are_reported_at_the_end_and_a_push_sends_them_again(
+    tmp_path: Path, server: LangSmithServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.mode, server.refuses = "plain", "seed 3 step 1"  # 1 and 10 to 12
+    run = played_live(monkeypatch, server, tmp_path / "run", steps=12)
+    (said,) = caplog.messages
+    assert said.startswith("LangSmith: 4 steps were refused (LangSmith at ")
+    assert "HTTP 422" in said
+    assert said.endswith(f"automem langsmith push {run.path} sends them again.")
+    assert [tree_of(server, step) for step in (1, 10, 12)] == [[], [], []]
+    server.refuses = ""
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
+    assert pushed(run) == 4
+    assert len(server.posts) == len(server.runs)
+    for step in range(1, 13):
+        assert tree_of(server, step) == expected_tree(run, step)
+    assert pushed(run) == 0
 
 
 def test_a_refused_key_is_told_once_and_at_once(

@@ -39,6 +39,8 @@ class LangSmithServer:
         """Set: answer nothing."""
         self.refuses = ""
         """Refuse (422) requests in which this stands."""
+        self.holds = ""
+        """Answer 409 to requests in which this stands, and take nothing of them."""
         self.posts: list[Json] = []
         """Every run that arrived, as often as it did, in order."""
         self.feedback: dict[str, Json] = {}
@@ -132,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"detail": "out of order"}, server.status)
         elif server.refuses and server.refuses.encode() in body:
             self._answer({"detail": "unprocessable"}, 422)
+        elif server.holds and server.holds.encode() in body:
+            self._answer({"detail": "exists"}, 409)
         else:
             asked = f"{self.command} {address.path}"
             self._answer(*_ANSWERS[asked](server, parse_qs(address.query), _read(self.headers, body)))

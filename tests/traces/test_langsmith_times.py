@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from traces import EpisodeFolder, StepRecord
-from traces.langsmith_times import StepTimes, TimesWriter, iso, microseconds
+from traces.langsmith_facts import StepTimes, TimesWriter, iso, microseconds
 
 SECOND = 1_000_000
 RUN = microseconds("2026-11-20T08:00:00+00:00")

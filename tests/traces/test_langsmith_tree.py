@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from traces import Conversation, EpisodeResult, Failure, ModelCall, OperationRecord, StepRecord
+from traces.langsmith_client import encoded
 from traces.langsmith_facts import EpisodeFacts
 from traces.langsmith_feedback import share
-from traces.langsmith_hiding import HIDDEN, Hiding, hidden_kinds
-from traces.langsmith_json import dumped
+from traces.langsmith_texts import HIDDEN, Hiding, hidden_kinds
 from traces.langsmith_tree import failure_run, step_runs
 from training.source import CandidateId
 
@@ -168,7 +168,7 @@ def test_the_machines_failure_is_an_error_beside_the_steps() -> None:
     run = failure_run(result, FACTS, BEGAN, SHOWN)
     assert (run["name"], run["error"]) == ("cave/deep seed 7 failed at step 9", "The server did not answer.")
     hidden = failure_run(result, FACTS, BEGAN, Hiding(hidden_kinds(["observations"])))
-    assert "The server" not in dumped(hidden).decode()
+    assert "The server" not in encoded(hidden).decode()
     assert run["trace_id"] == run["id"]
 
 
@@ -176,7 +176,7 @@ def test_the_machines_failure_is_an_error_beside_the_steps() -> None:
 def test_what_is_hidden_leaves_no_text_of_its_kind(kind: str) -> None:
     operations = [SEARCH, APPEND]
     step = _step(_plan([_say("user", RESULTS)], operations), notices=["It is dark."], complaints=["Not done: SERCH."])
-    texts = dumped(step_runs(step, FACTS, BEGAN, Hiding(hidden_kinds([kind])))).decode()
+    texts = encoded(step_runs(step, FACTS, BEGAN, Hiding(hidden_kinds([kind])))).decode()
     quoted = {
         "observations": ["A cave.", "Fine.", "PLAN step 501", "It is dark."],
         "prompts": ["You play.", "PLAN step 501", "No line.", "It is dark.", "SERCH"],
@@ -191,10 +191,10 @@ def test_what_is_hidden_leaves_no_text_of_its_kind(kind: str) -> None:
 
 def test_what_a_model_wrote_cannot_upset_the_store() -> None:
     assert (
-        dumped({"a\0": ["x\0y", {"b": "\ud800"}], "n": 2**80})
+        encoded({"a\0": ["x\0y", {"b": "\ud800"}], "n": 2**80})
         == '{"a␀": ["x␀y", {"b": "?"}], "n": %d}'.encode() % 2**80
     )
-    assert dumped({"text": "a\0b", "other": "\\u0000"}) == '{"text":"a␀b","other":"\\\\u0000"}'.encode()
+    assert encoded({"text": "a\0b", "other": "\\u0000"}) == '{"text":"a␀b","other":"\\\\u0000"}'.encode()
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
-"""The wire to LangSmith: its REST API, spoken so that a server that is away costs seconds and says so.
+"""A client of LangSmith's REST API that fails within seconds and says why.
 
-LangSmith's own client hangs for minutes where a server does not answer and only logs what it lost. This one tries once,
-for at most some ten seconds, and raises. Runs go to /runs/multipart, compressed where the server takes that (to a
-thirteenth), or to /runs/batch where the server knows no other.
+LangSmith's own client stays out for what it cannot do in public calls: runs and feedback in one request, compressed;
+the status with which a request was refused; the time a server asks to wait (measured in benchmarks/README.md). This
+client makes one attempt of some ten seconds at most, and raises. Runs go to /runs/multipart, compressed where the
+server takes that (to a twentieth), or to /runs/batch where the server has nothing else.
 """
 
+import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from traces.langsmith_episode import Shipment
-from traces.langsmith_json import dumped
+import orjson
 
 if TYPE_CHECKING:
     import httpx2
@@ -18,40 +20,50 @@ if TYPE_CHECKING:
 HOSTED = "https://api.smith.langchain.com"
 CONNECT_S, ANSWER_S = 3.0, 10.0
 OPERATIONS = 100
-"""Runs and feedback that a request may hold where the server tells no other limit."""
+"""Runs and feedback of one request where the server names no other limit."""
 _BOUNDARY = b"automem-6d1f0a3c9b74"
 _PARTS = ("inputs", "outputs", "extra", "error")
+_JSON = {"content-type": "application/json"}
 
 
 class LangSmithFailure(Exception):
-    """LangSmith could not be reached or refused; one sentence, without the key. `lasting`: trying again is no use."""
+    """LangSmith cannot be reached or refuses; one sentence, without the key. `lasting`: another attempt is no use."""
 
     def __init__(self, sentence: str, *, lasting: bool = False, wait_s: float = 0.0) -> None:
         super().__init__(sentence)
         self.lasting = lasting
         self.wait_s = wait_s
-        """How long the server asks us to wait."""
+        """Seconds that the server asks to wait."""
 
 
-class Refused(LangSmithFailure):
-    """The server took offence at what it was sent; other requests may pass."""
+class RequestRefused(LangSmithFailure):
+    """The server does not accept the content of this request; others may pass."""
 
 
-class Packed(NamedTuple):
-    """A shipment as the wire carries it."""
+class AlreadyThere(RequestRefused):
+    """The server holds a part of this request already (409), and may have taken none of it."""
+
+
+class EncodedStep(NamedTuple):
+    """The runs and the feedback of a step as they are sent."""
 
     runs: tuple[bytes, ...]
     feedback: tuple[bytes, ...]
 
     @property
     def operations(self) -> int:
-        """Runs and feedback in it."""
+        """How many runs and feedback it has."""
         return len(self.runs) + len(self.feedback)
 
     @property
     def size(self) -> int:
-        """Its bytes before compression."""
+        """Bytes before compression."""
         return sum(map(len, self.runs)) + sum(map(len, self.feedback))
+
+
+def tracing_is_wanted() -> bool:
+    """Whether the environment turns tracing on; like LangSmith's own client, by the word true alone."""
+    return (_environment("TRACING_V2") or _environment("TRACING")) == "true"
 
 
 def project_name(given: str | None = None) -> str:
@@ -64,15 +76,24 @@ def endpoint() -> str:
     return (_environment("ENDPOINT") or HOSTED).strip().strip('"').rstrip("/")
 
 
-class Wire:
-    """A connection to one project. `open` before anything is packed or sent; LangSmithFailure where that fails."""
+def encoded(value: Any) -> bytes:
+    """Return plain data as JSON that LangSmith stores: NUL characters become ␀, lone surrogates ?."""
+    try:
+        data = orjson.dumps(value)
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(_without_nul(value), ensure_ascii=False).encode("utf-8", "replace")
+    return orjson.dumps(_without_nul(value)) if b"\\u0000" in data else data
+
+
+class LangSmithClient:
+    """A connection to one project. `open` comes before everything else; LangSmithFailure where that fails."""
 
     def __init__(self, project: str | None = None) -> None:
         self.url = endpoint()
         self.project = project_name(project)
         self.operations = OPERATIONS
         self._key = (_environment("API_KEY") or "").strip().strip('"')
-        self._client: httpx2.Client | None = None
+        self._http: httpx2.Client | None = None
         self._multipart = self._zstd = False
         self._project_id: str | None = None
         self._hidden: dict[str, Any] = {
@@ -87,7 +108,7 @@ class Wire:
         self.close()
 
     def open(self, *, create: bool = True) -> None:
-        """Learn what the server takes, and find the project; make it if there is none and `create` says so."""
+        """Ask what the server takes, and find the project; make it if there is none and `create` is set."""
         if not self._key and self.url == HOSTED:
             raise LangSmithFailure("LANGSMITH_API_KEY is not set.", lasting=True)
         try:
@@ -105,19 +126,19 @@ class Wire:
         assert self._project_id is not None, "opened first"
         return self._project_id
 
-    def pack(self, shipment: Shipment) -> Packed:
-        """Return a shipment as bytes."""
-        runs = [{**run, **self._hidden, "session_name": self.project} for run in shipment.runs]
-        feedback = [{**one, "session_id": self.project_id} for one in shipment.feedback]
+    def encode(self, runs: Iterable[Mapping[str, Any]], feedback: Iterable[Mapping[str, Any]]) -> EncodedStep:
+        """Return a step's runs and feedback as they are sent."""
+        ours = [{**run, **self._hidden, "session_name": self.project} for run in runs]
+        judged = [{**one, "session_id": self.project_id} for one in feedback]
         if not self._multipart:
-            return Packed(tuple(map(dumped, runs)), tuple(map(dumped, feedback)))
-        return Packed(
-            tuple(b"".join(_run_parts(run)) for run in runs),
-            tuple(_part(f"feedback.{one['id']}", one) for one in feedback),
+            return EncodedStep(tuple(map(encoded, ours)), tuple(map(encoded, judged)))
+        return EncodedStep(
+            tuple(b"".join(_run_parts(run)) for run in ours),
+            tuple(_part(f"feedback.{one['id']}", one) for one in judged),
         )
 
     def send(self, runs: Sequence[bytes], feedback: Sequence[bytes]) -> None:
-        """Send packed runs and feedback. LangSmithFailure unless all of it has arrived."""
+        """Send encoded runs and feedback. LangSmithFailure unless all of it has arrived."""
         if self._multipart:
             self._send_multipart(b"".join([*runs, *feedback, b"--", _BOUNDARY, b"--\r\n"]))
             return
@@ -125,7 +146,8 @@ class Wire:
             body = b'{"post":[' + b",".join(runs) + b'],"patch":[]}'
             self._request("POST", "/runs/batch", content=body, headers=_JSON)
         for one in feedback:
-            self._request("POST", "/feedback", content=one, headers=_JSON)
+            with suppress(AlreadyThere):
+                self._request("POST", "/feedback", content=one, headers=_JSON)
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return the answer to a GET."""
@@ -133,13 +155,13 @@ class Wire:
 
     def post(self, path: str, value: Mapping[str, Any]) -> Any:
         """Return the answer to a POST of JSON."""
-        return _content(self._request("POST", path, content=dumped(value), headers=_JSON), path)
+        return _content(self._request("POST", path, content=encoded(value), headers=_JSON), path)
 
     def close(self) -> None:
-        """Let go of the connection."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Close the connection."""
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
     def _send_multipart(self, body: bytes) -> None:
         headers = {"content-type": f"multipart/form-data; boundary={_BOUNDARY.decode()}"}
@@ -163,39 +185,42 @@ class Wire:
         return str(found[0]["id"]) if found else None
 
     def _made_project(self) -> str | None:
-        self._request("POST", "/sessions", content=dumped({"name": self.project}), headers=_JSON)
-        return self._found_project()  # another process may have made it at the same time
+        with suppress(AlreadyThere):  # another process made it at the same time
+            self._request("POST", "/sessions", content=encoded({"name": self.project}), headers=_JSON)
+        return self._found_project()
 
     def _request(self, method: str, path: str, **options: Any) -> "httpx2.Response":
-        """One try. What exists already (409) is as good as sent."""
+        """Make one attempt."""
         import httpx2
 
-        if self._client is None:
+        if self._http is None:
             try:
-                self._client = self._connected()
+                self._http = self._connected()
             except (httpx2.InvalidURL, ValueError) as error:
                 raise LangSmithFailure(f"LANGSMITH_ENDPOINT {self.url!r} is no address.", lasting=True) from error
         try:
-            answer = self._client.request(method, f"{self.url}{path}", **options)
+            answer = self._http.request(method, f"{self.url}{path}", **options)
         except httpx2.TimeoutException as error:
             raise LangSmithFailure(f"LangSmith at {self.url} does not answer.") from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise LangSmithFailure(f"LANGSMITH_ENDPOINT {self.url!r} is no address.", lasting=True) from error
         except httpx2.HTTPError as error:
             raise LangSmithFailure(f"LangSmith at {self.url} cannot be reached.") from error
-        if answer.is_success or (method == "POST" and answer.status_code == 409):
+        if answer.is_success:
             return answer
-        raise self._refusal(answer, f"{method} {path}")
+        raise self._failure(answer, f"{method} {path}")
 
-    def _refusal(self, answer: "httpx2.Response", asked: str) -> LangSmithFailure:
+    def _failure(self, answer: "httpx2.Response", asked: str) -> LangSmithFailure:
         status = answer.status_code
         if status in (401, 403):
             return LangSmithFailure(f"LangSmith at {self.url} refuses the API key (HTTP {status}).", lasting=True)
         said = answer.text[:200]
         said = " ".join((said.replace(self._key, "…") if self._key else said).split())
         sentence = f"LangSmith at {self.url} answered {asked} with HTTP {status}: {said}"
+        if status == 409:
+            return AlreadyThere(sentence)
         if status in (400, 413, 422):
-            return Refused(sentence)
+            return RequestRefused(sentence)
         wait = answer.headers.get("retry-after", "")
         return LangSmithFailure(sentence, lasting=status == 404, wait_s=float(wait) if wait.isdigit() else 0.0)
 
@@ -208,7 +233,9 @@ class Wire:
         return httpx2.Client(headers=headers, timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S))
 
 
-_JSON = {"content-type": "application/json"}
+def _environment(name: str) -> str | None:
+    """Return a variable of LangSmith's, by its new or its old name."""
+    return os.environ.get(f"LANGSMITH_{name}") or os.environ.get(f"LANGCHAIN_{name}") or None
 
 
 def _content(answer: "httpx2.Response", path: str) -> Any:
@@ -219,7 +246,7 @@ def _content(answer: "httpx2.Response", path: str) -> Any:
 
 
 def _run_parts(run: dict[str, Any]) -> Iterator[bytes]:
-    """A run as parts of a form: its large fields each in a part of its own."""
+    """Yield a run as parts of a form: its large fields each in a part of its own."""
     large = {name: run.pop(name) for name in _PARTS if name in run}
     yield _part(f"post.{run['id']}", run)
     for name, value in large.items():
@@ -227,16 +254,16 @@ def _run_parts(run: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _part(name: str, value: Any) -> bytes:
-    data = dumped(value)
+    data = encoded(value)
     head = f'--%s\r\nContent-Disposition: form-data; name="{name}"\r\nContent-Type: application/json\r\n'
     return head.encode() % _BOUNDARY + b"Content-Length: %d\r\n\r\n" % len(data) + data + b"\r\n"
 
 
-def _environment(name: str) -> str | None:
-    """A variable of LangSmith's, by its new or its old name."""
-    return os.environ.get(f"LANGSMITH_{name}") or os.environ.get(f"LANGCHAIN_{name}") or None
-
-
-def tracing_is_wanted() -> bool:
-    """Say whether the environment turns tracing on; like LangSmith's own client, by the word true alone."""
-    return (_environment("TRACING_V2") or _environment("TRACING")) == "true"
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "␀")
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nul(one) for one in value]
+    return value

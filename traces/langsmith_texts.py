@@ -1,4 +1,6 @@
-"""What is kept from LangSmith: chosen kinds of text, wherever they would stand in a run.
+"""Which texts of a step LangSmith is shown: what a model read of each operation, and what is kept from it.
+
+Kinds of text that can be kept from LangSmith, wherever they would appear in a run:
 
 prompts       what models were sent: all messages but their own, notices and complaints, and results as they read them;
               and the sentence of a failure, which may quote any of it
@@ -11,8 +13,11 @@ What is left in any case tells no text: names of operations and files, outcomes,
 sent, rewards, tokens, times.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from traces.records import Conversation, Message, OperationRecord
 
 KINDS = ("observations", "prompts", "replies", "notes")
 HIDDEN = "(hidden)"
@@ -70,3 +75,41 @@ class Hiding:
 def _nameless(call: Mapping[str, Any]) -> dict[str, Any]:
     """A tool call without what the model wrote into it."""
     return {**call, "function": {**call.get("function", {}), "arguments": '{"hidden": true}'}}
+
+
+_SECTION = re.compile(r"(?m)^### .*\n")
+_UNANSWERED = frozenset({"done", "act", "vetoed", "removed"})
+
+
+def answers(conversation: Conversation) -> dict[int, str]:
+    """Return, by the operation's index, the text that answered it; operations nothing answered are left out.
+
+    Tool messages answer call by call. A message of text answers all operations of a reply: where it has a section for
+    each, as the shipped scaffolds write it, an operation gets its own, elsewhere the whole.
+    """
+    found: dict[int, str] = {}
+    calls, messages = conversation.calls, conversation.messages
+    for number, call in enumerate(calls):
+        here = [(index, one) for index, one in enumerate(conversation.operations) if one.call == number]
+        until = calls[number + 1].prompt_length if number + 1 < len(calls) else len(messages)
+        between = messages[call.prompt_length + 1 : until]
+        if here and between:
+            found |= _of_tools(here, between) or _of_text(here, between)
+    return found
+
+
+def _of_tools(here: list[tuple[int, OperationRecord]], between: list[Message]) -> dict[int, str]:
+    tools = [str(message.get("content") or "") for message in between if message.get("role") == "tool"]
+    if len(tools) != len(here):
+        return {}
+    return {index: text for (index, one), text in zip(here, tools, strict=True) if one.outcome not in _UNANSWERED}
+
+
+def _of_text(here: list[tuple[int, OperationRecord]], between: list[Message]) -> dict[int, str]:
+    told = [index for index, one in here if one.outcome not in _UNANSWERED and one.code != "after_end"]
+    held = [index for index, one in here if one.outcome in _UNANSWERED or one.code == "after_end"]
+    whole = "\n".join(str(message.get("content") or "") for message in between)
+    sections = [section.strip("\n") for section in _SECTION.split(whole)[1:]]
+    if len(sections) in (len(told), len(told) + len(held)):
+        return dict(zip(told, sections, strict=False))
+    return dict.fromkeys(told, whole)
