@@ -11,17 +11,25 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from chat_models.failures import ConfigurationError, redacted
+from chat_models.keys import (
+    MODEL_HOSTS,
+    OPENAI_URL,
+    access,
+    called_for_client,
+    checked_key,
+    is_configured,
+    key_from,
+    own_base_url,
+)
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-OPENAI_URL = "https://api.openai.com/v1"
 FORMS = "scripted, embedded, vllm:NAME, openai:NAME or PROVIDER:NAME"
 
 
@@ -60,7 +68,7 @@ def chat_model(
     if not provider or not name or provider == "scripted":
         raise ConfigurationError(_unreadable(spec))
     if api_key is not None:
-        api_key = _checked_key(api_key, "The API key")
+        api_key = checked_key(api_key, "The API key")
     settings: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout_s}
     if provider == "vllm":
         return _vllm(name, base_url, api_key, settings, address)
@@ -95,25 +103,25 @@ def _vllm(
         raise ConfigurationError(
             f"The model vllm:{name} needs {address}, the address of its server, such as http://localhost:8000/v1."
         )
-    # A key for OpenAI is nobody else's business: only a key meant for this server is sent to it.
-    return _served(name, base_url, api_key or key_from("VLLM_API_KEY"), {**settings, "takes_constraint": True})
+    return _served(name, base_url, "VLLM_API_KEY", api_key, {**settings, "takes_constraint": True})
 
 
 def _openai(
     name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any], address: str
 ) -> BaseChatModel:
-    base_url = base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
-    key = api_key or key_from("OPENAI_API_KEY")
-    if not base_url and not key:
+    variable = "OPENAI_API_KEY"
+    own = str(own_base_url(variable))
+    if not base_url and own == OPENAI_URL and not (api_key or key_from(variable)):
         raise ConfigurationError(
             f"The model openai:{name} needs the environment variable OPENAI_API_KEY, or {address} for a server that"
             " asks for no key."
         )
-    return _served(name, base_url or OPENAI_URL, key, settings)
+    return _served(name, base_url or own, variable, api_key, settings)
 
 
-def _served(name: str, base_url: str, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
+def _served(name: str, base_url: str, variable: str, api_key: str | None, settings: dict[str, Any]) -> BaseChatModel:
     host = _checked_url(base_url)
+    allowed = access(base_url, variable)
     from pydantic import SecretStr
 
     from chat_models.served import ServedChatModel
@@ -121,21 +129,10 @@ def _served(name: str, base_url: str, api_key: str | None, settings: dict[str, A
     # OpenAI's newest models refuse max_tokens; no other server is known to.
     openais_own = host == "openai.com" or host.endswith(".openai.com")
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens" if openais_own else "max_tokens"
-    key = SecretStr(api_key or "none")  # the library insists on one; servers without keys ignore it
-    return ServedChatModel(model=name, base_url=base_url, api_key=key, token_limit_field=limit, **settings)
-
-
-def key_from(variable: str) -> str | None:
-    """The key in an environment variable, if it holds one. ConfigurationError for what can be none."""
-    key = os.environ.get(variable)
-    return _checked_key(key, f"The environment variable {variable}") if key else None
-
-
-def _checked_key(key: str, where: str) -> str:
-    key = key.strip()  # keys read from files end in a line break
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError(f"{where} holds characters that no API key has.")  # the key itself is not shown
-    return key
+    key = SecretStr(api_key or allowed.key or "none")  # the library insists on one; servers without keys ignore it
+    return ServedChatModel(
+        model=name, base_url=base_url, api_key=key, guarded=allowed.guarded, token_limit_field=limit, **settings
+    )
 
 
 def _checked_url(base_url: str) -> str:
@@ -160,7 +157,13 @@ _OTHER_NAMES = {"ollama": {"max_tokens": "num_predict"}, "huggingface": {"max_to
 
 
 def _provided(spec: str, provider: str, name: str, settings: dict[str, Any]) -> BaseChatModel:
-    """The model of one of LangChain's providers."""
+    """The model of one of LangChain's providers, whose library takes its key from the environment by itself."""
+    base_url = settings["base_url"]
+    if base_url is not None and called_for_client() and not is_configured(base_url):
+        raise ConfigurationError(
+            f"The model {spec!r} is not called at the base URL {redacted(base_url)!r}: leave the base URL out, or have "
+            f"the server's operator list its host in {MODEL_HOSTS}."
+        )
     try:
         langchain = import_module("langchain.chat_models")
     except ImportError:

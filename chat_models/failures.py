@@ -119,9 +119,18 @@ def failure(
 
 
 def failure_of_status(
-    where: str, status: int, body: object, headers: Mapping[str, str] | None = None, secrets: Iterable[str] = ()
+    where: str,
+    status: int,
+    body: object,
+    headers: Mapping[str, str] | None = None,
+    secrets: Iterable[str] = (),
+    *,
+    repeat: bool = True,
 ) -> ProviderFailure:
-    """The failure that an HTTP error status and its body (bytes, text, or JSON already read) mean."""
+    """The failure that an HTTP error status and its body (bytes, text, or JSON already read) mean.
+
+    Without `repeat` the sentence holds nothing of what the server said but the status.
+    """
     headers = headers or {}
     message, code = _error_of(body)
     kind, advice = kind_of_status(status, message, code), None
@@ -129,7 +138,7 @@ def failure_of_status(
         message = f"redirected to {headers.get('location', 'another address')}"
     if kind is FailureKind.BAD_REQUEST and status in (301, 302, 303, 307, 308, 404, 405):
         advice = "correct --base-url: it is used as given, and usually ends in /v1"
-    detail = f"HTTP {status}" + (f", {message}" if message else "")
+    detail = f"HTTP {status}" + (f", {message}" if message and repeat else "")
     return failure(kind, where, detail, advice=advice, retry_after_s=retry_after_s(headers), secrets=secrets)
 
 

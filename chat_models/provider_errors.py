@@ -60,10 +60,12 @@ def failure_of(error: Exception, model: BaseChatModel) -> ProviderFailure:
     response = getattr(error, "response", None)
     status = _status(error, response)
     if status is None or isinstance(error, ContextOverflowError):
-        return failure(_kind(error), where, f"{type(error).__name__}: {error}", secrets=secrets)
+        words = type(error).__name__ if getattr(model, "guarded", False) else f"{type(error).__name__}: {error}"
+        return failure(_kind(error), where, words, secrets=secrets)
     headers = getattr(response, "headers", None)
     body = getattr(error, "body", None) or str(error)
-    return failure_of_status(where, status, body, headers if isinstance(headers, Mapping) else None, secrets)
+    headers = headers if isinstance(headers, Mapping) else None
+    return failure_of_status(where, status, body, headers, secrets, repeat=not getattr(model, "guarded", False))
 
 
 def _where(model: BaseChatModel) -> str:

@@ -9,6 +9,7 @@ completions itself. What a server answers is either a message or a typed Provide
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -22,7 +23,7 @@ from langchain_openai import ChatOpenAI
 from pydantic import Field, SecretStr, model_validator
 
 from chat_models.completions import decoded, read_completion
-from chat_models.failures import FailureKind, ProviderFailure, failure, failure_of_status
+from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure, failure_of_status
 from chat_models.http_clients import client_for_threads, client_of_this_loop
 from chat_models.messages import to_wire
 
@@ -46,6 +47,10 @@ class ServedChatModel(ChatOpenAI):
     """Read by `chat_models.call`: whether the server is vLLM, which holds a reply to a regular expression. Other
     servers would pass over the request in silence, or refuse it."""
 
+    guarded: bool = False
+    """Whether the base URL is the choice of a server's client (`chat_models.keys`): the addresses it leads to are
+    checked, and no error repeats what it answers."""
+
     token_limit_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     """What the limit of new tokens is called on the wire. Every server but OpenAI's own reads `max_tokens` (vLLM and
     SGLang call it deprecated and read both), and old ones silently ignore `max_completion_tokens`."""
@@ -60,7 +65,8 @@ class ServedChatModel(ChatOpenAI):
 
     @model_validator(mode="after")
     def _use_a_client_per_loop(self) -> ServedChatModel:
-        # For what is left to ChatOpenAI (structured output, the Responses API, streaming).
+        # For what is left to ChatOpenAI (structured output, the Responses API, streaming). Its own clients would follow
+        # redirects, which ours do not.
         if not isinstance(self.root_async_client, _ClientOfThisLoop):
             root = self.root_async_client
             self.root_async_client, self.async_client = _ClientOfThisLoop(root), _CompletionsOfThisLoop(root)
@@ -118,7 +124,7 @@ class ServedChatModel(ChatOpenAI):
         body = self._body(messages, stop, kwargs)
         try:
             async with asyncio.timeout(self.timeout_s):
-                response = await client_of_this_loop().post(
+                response = await client_of_this_loop(checked=self.guarded).post(
                     self._address, content=body, headers=self._headers, timeout=self._timeouts
                 )
         except (httpx2.HTTPError, OSError) as error:
@@ -136,7 +142,7 @@ class ServedChatModel(ChatOpenAI):
             return super()._generate(messages, stop, run_manager, **kwargs)
         body = self._body(messages, stop, kwargs)
         try:
-            response = client_for_threads().post(
+            response = client_for_threads(checked=self.guarded).post(
                 self._address, content=body, headers=self._headers, timeout=self._timeouts
             )
         except (httpx2.HTTPError, OSError) as error:
@@ -145,7 +151,10 @@ class ServedChatModel(ChatOpenAI):
 
     def _is_for_parent(self, kwargs: dict[str, Any]) -> bool:
         """Structured output and the Responses API have forms of their own, which ChatOpenAI knows."""
-        return "response_format" in kwargs or self._use_responses_api({**self._default_params, **kwargs})
+        is_for_parent = "response_format" in kwargs or self._use_responses_api({**self._default_params, **kwargs})
+        if is_for_parent and self.guarded:  # ChatOpenAI checks no addresses, and repeats answers in its errors
+            raise ConfigurationError(f"{self.where} is asked for plain completions only: a client named its base URL.")
+        return is_for_parent
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> bytes:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
@@ -167,20 +176,24 @@ class ServedChatModel(ChatOpenAI):
         return {"Content-Type": "application/json", "Authorization": f"Bearer {key}", **(self.default_headers or {})}
 
     def _failure_of_transport(self, error: Exception) -> ProviderFailure:
-        kind, detail = _transport(error, self.timeout_s)
+        kind, detail = _transport(error, self.timeout_s, repeat=not self.guarded)
         return failure(kind, self.where, detail, secrets=self.secrets)
+
+    def _failure_of_status(
+        self, status: int, body: object, headers: Mapping[str, str] | None = None
+    ) -> ProviderFailure:
+        return failure_of_status(self.where, status, body, headers, self.secrets, repeat=not self.guarded)
 
     def _result(self, response: httpx2.Response) -> ChatResult:
         """The message in the response. ProviderFailure if it holds none."""
         if response.status_code >= 300:
-            status, headers = response.status_code, response.headers
-            raise failure_of_status(self.where, status, response.content, headers, self.secrets)
+            raise self._failure_of_status(response.status_code, response.content, response.headers)
         answer = decoded(response.content)
         if isinstance(answer, dict) and (error := answer.get("error")):
             # Some gateways wrap the error of the server behind them in a 200.
             code = error.get("code") if isinstance(error, dict) else None
             status = code if isinstance(code, int) and 400 <= code <= 599 else 500
-            raise failure_of_status(self.where, status, answer, secrets=self.secrets)
+            raise self._failure_of_status(status, answer)
         result = read_completion(answer, self.model_name)
         if isinstance(result, str):
             page = ", but an HTML page" if response.content.lstrip().startswith(b"<") else ""
@@ -195,17 +208,19 @@ GAVE_UP = frozenset({"abort", "error"})
 """Finish reasons by which vLLM, SGLang and OpenRouter say that something broke: the text is no reply."""
 
 
-def _transport(error: Exception, timeout_s: float) -> tuple[FailureKind, str]:
-    """Kind and detail of an error that kept the answer from arriving whole."""
+def _transport(error: Exception, timeout_s: float, *, repeat: bool) -> tuple[FailureKind, str]:
+    """Kind and detail of an error that kept the answer from arriving whole. `repeat`: with the library's words, which
+    may hold what the server sent."""
+    words = str(error) if repeat and str(error) else type(error).__name__
     if isinstance(error, httpx2.ConnectTimeout):
         return FailureKind.REFUSED, f"no connection within {min(CONNECT_S, timeout_s):g} s"
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return FailureKind.TIMEOUT, f"no complete answer within {timeout_s:g} s"
     if isinstance(error, httpx2.ConnectError):
-        return FailureKind.REFUSED, f"nobody answers ({error})"
+        return FailureKind.REFUSED, f"nobody answers ({words})"
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
-        return FailureKind.BAD_REQUEST, f"nothing was sent ({error})"
-    return FailureKind.INTERRUPTED, f"the connection broke ({error or type(error).__name__})"
+        return FailureKind.BAD_REQUEST, f"nothing was sent ({words})"
+    return FailureKind.INTERRUPTED, f"the connection broke ({words})"
 
 
 def _is_simple(message: BaseMessage) -> bool:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from chat_models import ConfigurationError, chat_model
+from chat_models.keys import called_for_client
 from graphs.tool_agent import check_takes_tools
 
 if TYPE_CHECKING:
@@ -21,12 +22,17 @@ TRIED = {"name": "done", "description": "Done.", "parameters": {"type": "object"
 """A tool that a model is offered to see whether it takes any."""
 
 
-@lru_cache(maxsize=16)
 def agent_model(spec: str, agent: str, world: str, base_url: str | None) -> BaseChatModel:
     """The chat model of an `agent` ("reviewer", "curator"); "scripted" is that agent's stand-in, no language model.
 
     ConfigurationError for what cannot work, a model that calls no tools among it.
     """
+    build = _built.__wrapped__ if called_for_client() else _built  # a client's may lack the key that the owner's has
+    return build(spec, agent, world, base_url)
+
+
+@lru_cache(maxsize=16)
+def _built(spec: str, agent: str, world: str, base_url: str | None) -> BaseChatModel:
     if spec == "scripted":
         stand_in: Any = getattr(import_module(f"chat_models.scripted_{agent}"), f"Scripted{agent.capitalize()}")
         model: BaseChatModel = stand_in()

@@ -12,6 +12,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableLambda
 from langgraph.config import get_stream_writer
 
+from chat_models.keys import new_context
+
 T = TypeVar("T")
 
 SHOWN = 400
@@ -29,7 +31,7 @@ async def watched(name: str, run_name: str, work: Callable[[], Awaitable[T]]) ->
 
     watcher = ToolWatcher(name)
     asked = RunnableLambda(run, name=run_name).ainvoke(None, {"callbacks": [watcher]})
-    result: T = await asyncio.create_task(asked, context=contextvars.Context())
+    result: T = await asyncio.create_task(asked, context=new_context())
     return result
 
 

@@ -16,10 +16,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chat_models.factory import key_from
+from chat_models.keys import access
 from training.errors import TrainingError, TrainingFailure
+
+if TYPE_CHECKING:
+    import httpx2
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM takes as --max-lora-rank (vllm.config.lora.MaxLoRARanks). Memory, and on a CPU time, go with it and not
@@ -163,14 +166,14 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], say: Callable[[
 
 def served_models(url: str) -> list[str]:
     """The names that the server answers to, base and adapters. TrainingFailure when it does not answer."""
-    import httpx2
-
+    answer, repeat = _asked("GET", f"{url.rstrip('/')}/models", timeout=10)
     try:
-        answer = httpx2.get(f"{url.rstrip('/')}/models", headers=_headers(), timeout=10)
-        answer.raise_for_status()
+        if not answer.is_success:
+            raise ValueError(f"HTTP {answer.status_code}")
         return [model["id"] for model in answer.json()["data"]]
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, KeyError, TypeError) as error:
-        raise TrainingFailure(f"No vLLM server answers at {url}: {str(error).rstrip('.')}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        words = f": {str(error).rstrip('.')}" if repeat else ""
+        raise TrainingFailure(f"No vLLM server answers at {url}{words}.") from error
 
 
 def load_adapter(url: str, name: str, folder: Path) -> None:
@@ -198,19 +201,25 @@ def check_loads_adapters(url: str) -> None:
             raise
 
 
-def _headers() -> dict[str, str]:
-    """The key of the server, which vLLM takes from the same variable as those who ask it."""
-    key = key_from("VLLM_API_KEY")
-    return {"Authorization": f"Bearer {key}"} if key else {}
+def _asked(method: str, url: str, **options: Any) -> tuple[httpx2.Response, bool]:
+    """The answer of the server, which is asked with the key that vLLM itself reads from VLLM_API_KEY; and whether our
+    sentences may repeat it (`chat_models.keys`). TrainingFailure when it cannot be reached."""
+    import httpx2
+
+    from chat_models.http_clients import client_for_threads
+
+    allowed = access(url, "VLLM_API_KEY")
+    headers = {"Authorization": f"Bearer {allowed.key}"} if allowed.key else {}
+    try:
+        client = client_for_threads(checked=allowed.guarded)
+        return client.request(method, url, headers=headers, **options), not allowed.guarded
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        words = type(error).__name__ if allowed.guarded else str(error).rstrip(".")
+        raise TrainingFailure(f"No vLLM server answers at {url}: {words}.") from error
 
 
 def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
-    import httpx2
-
-    try:
-        answer = httpx2.post(f"{url.rstrip('/')}/{path}", json=dict(body), headers=_headers(), timeout=ANSWER_S)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise TrainingFailure(f"No vLLM server answers at {url}: {str(error).rstrip('.')}.") from error
+    answer, repeat = _asked("POST", f"{url.rstrip('/')}/{path}", json=dict(body), timeout=ANSWER_S)
     if answer.is_success:
         return
     said = " ".join(answer.text.split())[:300]
@@ -222,5 +231,6 @@ def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
         raise Refused(sentence, said)
     if answer.status_code in (401, 403):
         raise Refused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", said)
-    sentence = f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}): {said}"
+    words = f": {said}" if repeat else "."
+    sentence = f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}){words}"
     raise Refused(sentence, said)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
+from chat_models.keys import new_context
 from graphs.inner_agent.ceilings import CeilingReached, Spending
 from graphs.inner_agent.context import EpisodeSettings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
@@ -72,7 +72,7 @@ async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Pr
         report(_playing(session, "began"))
         while not session.moment.over:
             # A fresh context: the step's stream and traces are none of those this runs under.
-            await asyncio.create_task(play_step(session), context=contextvars.Context())
+            await asyncio.create_task(play_step(session), context=new_context())
             report(_playing(session, "step"))
         return session.result()
     except MACHINE_FAILURES as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chat_models.keys import new_context
 from graphs.evaluation.causes import may_pass, players_own
 from graphs.evaluation.episode import Progress
 from graphs.evaluation.graph import graph as evaluation
@@ -110,4 +111,4 @@ async def _play(work: Work, ceilings: Amounts, report: Callable[[Progress], None
             here.run(report, event)
 
     # In a context of its own it does not take our checkpointer for its own.
-    await asyncio.create_task(run(), context=contextvars.Context())
+    await asyncio.create_task(run(), context=new_context())

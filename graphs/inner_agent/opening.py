@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from chat_models.keys import called_for_client
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import EpisodeSettings, SettingsError
 from graphs.inner_agent.deciding import decide
@@ -150,7 +151,8 @@ def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
 def _model(spec: str, *settings: Any) -> BaseChatModel:
     # A served model's connections are worth keeping. An embedded one costs nothing to name again, and its adapter may
     # have been trained anew under the same path.
-    build = _built.__wrapped__ if spec.startswith("embedded") else _built
+    # A client's model may lack the key that the owner's has.
+    build = _built.__wrapped__ if spec.startswith("embedded") or called_for_client() else _built
     return build(spec, *settings)
 
 

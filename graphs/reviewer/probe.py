@@ -6,13 +6,13 @@ The probe's seed is its own; its scores are not looked at.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat_models import ConfigurationError
+from chat_models.keys import new_context
 from graphs.evaluation import graph as evaluation
 from graphs.evaluation.spending import Amounts
 from graphs.reviewer.failures import CANDIDATE_ERRORS, SearchHalted, candidates_own
@@ -70,7 +70,7 @@ async def _play(search: Search, candidate: Path, run: RunFolder, steps: int, cei
     given["tasks"] = search.tasks[:TASKS]
     # In a context of its own it does not take the search's checkpointer for its own.
     play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)
-    await asyncio.create_task(play, context=contextvars.Context())
+    await asyncio.create_task(play, context=new_context())
 
 
 def _faults(folder: EpisodeFolder) -> Iterator[str]:

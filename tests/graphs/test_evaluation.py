@@ -12,7 +12,9 @@ import pytest
 from openai_stub import Behaviour, Exchange, OpenAIStub, late, status
 from playing import by_turn, turn_of
 
+from chat_models.keys import client_calls
 from graphs.evaluation import graph
+from graphs.evaluation.playing import Work, play_whole
 from graphs.inner_agent.context import Context, SettingsError
 from traces import RunFolder, TraceReader
 from worlds import UnknownWorld
@@ -171,3 +173,23 @@ def test_a_server_that_answers_late_fails_the_episode_with_the_cause(tmp_path: P
     context = Context(base_url=server.url, attempts=2, timeout_s=0.2)
     summary = evaluate(tmp_path / "run", context, model="vllm:m", seeds=[1])["summary"]
     assert summary["failed_episodes"][0]["cause"]["kind"] == "timeout"
+
+
+def test_an_outer_loops_evaluation_knows_that_it_plays_for_a_client(
+    server: OpenAIStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "key-for-vllm")
+    monkeypatch.setenv("LANGGRAPH_API_URL", "http://127.0.0.1:2024")
+    server.default = by_turn({})
+    given: Any = {
+        "world": "vault",
+        "tasks": ["one-door"],
+        "seeds": [1],
+        "model": "vllm:m",
+        "out": str(tmp_path / "run"),
+    }
+    context = Context(base_url=server.url, max_steps=2)
+    work = Work(name="version 0", given=given, context=context, ceilings=dict)
+    with client_calls():
+        asyncio.run(play_whole(work, lambda _: None))
+    assert {headers["authorization"] for headers in server.headers} == {"Bearer none"}
