@@ -67,6 +67,12 @@ def read_spec(spec: str) -> EmbeddedSpec:
     return EmbeddedSpec(weights, adapter, dtype, int(tokens))
 
 
+def files_named(spec: str) -> list[str]:
+    """The folders that a specification names, adapters and weights, as they are written."""
+    parts = (part.partition("=") for part in _PART.split(spec)[1:])
+    return [value for name, _, value in parts if name in ("adapter", "weights")]
+
+
 def _missing_package() -> str | None:
     from importlib.util import find_spec
 

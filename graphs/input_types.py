@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from graphs.inner_agent.context import SettingsError
+from graphs.inner_agent.context import SettingsError, quoted
 from worlds import UnknownWorld, WorldEntry
 
 
@@ -23,7 +23,7 @@ def check_input(kind: Any, given: Mapping[str, Any]) -> None:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"The input {name}: {fault['msg']}, not {fault['input']!r}.") from error
+        raise SettingsError(f"The input {name}: {fault['msg']}, not {quoted(fault['input'])}.") from error
 
 
 def asked_for(kind: Any, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from graphs.curator.start_node import start
 from graphs.curator.state import Input, Output, State
 from graphs.curator.train_node import train
 from graphs.holding import Node, alone
+from graphs.inner_agent.checked_graph import CheckedGraph
 
 STEP_LIMIT = 10_000
 """Supersteps of one run: at most about 20 an iteration."""
@@ -67,4 +68,4 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     return builder
 
 
-graph = build().compile(name="curator").with_config(recursion_limit=STEP_LIMIT)
+graph = CheckedGraph.of(build().compile(name="curator")).with_config(recursion_limit=STEP_LIMIT)

@@ -11,6 +11,7 @@ from graphs.evaluation.play_node import play, play_sync
 from graphs.evaluation.prepare_node import prepare
 from graphs.evaluation.state import Input, Output, State
 from graphs.evaluation.summarise_node import summarise
+from graphs.inner_agent.checked_graph import CheckedGraph
 from graphs.inner_agent.context import Context
 
 
@@ -27,4 +28,4 @@ def build() -> StateGraph[State, Context, Input, Output]:
     return builder
 
 
-graph = build().compile(name="evaluation")
+graph = CheckedGraph.of(build().compile(name="evaluation"))

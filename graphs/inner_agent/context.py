@@ -21,9 +21,18 @@ HandoffMode = Literal["auto", "always"]
 CEILINGS = ("calls", "tokens", "cost", "minutes")
 """Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
 
+SHOWN = 100
+"""Characters of a value that an error message repeats."""
+
 
 class SettingsError(ValueError):
     """A setting is missing or contradicts another: our error, raised before the first token is paid for."""
+
+
+def quoted(value: object) -> str:
+    """A value as a sentence repeats it: its repr, cut where it grows long."""
+    text = repr(value[:SHOWN] if isinstance(value, str) else value)
+    return f"{text[:SHOWN]}…" if len(text) > SHOWN else text
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -126,7 +135,7 @@ def episode_settings(given: Mapping[str, Any], context: Context | None) -> Episo
     if world is None:
         raise SettingsError('Which world? Give one in the input, such as {"world": NAME, "seed": 42, "steps": 3}.')
     if not isinstance(world, str):
-        raise SettingsError(f"The world is named by a text, not {world!r}.")
+        raise SettingsError(f"The world is named by a text, not {quoted(world)}.")
     entry = world_entry(world)
     common = {f.name: getattr(context or Context(), f.name) for f in fields(Context)}
     plain: dict[str, Any] = {
@@ -153,7 +162,7 @@ def steps_to_play(steps: object) -> int:
     if steps is None:
         return 1
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise SettingsError(f"steps is a whole number of at least 0, not {steps!r}.")
+        raise SettingsError(f"steps is a whole number of at least 0, not {quoted(steps)}.")
     return steps
 
 
@@ -172,7 +181,7 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"The setting {name}: {fault['msg']}, not {fault['input']!r}.") from error
+        raise SettingsError(f"The setting {name}: {fault['msg']}, not {quoted(fault['input'])}.") from error
 
 
 def default_scaffold(world: str) -> str:

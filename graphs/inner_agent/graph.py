@@ -12,6 +12,7 @@ writes the step to the trace. Each node's return type names where it can go next
 from langgraph.graph import START, StateGraph
 
 from graphs.inner_agent.act_node import act
+from graphs.inner_agent.checked_graph import CheckedGraph
 from graphs.inner_agent.context import Context
 from graphs.inner_agent.log_node import log, remember
 from graphs.inner_agent.node import Node
@@ -33,4 +34,4 @@ def build() -> StateGraph[State, Context, Input, Output]:
     return builder
 
 
-graph = build().compile(name="inner_agent").with_config(recursion_limit=STEP_LIMIT)
+graph = CheckedGraph.of(build().compile(name="inner_agent")).with_config(recursion_limit=STEP_LIMIT)

@@ -155,15 +155,17 @@ def episode_folder(state: Mapping[str, Any], context: Context | None, thread: st
     """Where a run's episode lives: the folder it names, or its thread's run folder."""
     if state.get("episode"):
         return EpisodeFolder(Path(state["episode"]))
-    runs = Path((context or Context(scaffold="")).runs)
-    name = thread or uuid.uuid4().hex
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", name):
-        name = uuid.uuid5(uuid.NAMESPACE_URL, name).hex
-    run = RunFolder(runs / name)
+    run = RunFolder(thread_run((context or Context()).runs, thread or uuid.uuid4().hex))
     for begun in run.episodes():
         return begun
     settings = episode_settings(dict(state), context)
     return run.episode(settings.world, settings.task, settings.seed)
+
+
+def thread_run(runs: str, thread: str) -> Path:
+    """The run folder of a thread's episode."""
+    usable = re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}", thread)
+    return Path(runs) / (thread if usable else uuid.uuid5(uuid.NAMESPACE_URL, thread).hex)
 
 
 def _is_past(folder: EpisodeFolder, state: Mapping[str, Any]) -> bool:

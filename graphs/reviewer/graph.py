@@ -16,6 +16,7 @@ A budget that is spent leads to `settle` (an attempt's) or `finish` (the search'
 from langgraph.graph import START, StateGraph
 
 from graphs.holding import Node, alone
+from graphs.inner_agent.checked_graph import CheckedGraph
 from graphs.reviewer.adopt_node import adopt
 from graphs.reviewer.approve_node import approve
 from graphs.reviewer.check_node import check
@@ -65,4 +66,4 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     return builder
 
 
-graph = build().compile(name="reviewer").with_config(recursion_limit=STEP_LIMIT)
+graph = CheckedGraph.of(build().compile(name="reviewer")).with_config(recursion_limit=STEP_LIMIT)

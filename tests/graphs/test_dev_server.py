@@ -6,14 +6,14 @@ import json
 import shlex
 import sys
 import time
+import urllib.error
 import urllib.parse
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dev_server import ROOT, DevServer, dev_server
+from dev_server import ROOT, DevServer
 from foreign_scaffold import foreign_scaffold, why_not_contained
 from lora_stub import LoraStub
 from openai_stub import OpenAIStub, late, say
@@ -41,12 +41,6 @@ CONTEXTS: dict[str, Any] = {
     "reviewer": ReviewerContext,
     "curator": CuratorContext,
 }
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    with dev_server(tmp_path_factory.mktemp("dev")) as started:
-        yield started
 
 
 def test_a_run_advances_an_episode_and_the_next_run_on_the_thread_continues_it(server: DevServer) -> None:
@@ -181,7 +175,9 @@ def test_a_search_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tm
     assert reviews[0]["finished"]
 
 
-def test_loop_2_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tmp_path: Path) -> None:
+def test_loop_2_of_the_stand_ins_runs_whole_over_the_api(
+    server: DevServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     base, adapter = tmp_path / "base", tmp_path / "adapter"
     for folder, name in ((base, ""), (adapter, "adapter_")):
         folder.mkdir()
@@ -191,7 +187,9 @@ def test_loop_2_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tmp_
     given |= {"train_seeds": [1, 2], "validation_seeds": [11], "final_seeds": [21], "minimum_examples": 4}
     (tmp_path / "few.toml").write_text(RECIPE.replace("minimum_examples = 8", "minimum_examples = 4"))
     given |= {"base": "vllm:base", "weights": str(base), "recipe": str(tmp_path / "few.toml")}
-    given["launcher"] = [sys.executable, str(ROOT / "tests" / "kit" / "quick_training.py"), str(adapter), "works"]
+    words = [sys.executable, str(ROOT / "tests" / "kit" / "quick_training.py"), str(adapter), "works"]
+    (tmp_path_factory.getbasetemp() / "launchers.toml").write_text(f"quick = {json.dumps(words)}")
+    given["launcher"] = ["quick"]
     with LoraStub("base") as stub:
         context = {"base_url": stub.url, "gameplay_model": "scripted", "max_steps": 9}
         ended = server.run(server.thread(), "curator", given, context=context)

@@ -24,8 +24,8 @@ QUIET = {"LANGSMITH_TRACING": "false", "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGG
 class DevServer:
     """A started server."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start the server in `folder` and wait until it answers."""
+    def __init__(self, folder: Path, **environment: str) -> None:
+        """Start the server in `folder`, with what its operator sets, and wait until it answers."""
         shutil.copy(ROOT / "langgraph.json", folder)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -33,15 +33,21 @@ class DevServer:
         self.url = f"http://127.0.0.1:{port}"
         self.folder = folder
         """The folder it was started in."""
-        self._log = folder / "log"
+        self.log = folder / "log"
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("LANGSMITH", "LANGCHAIN"))
         }
         program = str(Path(sys.executable).with_name("langgraph"))
+        inherited |= {**QUIET, **environment}
         command = [program, "dev", "--no-browser", "--no-reload", "--port", str(port)]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=folder, env={**inherited, **QUIET}, stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=folder,
+                env={**inherited, **QUIET, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._wait()
 
@@ -77,15 +83,15 @@ class DevServer:
                 self.get("/ok")
                 return
             except urllib.error.URLError:
-                assert self._process.poll() is None, self._log.read_text()
+                assert self._process.poll() is None, self.log.read_text()
                 time.sleep(0.25)
-        raise AssertionError(self._log.read_text())
+        raise AssertionError(self.log.read_text())
 
 
 @contextmanager
-def dev_server(folder: Path) -> Iterator[DevServer]:
+def dev_server(folder: Path, **environment: str) -> Iterator[DevServer]:
     """A server for the length of a `with` block."""
-    server = DevServer(folder)
+    server = DevServer(folder, **environment)
     try:
         yield server
     finally:

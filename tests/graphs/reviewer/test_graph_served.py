@@ -15,7 +15,7 @@ def test_a_search_is_answered_over_the_api_and_nothing_in_it_blocks_the_server(t
     revision = [helps()[0], [*helps()[1], breaks(["purple"])[0][0]]]
     with (
         searching(tmp_path, revision, approve=True, seeds=[1, 2], gate="confirm", holdout_seeds=[11]) as search,
-        dev_server(tmp_path / "server") as server,
+        dev_server(tmp_path / "server", AUTOMEM_ROOTS=str(tmp_path)) as server,
     ):
         thread, context = server.thread(), dataclasses.asdict(search.context)
         waiting = server.run(thread, "reviewer", dict(search.given), context=context)
