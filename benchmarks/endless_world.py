@@ -10,7 +10,7 @@ import paths
 
 import worlds.registry as registry
 from worlds import Actions, Observation, World
-from worlds.player import Prompt
+from worlds.players import Prompt
 from worlds.registry import WorldEntry
 from worlds.world import Turn
 

@@ -29,9 +29,9 @@ from typing import Any
 import paths  # noqa: F401 - before anything of the repository
 
 import worlds.registry as registry
-from worlds.dungeon_player import DungeonPolicy
-from worlds.dungeon_sight import read_sight, sections
-from worlds.player import Decision, Prompt
+from worlds.players import Decision, Prompt
+from worlds.players.dungeon_player import DungeonPolicy
+from worlds.players.dungeon_sight import read_sight, sections
 
 STEPS, SEED = 20_000, 3
 MEMORY_MB, GROWTH, RESUME_S = 30, 1.3, 30.0

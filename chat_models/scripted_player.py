@@ -1,7 +1,7 @@
 """`scripted`: a stand-in that plays by rules, so that everything runs offline. It is no language model, and says so.
 
 It sees what a language model would see, the messages of one call, and keeps nothing between calls: what it knows of
-earlier steps it has read in the notebook. The rules are a world's own (`worlds.player.Policy`, named in the registry);
+earlier steps it has read in the notebook. The rules are a world's own (`worlds.players.Policy`, named in the registry);
 here a conversation is read into a Prompt for them, and what they decide is written in the dialect in use: function
 calls when functions were bound, tags otherwise.
 """
@@ -18,7 +18,7 @@ from chat_models.messages import assistant_message, to_plain
 from chat_models.scripted_model import METADATA, ScriptedModel
 from tools import dialect
 from worlds import make_policy
-from worlds.player import Prompt
+from worlds.players import Prompt
 
 _ROUTINE = re.compile(r"\A\s*(LOG|PLAN) step (\d{1,9})\b")
 _TAG = re.compile(r"<\|([A-Z][A-Z0-9_]*)\|>")

@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from worlds.player import Policy
+from worlds.players import Policy
 from worlds.world import World
 
 GROUP = "automem.worlds"
@@ -47,7 +47,7 @@ class WorldEntry:
     factory: str
     """`module:attribute` of a callable (task, max_steps, and every option that is set, by name) -> World."""
     player: str | None = None
-    """`module:attribute` of a `worlds.player.Policy` without arguments: the rule-based stand-in."""
+    """`module:attribute` of a `worlds.players.Policy` without arguments: the rule-based stand-in."""
     install: str = ""
     """The command that installs the engine."""
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -89,7 +89,7 @@ BUILT_IN = (
         seeds=tuple(range(42, 52)),
         max_steps=2_000,
         factory="worlds.crafter:CrafterWorld",
-        player="worlds.crafter_player:CrafterPolicy",
+        player="worlds.players.crafter_player:CrafterPolicy",
         install="pip install crafter==1.8.3",
     ),
     WorldEntry(
@@ -99,7 +99,7 @@ BUILT_IN = (
         seeds=tuple(range(42, 47)),
         max_steps=100,
         factory="worlds.scripted_world:VaultWorld",
-        player="worlds.scripted_world_player:VaultPolicy",
+        player="worlds.players.vault:VaultPolicy",
     ),
     WorldEntry(
         name="nethack",
@@ -108,7 +108,7 @@ BUILT_IN = (
         seeds=tuple(range(42, 47)),
         max_steps=100_000,
         factory="worlds.nethack:NetHackWorld",
-        player="worlds.dungeon_player:DungeonPolicy",
+        player="worlds.players.dungeon_player:DungeonPolicy",
         install="pip install -e '.[nethack]'",
         options={"wording": _WORDING},
         protocol={"wording": "paper"},
@@ -125,7 +125,7 @@ BUILT_IN = (
         seeds=tuple(range(42, 47)),
         max_steps=100,
         factory="worlds.minihack:MiniHackWorld",
-        player="worlds.dungeon_player:DungeonPolicy",
+        player="worlds.players.dungeon_player:DungeonPolicy",
         install="pip install -e '.[nethack]'",
         options={"wording": _WORDING},
         protocol={"wording": "paper"},

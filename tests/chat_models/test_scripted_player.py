@@ -17,7 +17,7 @@ from chat_models.scripted_player import ScriptedPlayer, read_prompt
 from tools import DONE, MEMORY_OPERATIONS, Operation, Vocabulary, act_operation, dialect
 from worlds import UnknownWorld
 from worlds.crafter import ACTIONS
-from worlds.crafter_player import GOALS, MAP
+from worlds.players.crafter_player import GOALS, MAP
 
 RECALLS = ("search", "read", "tail", "count")
 STATUS = "Your status:\n- health: 9/9\n- food: 9/9\n- drink: 9/9\n- energy: 9/9\n\nYou have nothing in your inventory."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from policy_episode import ACT_ONLY
 
-from worlds.crafter_player import GOALS, MAP, CrafterPolicy
-from worlds.player import Prompt
+from worlds.players import Prompt
+from worlds.players.crafter_player import GOALS, MAP, CrafterPolicy
 
 STATUS = "Your status:\n- health: 9/9\n- food: 8/9\n- drink: 7/9\n- energy: 6/9\n\n"
 

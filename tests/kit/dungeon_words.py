@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from policy_episode import ACT_ONLY, LOG
 
-from worlds.dungeon_notes import MAP, PLAN, TRIED
-from worlds.dungeon_player import DungeonPolicy
-from worlds.player import Decision, Prompt
+from worlds.players import Decision, Prompt
+from worlds.players.dungeon_notes import MAP, PLAN, TRIED
+from worlds.players.dungeon_player import DungeonPolicy
 
 
 def shown(

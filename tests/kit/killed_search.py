@@ -24,7 +24,7 @@ from graphs.reviewer import Context, Input, open_search
 NEEDED = (
     *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "chat_models.served"),
     *("graphs.reviewer.analysis_tool", "graphs.reviewer.trace_tools", "graphs.tool_middleware"),
-    *("worlds.scripted_world", "worlds.scripted_world_player"),
+    *("worlds.scripted_world", "worlds.players.vault"),
 )
 """What a search imports when it uses it: here once, for all processes."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from memory_fs import MemoryFS
 from worlds import make_world
-from worlds.player import Policy, Prompt
+from worlds.players import Policy, Prompt
 
 LOG = frozenset({"search", "read", "tail", "count", "append", "write", "create", "done"})
 PLAN = frozenset({"search", "read", "tail", "count", "act"})

@@ -15,7 +15,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from worlds import World, make_policy, make_world, world_entry
-from worlds.player import Prompt
+from worlds.players import Prompt
 
 ROOT = Path(__file__).parents[2]
 TASKS = episode_hash.registered_tasks()

@@ -14,13 +14,12 @@ from policy_episode import ACT_ONLY, play
 from memory_fs import MemoryFS
 from worlds import make_world
 from worlds.crafter import ACTIONS
-from worlds.crafter_notes import AREA, BLOCKS, KEPT, Notes, read_notes, write_change, write_notes
-from worlds.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
-from worlds.crafter_reckoning import advance, beside
-from worlds.crafter_recording import FEW_LINES
-from worlds.crafter_sight import DIRECTIONS, read_sight
 from worlds.crafter_text import NAMES
-from worlds.player import Prompt
+from worlds.players import Prompt
+from worlds.players.crafter_notes import AREA, BLOCKS, FEW_LINES, KEPT, Notes, read_notes, write_change, write_notes
+from worlds.players.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
+from worlds.players.crafter_reckoning import advance, beside
+from worlds.players.crafter_sight import DIRECTIONS, read_sight
 
 
 @pytest.fixture

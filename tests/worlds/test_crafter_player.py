@@ -10,10 +10,10 @@ from policy_episode import ACT_ONLY, LOG, play
 
 from memory_fs import MemoryFS
 from worlds import make_policy, world_entry
-from worlds.crafter_notes import read_notes
-from worlds.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
-from worlds.crafter_sight import DIRECTIONS, WALKABLE, read_sight
-from worlds.player import Prompt
+from worlds.players import Prompt
+from worlds.players.crafter_notes import read_notes
+from worlds.players.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
+from worlds.players.crafter_sight import DIRECTIONS, WALKABLE, read_sight
 
 
 def test_a_new_player_for_every_call_plays_the_same_episode_as_one_player(tmp_path: Path) -> None:
@@ -124,6 +124,6 @@ def test_a_table_far_away_is_not_needed_when_there_is_wood_for_another() -> None
 
 
 def test_the_registry_names_it() -> None:
-    assert world_entry("crafter").player == "worlds.crafter_player:CrafterPolicy"
+    assert world_entry("crafter").player == "worlds.players.crafter_player:CrafterPolicy"
     assert isinstance(make_policy("crafter"), CrafterPolicy)
     assert {"grass", "sand", "path"} == WALKABLE

@@ -10,11 +10,21 @@ from crafter_words import carrying, seen
 from policy_episode import LOG, PLAN
 
 from memory_fs import MemoryFS
-from worlds.crafter_notes import KEPT, ROOMY, Notes, read_notes, write_places
-from worlds.crafter_player import ACHIEVEMENTS, GOALS, CrafterPolicy
-from worlds.crafter_recording import FEW_LINES, MANY_PLACES, MAP, TRACK, record
-from worlds.crafter_told import NOTHING, read_told
-from worlds.player import Prompt
+from worlds.players import Prompt
+from worlds.players.crafter_notes import (
+    FEW_LINES,
+    KEPT,
+    MANY_PLACES,
+    MAP,
+    ROOMY,
+    TRACK,
+    Notes,
+    read_notes,
+    record,
+    write_places,
+)
+from worlds.players.crafter_player import ACHIEVEMENTS, GOALS, CrafterPolicy
+from worlds.players.crafter_sight import NOTHING, read_notices
 
 KEYED = LOG | {"upsert_map"}
 
@@ -89,10 +99,10 @@ def test_notices_are_read_into_offsets() -> None:
         "- food is down to 4: cow last seen 3 east and 2 south, 28 steps ago.\n"
         "- The plant 6 west and 1 north is ripe: it can be eaten.\n"
     )
-    told = read_told(notices)
+    told = read_notices(notices)
     assert told.unseen == {"grass": (2, -10), "stone": (-7, 0), "water": (0, 0)}
     assert (told.sources, told.ripe) == ({"cow": (3, 2)}, ((-6, -1),))
-    assert read_told("- Your last action changed nothing: you are stuck.") == NOTHING == read_told("")
+    assert read_notices("- Your last action changed nothing: you are stuck.") == NOTHING == read_notices("")
 
 
 def acted(text: str, notices: str, *, step: int = 60, notes: str = "step 59: at 32,32 facing north") -> str:

@@ -11,10 +11,10 @@ from policy_episode import play
 
 from memory_fs import MemoryFS
 from worlds import World, make_world
-from worlds.boxoban_solver import Puzzle, read_puzzle, solve
-from worlds.dungeon_notes import PLAN
-from worlds.dungeon_player import DungeonPolicy
 from worlds.map_reading import read_map
+from worlds.players.boxoban import Puzzle, read_puzzle, solve
+from worlds.players.dungeon_notes import PLAN
+from worlds.players.dungeon_player import DungeonPolicy
 
 NO_CLOCK = "Dlvl:1 $:0 HP:16(16) Pw:5(5) AC:3 Xp:1/0"
 TASK = "MiniHack-Boxoban-Medium-v0"

@@ -10,9 +10,9 @@ from policy_episode import ACT_ONLY, LOG, PLAN, Played, play
 
 from memory_fs import Limits, MemoryFS
 from worlds import make_policy, world_entry
-from worlds.dungeon_notes import MAP, TRIED
-from worlds.dungeon_player import DungeonPolicy
-from worlds.player import Prompt
+from worlds.players import Prompt
+from worlds.players.dungeon_notes import MAP, TRIED
+from worlds.players.dungeon_player import DungeonPolicy
 
 CORRIDOR = ("", "  ##@##  ")
 ROOM = ("-------", "|.....|", "|..@..|", "|.....|", "-------")

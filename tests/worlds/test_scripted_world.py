@@ -3,7 +3,7 @@ import re
 import pytest
 
 from worlds import World, make_policy, make_world, world_entry
-from worlds.player import Prompt
+from worlds.players import Prompt
 
 TASKS = world_entry("vault").tasks
 MEMORY = {"LOG": frozenset({"append", "done"}), "PLAN": frozenset({"search", "act"})}

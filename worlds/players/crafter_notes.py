@@ -1,19 +1,21 @@
-"""The notes the rule-based Crafter player keeps: where it is, what stands where, what was seen, what was planted.
+"""The notes of the scripted Crafter player: how LOG writes them into the notebook, and how they are read back.
 
 The observation names no position and the player keeps nothing between calls, so everything here is rebuilt from the
 notebook's text in every call. A line is a list of statements; a later one corrects an earlier one:
 
     step 121: at 35,29 facing north; iron 38,26; gone 36,30; row 7 ....++s.........
 
-Where a scaffold offers one line per place (`upsert_map`), landmarks stand so, and many more can be kept:
+The plain file gets one line of changes per step and is rewritten when it has grown. Where a scaffold offers one line
+per place (`upsert_map`), landmarks get a file of their own, which holds many more of them:
 
     38,26: iron
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from worlds.crafter_sight import DIRECTIONS
+from worlds.players import Decision, Prompt
+from worlds.players.crafter_sight import DIRECTIONS
 
 AREA = 64
 START = (AREA // 2, AREA // 2)
@@ -175,3 +177,41 @@ def _planting(planted: tuple[Cell, int]) -> str:
 
 def _join(cells: list[Cell]) -> str:
     return " ".join(f"{x},{y}" for x, y in cells)
+
+
+MAP, TRACK = "map_notes.md", "position.md"
+"""The file of landmarks; the file of everything else once landmarks have one of their own."""
+FEW_LINES = 24
+"""When the plain file has this many lines it is rewritten."""
+MANY_PLACES = 640
+"""When so many places have lines, the file is rewritten without those where nothing is left."""
+
+
+def keyed(prompt: Prompt) -> bool:
+    """Whether LOG can write one line per place."""
+    return "upsert_map" in prompt.operations
+
+
+def record(prompt: Prompt, old: Notes, new: Notes) -> list[Decision]:
+    """The operations that turn the old notes into the new ones."""
+    if not keyed(prompt):
+        return _plain(prompt, MAP, old, new)
+    bare = _plain(prompt, TRACK, replace(old, marks={}), replace(new, marks={}))
+    if new.places >= MANY_PLACES and "write" in prompt.operations:
+        return [("write", {"file": MAP, "text": write_places(new)}), *bare]
+    places = [_place(cell, kind) for cell, kind in new.marks.items() if old.marks.get(cell) != kind]
+    gone = [_place(cell, "nothing") for cell in old.marks if cell not in new.marks]
+    return [*gone, *places, *bare]
+
+
+def _plain(prompt: Prompt, file: str, old: Notes, new: Notes) -> list[Decision]:
+    change = write_change(old, new, prompt.step)
+    if not change:
+        return []
+    if "write" in prompt.operations and (old.lines >= FEW_LINES or "append" not in prompt.operations):
+        return [("write", {"file": file, "text": write_notes(new, prompt.step)})]
+    return [("append", {"file": file, "text": change})]
+
+
+def _place(cell: tuple[int, int], kind: str) -> Decision:
+    return "upsert_map", {"coordinate": f"{cell[0]},{cell[1]}", "description": kind}

@@ -16,12 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from worlds.map_reading import Place
-from worlds.player import Decision, Prompt
+from worlds.players import Decision, Prompt
 
 MAP, TRIED, PLAN = "dungeon_map.md", "actions_log.md", "strategy.md"
 """Places; what was tried; prayers and plans. In a notebook of other files the player adds them."""
 MANY_LINES = 400
-"""A file with more lines is written anew with those of the present level that a recall shows."""
+"""A file with more lines is rewritten with those of the present level that a recall shows."""
 
 _FACT = re.compile(
     r"(?:^|\s)(?:(D\d+) )?(\d{1,2}),(\d{1,2})(?:-(\d{1,2}),(\d{1,2}))?:? (?:(D\d+) )?"

@@ -1,14 +1,20 @@
-"""A modest solver for Boxoban's levels: best-first search over pushes, bounded, on the map as NetHack draws it.
+"""Plays Boxoban: a solver, bounded best-first search over pushes, and rules that follow its plan from the notebook.
 
-It knows corners that hold a box for ever and how many pushes each goal is away, and nothing else: many of the published
-levels are beyond it.
+The solver knows corners that hold a box for good and how many pushes each goal is away, and nothing else: many of the
+published levels are beyond it. A long search pays only where its result can be kept: without a notebook the player
+looks a few positions ahead in every step, and pushes nothing that such a search has not confirmed.
 """
 
 import heapq
+import re
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from worlds.map_reading import STEPS, Map, Place
+from worlds.players import Decision, Prompt
+from worlds.players.dungeon_notes import PLAN, listed, record
+from worlds.players.dungeon_sight import Sight
 
 _WAYS = {name: STEPS[name] for name in ("north", "east", "south", "west")}
 _OPEN = frozenset(".{`0@<_")
@@ -97,7 +103,7 @@ def _cost(puzzle: Puzzle, boxes: frozenset[Place], away: dict[Place, dict[Place,
 
 
 def _stuck(puzzle: Puzzle, boxes: frozenset[Place], box: Place) -> bool:
-    """Whether a box stands in a square of four that nothing in it can leave."""
+    """Whether a box is in a square of four that nothing in it can leave."""
     for dx in (-1, 1):
         for dy in (-1, 1):
             square = (box, Place(box.x + dx, box.y), Place(box.x, box.y + dy), Place(box.x + dx, box.y + dy))
@@ -144,3 +150,54 @@ def _moves(
         parts.append(walk[::-1])
         step = came[boxes, player]
     return [name for walk in reversed(parts) for name in walk]
+
+
+LONG, SHORT = 5_000, 8
+"""Positions looked at for a plan (0.1 s on average for published levels), and in a step without one."""
+_FIRST_LOG = 2
+"""The step of an episode's first LOG."""
+_DIRECTIONS = {name[0]: name for name in ("north", "east", "south", "west")}
+_NOTED = re.compile(r"(\d{1,2}),(\d{1,2}) plan at step (\d{1,7}): ([nesw]{1,400})\b")
+
+
+def plan(prompt: Prompt, notebook: str | None, before: Sight, now: Sight) -> list[Decision]:
+    """How to write down the whole plan; nothing if there is one already, or the map shows no puzzle."""
+    puzzle, earlier = read_puzzle(now.seen), read_puzzle(before.seen)
+    if puzzle is None or (prompt.step != _FIRST_LOG and (notebook is None or listed(notebook).get(PLAN))):
+        return []
+    if earlier is not None:  # the player may now hide a goal
+        puzzle = puzzle._replace(goals=puzzle.goals | (earlier.goals - puzzle.boxes))
+    letters = "".join(name[0] for name in solve(puzzle, LONG))[:400]
+    x, y = puzzle.player
+    return record(prompt, PLAN, f"{now.level} {x},{y}", f"plan at step {prompt.step}: {letters or '(found none)'}")
+
+
+def recall_plan(prompt: Prompt, notebook: str | None) -> list[Decision]:
+    """How to look the plan up."""
+    if "search" in prompt.operations and (notebook is None or listed(notebook).get(PLAN)):
+        return [("search", {"file": PLAN, "keyword": "plan at step"})]
+    return []
+
+
+def follow(puzzle: Puzzle, step: int, results: Iterable[tuple[str, str]]) -> str:
+    """The next move: the plan's, if one is noted and the player is where it says; else that of a short search."""
+    for _, text in results:
+        for x, y, begun, letters in _NOTED.findall(text):
+            moves = [_DIRECTIONS[letter] for letter in letters]
+            done = step - int(begun)
+            if 0 <= done < len(moves) and _after(Place(int(x), int(y)), moves[:done]) == puzzle.player:
+                return moves[done]
+    moves = solve(puzzle, SHORT)
+    return moves[0] if moves else _harmless(puzzle, step)
+
+
+def _after(place: Place, moves: Iterable[str]) -> Place:
+    for move in moves:
+        place = Place(place.x + STEPS[move][0], place.y + STEPS[move][1])
+    return place
+
+
+def _harmless(puzzle: Puzzle, step: int) -> str:
+    """A step that pushes nothing; north where there is none."""
+    free = [way for way in _DIRECTIONS.values() if _after(puzzle.player, [way]) in puzzle.floor - puzzle.boxes]
+    return free[step // 3 % len(free)] if free else "north"

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
 
-from worlds.dungeon_answers import lava_in_line
-from worlds.dungeon_paths import ANYHOW, CLOSED, EASY, PATIENT, PUSHING, Way, index, place
-from worlds.dungeon_situation import COUNT, Situation
 from worlds.map_reading import STEPS, Place
+from worlds.players.dungeon_answers import lava_in_line
+from worlds.players.dungeon_paths import ANYHOW, CLOSED, EASY, PATIENT, PUSHING, Way, index, place
+from worlds.players.dungeon_situation import COUNT, Situation
 
 _HOUR = 25
 """Steps for which a player without notes keeps to a place it chose."""

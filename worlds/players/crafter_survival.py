@@ -1,10 +1,120 @@
-"""The rules that keep the Crafter player alive: fighting, shelter at night, drink and food before it is too late."""
+"""The rules that keep the Crafter player alive: fighting, shelter at night, drink and food before it is too late.
 
-from worlds.crafter_exploring import explore, roam
-from worlds.crafter_moves import go, turn, use
-from worlds.crafter_shelter import seal, secure
-from worlds.crafter_sight import DIRECTIONS, WALKABLE
-from worlds.crafter_situation import FAR, Situation
+Shelter is a small room closed with stones, in which nothing can come near a sleeper. A stone can only be put where the
+player looks, and it looks where it last moved. So a room is closed from inside by walking about in it: in a room of
+2 x 2 cells every wall can be reached, in one of 1 x 2 only its two ends.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from worlds.players.crafter_moves import MINED_WITH, explore, go, roam, turn, use
+from worlds.players.crafter_notes import GUESS, Cell
+from worlds.players.crafter_sight import CREATURES, DIRECTIONS, WALKABLE
+from worlds.players.crafter_situation import FAR, Situation
+
+_LARGEST = 6
+"""Cells of a closed room that still count as shelter: nothing appears that near to the player."""
+_NEVER = 1_000
+_ROOMS: tuple[tuple[Cell, ...], ...] = (
+    ((0, 0),),
+    *(((0, 0), step) for step in DIRECTIONS.values()),
+    *(((0, 0), (x, 0), (0, y), (x, y)) for x in (-1, 1) for y in (-1, 1)),
+)
+
+
+def secure(now: Situation) -> bool:
+    """Whether walls close in the player and at most a few free cells."""
+    room, border = {now.notes.at}, deque([now.notes.at])
+    while border:
+        for _, cell in _neighbours(border.popleft()):
+            if cell not in room and not _solid(now, cell):
+                room.add(cell)
+                border.append(cell)
+                if len(room) > _LARGEST:
+                    return False
+    return True
+
+
+def seal(now: Situation, most: int = _NEVER) -> str:
+    """The next action towards a closed room around the player; empty when there are too few stones for any.
+
+    `most` is the number of actions it may take, roughly.
+    """
+    x, y = now.notes.at
+    best: frozenset[Cell] = frozenset()
+    best_price = most
+    for shape in _ROOMS:
+        room = frozenset((x + dx, y + dy) for dx, dy in shape)
+        price = _price(now, room)
+        if price < best_price:
+            best, best_price = room, price
+    return _work(now, best) if best else ""
+
+
+def _solid(now: Situation, cell: Cell) -> bool:
+    """Whether nothing can walk through that cell, as far as is known."""
+    mark = now.notes.marks.get(cell, GUESS)
+    return mark not in ("path", "cow") and not mark.endswith(GUESS)
+
+
+def _neighbours(cell: Cell) -> Iterator[tuple[str, Cell]]:
+    for direction, (dx, dy) in DIRECTIONS.items():
+        yield direction, (cell[0] + dx, cell[1] + dy)
+
+
+def _price(now: Situation, room: frozenset[Cell]) -> int:
+    """About how many actions closing that room takes; _NEVER when it cannot be closed with the stones at hand."""
+    price = stones = 0
+    for cell in room:
+        if _solid(now, cell):
+            if not _removable(now, now.notes.marks[cell]):
+                return _NEVER
+            price += 5
+        for direction, beyond in _neighbours(cell):
+            if beyond in room or _solid(now, beyond):
+                continue
+            behind = (2 * cell[0] - beyond[0], 2 * cell[1] - beyond[1])
+            if behind not in room and (cell, direction) != (now.notes.at, now.facing):
+                return _NEVER
+            stones += 1
+            price += 2
+    return price if stones <= now.has("stone") else _NEVER
+
+
+def _removable(now: Situation, name: str) -> bool:
+    return name == "tree" or (name in MINED_WITH and now.has(MINED_WITH[name]) > 0)
+
+
+def _work(now: Situation, room: frozenset[Cell]) -> str:
+    """Close the open wall in front, or walk inside the room to where one is."""
+    facing = now.facing or "south"
+    ahead, front = now.cell(facing), now.sight.front
+    if ahead not in room and not _solid(now, ahead):
+        if front in WALKABLE or front in ("water", "lava"):
+            return "Place Stone"
+        if front in CREATURES:
+            return "Do"
+    seen = {(now.notes.at, facing)}
+    queue = deque([(now.notes.at, "")])
+    while queue:
+        at, first = queue.popleft()
+        for direction, cell in _neighbours(at):
+            if cell not in room or (cell, direction) in seen:
+                continue
+            seen.add((cell, direction))
+            beyond = (2 * cell[0] - at[0], 2 * cell[1] - at[1])
+            if beyond not in room and not _solid(now, beyond):
+                return _step(now, first or direction)
+            queue.append((cell, first or direction))
+    return ""
+
+
+def _step(now: Situation, direction: str) -> str:
+    if now.facing == direction and (now.sight.front in MINED_WITH or now.sight.front in ("tree", *CREATURES)):
+        return "Do"
+    return f"Move {direction.capitalize()}"
+
 
 STONES = 9
 """What is carried at most, and enough to close a room in the open."""
@@ -57,7 +167,7 @@ def shield(now: Situation) -> str:
 
 
 def starve(now: Situation) -> str:
-    """Drink and eat before it is too late, the earlier the further it is; of what is known and told, the nearer."""
+    """Drink and eat before it is too late, the earlier the further it is; the nearer of what notes and notices name."""
     vitals = now.sight.vitals
     if now.sight.front == "water" and vitals["drink"] < 8:
         return "Do"
@@ -105,9 +215,9 @@ def prepare(now: Situation) -> str:
     if not now.evening:
         return ""
     vitals = now.sight.vitals
-    if vitals["food"] <= 6 and min(now.distance("cow"), _told(now, "cow")) <= 20:
+    if vitals["food"] <= 6 and min(now.distance("cow"), _noticed(now, "cow")) <= 20:
         return _feed(now, "cow")
-    if vitals["drink"] <= 7 and min(now.distance("water"), _told(now, "water")) <= 25:
+    if vitals["drink"] <= 7 and min(now.distance("water"), _noticed(now, "water")) <= 25:
         return _feed(now, "water")
     if vitals["drink"] <= 5 and now.distance("water") == FAR:
         return explore(now, near="w")
@@ -135,7 +245,7 @@ def heed(now: Situation) -> str:
     if now.lost or now.night:
         return ""
     near = []
-    for source, (x, y) in now.told.sources.items():
+    for source, (x, y) in now.notices.sources.items():
         urgent = now.sight.vitals.get(_FEEDS.get(source, ""), 9) <= _URGENT
         if abs(x) + abs(y) <= _WORTH.get(source, 0) * (2 if urgent else 1):
             near.append((abs(x) + abs(y), source, (x, y)))
@@ -146,15 +256,15 @@ def heed(now: Situation) -> str:
 
 
 def _feed(now: Situation, source: str) -> str:
-    """To the nearest place of that source, told or known, and use it; empty when there is none within reach."""
-    if _told(now, source) < now.distance(source):
-        return go(now, now.told.sources[source])
+    """To the nearest place of that source in notices or notes, and use it; empty when there is none within reach."""
+    if _noticed(now, source) < now.distance(source):
+        return go(now, now.notices.sources[source])
     return use(now, source)
 
 
-def _told(now: Situation, source: str) -> int:
+def _noticed(now: Situation, source: str) -> int:
     """Steps to where a notice tells that a source was last seen; FAR when none tells so."""
-    x, y = now.told.sources.get(source, (FAR, 0))
+    x, y = now.notices.sources.get(source, (FAR, 0))
     return abs(x) + abs(y)
 
 

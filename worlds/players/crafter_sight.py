@@ -1,11 +1,11 @@
-"""What Crafter's text says, read back into facts: the nearest of each thing, the cell in front, vitals, inventory.
+"""What Crafter's text and a scaffold's notices say, read back into facts for the scripted player.
 
 The text names only the nearest cell of each kind, by steps and compass word, so most cells stay unknown; the four cells
 around the player follow almost always, because ties go to the first cell in a fixed scan (west, north, south, east).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 DIRECTIONS: dict[str, tuple[int, int]] = {"west": (-1, 0), "north": (0, -1), "south": (0, 1), "east": (1, 0)}
@@ -53,7 +53,7 @@ class Sight:
         return thing.distance if thing else 99
 
     def beside(self, name: str) -> bool:
-        """Whether the thing stands in one of the eight cells around, near enough to craft with."""
+        """Whether the thing is in one of the eight cells around, near enough to craft with."""
         thing = self.things.get(name)
         return thing is not None and max(abs(thing.x), abs(thing.y)) <= 1
 
@@ -100,3 +100,48 @@ def _around(things: dict[str, Thing]) -> dict[str, tuple[str, ...]]:
             around[direction] = (name,)
             earlier = (*earlier, name)
     return around
+
+
+_UNSEEN = re.compile(r"^- Land not seen yet: (.*)\.$", re.MULTILINE)
+_PAST = re.compile(r"past (\w+) ([^;]*)")
+_LOW = re.compile(r"^- (\w+) is down to \d+: (\w+) last seen ([^,\n]*),", re.MULTILINE)
+_RIPE = re.compile(r"^- The plant (.*) is ripe", re.MULTILINE)
+_STEPS = re.compile(r"(\d{1,3}) (east|west|north|south)")
+_AXES = {"east": (1, 0), "west": (-1, 0), "south": (0, 1), "north": (0, -1)}
+
+Offset = tuple[int, int]
+"""(x, y) steps from the player."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What a scaffold's notices say. Offsets are from the player."""
+
+    unseen: dict[str, Offset] = field(default_factory=dict)
+    """Where land not seen yet lies, by the land it lies past: `grass`, `stone`, `water`."""
+    sources: dict[str, Offset] = field(default_factory=dict)
+    """Where what feeds a low vital was last seen: `cow`, `water`."""
+    ripe: tuple[Offset, ...] = ()
+    """Plants that can be eaten."""
+
+
+NOTHING = Notices()
+
+
+def read_notices(notices: str) -> Notices:
+    """The facts in a message's notices. Never raises: what is not there is absent."""
+    unseen = _UNSEEN.search(notices)
+    return Notices(
+        unseen={land: _offset(way) for land, way in _PAST.findall(unseen[1])} if unseen else {},
+        sources={source: _offset(way) for _, source, way in _LOW.findall(notices)},
+        ripe=tuple(_offset(way) for way in _RIPE.findall(notices)),
+    )
+
+
+def _offset(way: str) -> Offset:
+    """`6 west and 2 north`; what names no direction is here."""
+    x = y = 0
+    for steps, direction in _STEPS.findall(way):
+        dx, dy = _AXES[direction]
+        x, y = x + int(steps) * dx, y + int(steps) * dy
+    return x, y

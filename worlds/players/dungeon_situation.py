@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
-from worlds.dungeon_notes import Notes
-from worlds.dungeon_paths import Ground, index
-from worlds.dungeon_sight import Sight
 from worlds.map_reading import STEPS, Place
+from worlds.players.dungeon_notes import Notes
+from worlds.players.dungeon_paths import Ground, index
+from worlds.players.dungeon_sight import Sight
 
 DANGEROUS = ("floating eye", "blue jelly", "brown mold", "yellow mold", "green mold", "red mold",
              "spotted jelly", "gas spore", "shopkeeper", "watchman", "watch captain", "guard", "priest", "Oracle",
              "nymph", "aligned priest", "quest guardian")  # fmt: skip
-"""Creatures it never attacks: touching them harms more than it helps, or they harm nobody."""
+"""Creatures it never attacks: touching them harms more than it helps, or they are harmless."""
 
 COUNT = ("2", "0")
 """Digits typed before `search`: twenty turns at once."""
@@ -34,7 +34,7 @@ class Situation:
 
     @property
     def at(self) -> Place:
-        """Where the player stands."""
+        """Where the player is."""
         assert self.sight.at is not None
         return self.sight.at
 

@@ -1,20 +1,54 @@
 """The `scripted` player of Crafter: rules, no language model. It knows the past only through the notebook.
 
-LOG recalls the notes and records where the player is, what it saw, what is gone (`crafter_recording`). Goals reached go
-into a file of their own. PLAN recalls the files and acts, on what they and the message's notices say.
+LOG recalls the notes and records where the player is, what it saw, what is gone. Achievements go into a file of their
+own. PLAN recalls the files and acts on them and on the message's notices. The same rules play with and without notes:
+without, no position, no landmark out of view and no goal but those the inventory proves is known, and the player
+wanders by the step number in the prompt.
 """
 
 import re
 from dataclasses import replace
 
-from worlds.crafter_notes import ROOMY, Notes, read_notes
-from worlds.crafter_reckoning import advance, look
-from worlds.crafter_recording import MAP, TRACK, keyed, record
-from worlds.crafter_rules import choose
-from worlds.crafter_sight import DIRECTIONS, Sight, read_sight
-from worlds.crafter_situation import Situation
-from worlds.crafter_told import read_told
-from worlds.player import Decision, Prompt
+from worlds.players import Decision, Prompt
+from worlds.players import crafter_progress as progress
+from worlds.players import crafter_survival as survival
+from worlds.players.crafter_moves import explore
+from worlds.players.crafter_notes import MAP, ROOMY, TRACK, Notes, keyed, read_notes, record
+from worlds.players.crafter_reckoning import advance, look
+from worlds.players.crafter_sight import DIRECTIONS, Sight, read_notices, read_sight
+from worlds.players.crafter_situation import Situation
+
+_RULES = (
+    survival.fight,
+    progress.craft,
+    survival.stay,
+    survival.shield,
+    progress.harvest,
+    progress.finish,
+    survival.starve,
+    survival.rest,
+    progress.plant,
+    survival.prepare,
+    progress.set_up,
+    survival.nap,
+    survival.refresh,
+    survival.heed,
+    progress.pick_up,
+    progress.gather,
+)
+"""Asked in this order; the first that names an action decides."""
+
+
+def choose(now: Situation) -> str:
+    """The action to send: what the first rule with an opinion wants, never a step into lava that is in view."""
+    if now.sight.sleeping:
+        return "Noop"
+    action = next(filter(None, (rule(now) for rule in _RULES)), "") or explore(now, near="s")
+    direction = action.removeprefix("Move ").lower()
+    if direction in DIRECTIONS and "lava" in now.names(direction):  # this step could not be taken back
+        return "Noop"
+    return action
+
 
 GOALS = "crafting_progress.md"
 FILES = (MAP, TRACK, GOALS)
@@ -121,5 +155,5 @@ def _plan(prompt: Prompt, sections: dict[str, str], notes: Notes) -> str:
     if not notes.found:
         look(notes, sight)
     notes = replace(notes, goals=notes.goals | {f"make_{tool}" for tool in sight.inventory})
-    told = read_told(sections.get("Notices", ""))
-    return choose(Situation(sight, notes, prompt.step, notes.facing or None, lost, told))
+    notices = read_notices(sections.get("Notices", ""))
+    return choose(Situation(sight, notes, prompt.step, notes.facing or None, lost, notices))

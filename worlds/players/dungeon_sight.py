@@ -54,7 +54,7 @@ class Sight:
 
     @property
     def at(self) -> Place | None:
-        """Where the player stands."""
+        """Where the player is."""
         return self.seen.player
 
     @property

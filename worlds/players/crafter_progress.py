@@ -1,11 +1,10 @@
 """The rules that get the Crafter player on: plant, gather, and make one tool after the other."""
 
-from worlds.crafter_exploring import explore
-from worlds.crafter_moves import approach, go, turn, use
-from worlds.crafter_notes import Cell
-from worlds.crafter_sight import DIRECTIONS, WALKABLE
-from worlds.crafter_situation import FAR, Situation
-from worlds.crafter_survival import STONES
+from worlds.players.crafter_moves import approach, explore, go, turn, use
+from worlds.players.crafter_notes import Cell
+from worlds.players.crafter_sight import DIRECTIONS, WALKABLE
+from worlds.players.crafter_situation import FAR, Situation
+from worlds.players.crafter_survival import STONES
 
 _TOOLS = ("wood_pickaxe", "wood_sword", "stone_pickaxe", "stone_sword", "iron_pickaxe", "iron_sword")
 _HARVEST = 30
@@ -26,7 +25,7 @@ def plant(now: Situation) -> str:
 
 def harvest(now: Situation) -> str:
     """Eat a plant that a notice tells is ripe, for the first time or when hungry."""
-    ripe = [(abs(x) + abs(y), (x, y)) for x, y in now.told.ripe]
+    ripe = [(abs(x) + abs(y), (x, y)) for x, y in now.notices.ripe]
     if not ripe or now.lost or now.exposed or now.sight.vitals["health"] < 4 or now.sight.distance("zombie") <= 2:
         return ""
     steps, offset = min(ripe)

@@ -2,7 +2,7 @@
 
 import re
 
-from worlds.player import Decision, Prompt
+from worlds.players import Decision, Prompt
 from worlds.scripted_world import CODE_LENGTH
 
 NOTES_FILE = "codes.md"

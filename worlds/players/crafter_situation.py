@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from worlds.crafter_notes import GUESS, Cell, Notes
-from worlds.crafter_sight import DIRECTIONS, Sight
-from worlds.crafter_told import NOTHING, Told
+from worlds.players.crafter_notes import GUESS, Cell, Notes
+from worlds.players.crafter_sight import DIRECTIONS, NOTHING, Notices, Sight
 
 FAR = 99
 """Steps to what is not known anywhere."""
@@ -24,7 +23,7 @@ class Situation:
     facing: str | None
     lost: bool
     """No notes: position and past unknown, `notes` holds what is in view only."""
-    told: Told = NOTHING
+    notices: Notices = NOTHING
 
     def has(self, item: str) -> int:
         """How many of an item are carried."""

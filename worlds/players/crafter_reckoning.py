@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from worlds.crafter_notes import AREA, BLOCK, BLOCKS, GUESS, KEPT, TRAIL, Cell, Notes
-from worlds.crafter_sight import DIRECTIONS, VIEW_X, VIEW_Y, WALKABLE, Sight
+from worlds.players.crafter_notes import AREA, BLOCK, BLOCKS, GUESS, KEPT, TRAIL, Cell, Notes
+from worlds.players.crafter_sight import DIRECTIONS, VIEW_X, VIEW_Y, WALKABLE, Sight
 
 SOLID = frozenset(KEPT) - {"path", "cow"}
 """Landmarks that neither walk away nor can be walked on."""

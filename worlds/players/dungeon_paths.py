@@ -101,7 +101,7 @@ class Ground:
         return steps
 
     def is_frontier(self, at: int) -> bool:
-        """Whether a place borders on a blank that nobody has stood beside."""
+        """Whether a place borders on a blank whose neighbours were never visited."""
         symbols = self.symbols
         return any(symbols[at + step] == " " and not self._beside_walked(at + step) for step in _AROUND)
 

@@ -2,8 +2,8 @@
 
 import re
 
-from worlds.dungeon_sight import Sight
 from worlds.map_reading import STEPS, Place
+from worlds.players.dungeon_sight import Sight
 
 FOOD = ("lembas", "cram", "food ration", "K-ration", "C-ration", "pancake", "fortune cookie", "candy bar", "cream pie",
         "melon", "orange", "pear", "apple", "banana", "carrot", "gunyoki", "slime mold", "kelp", "lump of royal jelly",

@@ -1,7 +1,7 @@
-"""What a world's rule-based stand-in answers to: the protocol of the `scripted` player, which is no language model.
+"""Scripted players: rules, no language model, one for each world; and the protocol they follow.
 
-A policy sees one prompt at a time and is asked again from scratch for every one of them: it keeps nothing between
-calls, so it can know the past of an episode only through the notebook, as a language model does.
+A policy sees one prompt at a time and keeps nothing between calls, so it can know the past of an episode only through
+the notebook, as a language model does.
 """
 
 from dataclasses import dataclass
