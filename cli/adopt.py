@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,9 @@ def adopt(
         chosen.copy(to)
     except OSError as error:
         raise disk_failure("write", to, error) from error
+    except KeyboardInterrupt:
+        shutil.rmtree(to, ignore_errors=True)  # half a scaffold
+        raise
 
     console = Console()
     console.print(Text(one_line(title(search), WHY), style="bold"))

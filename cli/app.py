@@ -1,123 +1,124 @@
-"""automem: the command line. Each command lives in its own file and imports what it needs when it runs."""
+"""automem: the command line, from a program's words to its exit status. `cli.commands` lists the commands."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from inspect import signature
-from typing import Annotated
+from typing import NoReturn
 
-import typer
-
-from cli.adopt import adopt
-from cli.certify import certify
-from cli.demo import demo
-from cli.evaluate import evaluate
-from cli.evolve import evolve
-from cli.fork import fork
-from cli.langsmith import langsmith
-from cli.ledger import ledger
-from cli.lineage import lineage
-from cli.play import play
-from cli.replay import replay
-from cli.report import report
-from cli.serve import serve
-from cli.specialize import specialize
-from cli.worlds import worlds
-
-app = typer.Typer(
-    name="automem",
-    help="Agents that learn to manage their own memory: play, evaluate, and improve a notebook-keeping agent.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-COMMANDS: dict[str, Callable[..., None]] = {
-    "demo": demo,
-    "play": play,
-    "replay": replay,
-    "report": report,
-    "eval": evaluate,
-    "fork": fork,
-    "evolve": evolve,
-    "lineage": lineage,
-    "adopt": adopt,
-    "specialize": specialize,
-    "certify": certify,
-    "ledger": ledger,
-    "serve": serve,
-}
-for name, command in COMMANDS.items():
-    app.command(name=name)(command)
-app.add_typer(langsmith, name="langsmith")
-app.add_typer(worlds, name="worlds")
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
-) -> None:
-    if show_version:
-        typer.echo(f"automem {version('automem-langgraph')}")
-        raise typer.Exit
-
-
-def main() -> None:
-    """Run the command line. Our errors end in one line on stderr and status 2, the machine's failures in status 1."""
-    # LangSmith's exit handler would wait for minutes for a server that is away; the last traces are sent below instead.
-    os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
-    try:
-        app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.echo(f"automem: stopped{_way_on()}.", err=True)
-        raise
-    except Exception as error:
-        from graphs.errors import OUR_ERRORS
-        from graphs.evaluation.playing import Halted
-        from graphs.inner_agent.failures import MACHINE_FAILURES
-        from training.errors import TrainingFailure
-
-        if isinstance(error, OUR_ERRORS):
-            _end(str(error), 2)
-        if isinstance(error, (*MACHINE_FAILURES, Halted, TrainingFailure)):
-            _end(str(error), 1)
-        raise
-    finally:
-        _send_traces()
-
-
-INTERRUPTED = 130
-"""What Typer makes of Ctrl-C."""
-
-
-def _way_on() -> str:
-    command = COMMANDS.get(next(iter(sys.argv[1:]), ""))
-    resumed = command is not None and "resume" in signature(command).parameters
-    return "; the same command with --resume goes on" if resumed else ""
-
-
-def _send_traces() -> None:
-    """Send what tracing to LangSmith still holds, for at most TRACE_S seconds."""
-    if (export := sys.modules.get("traces.langsmith_export")) is not None:
-        export.begin_to_close()
-    client = getattr(sys.modules.get("langsmith.run_trees"), "_CLIENT", None)
-    if client is not None:
-        client.flush(timeout=TRACE_S)
-
+from cli import stopping
+from cli.stopping import Stop, Stopped
 
 TRACE_S = 4.0
+"""Seconds that the end of a command may take to send traces to LangSmith."""
 MESSAGE = 2_000
 """Characters of an error that are shown: some quote what a server or a model said."""
 
 
-def _end(sentence: str, status: int) -> None:
+def main() -> None:
+    """Run the command line. Our errors end in one line on stderr and status 2, the machine's failures in status 1.
+
+    A signal ends it in order, in one line and status 128 + the signal's number. `stopping.remove` gives the handling
+    of signals back where the process lives on.
+    """
+    # LangSmith's exit handler would wait for minutes for a server that is away; the last traces are sent below instead.
+    os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
+    stop = stopping.install()
+    try:
+        try:
+            _command(stop)
+        finally:
+            stop.finished = not stop.number
+    except SystemExit:
+        if not stop.number:
+            raise
+    except Exception as error:  # noqa: BLE001 - what is none of our kinds is raised again
+        _report(error, stop)
+    except KeyboardInterrupt:
+        if not stop.number:
+            raise
+    finally:
+        if stop.number:
+            _end_in_order(stop)
+        _send_traces()
+
+
+def _command(stop: Stop) -> None:
+    """The command that the program's words name. Imported here: a signal may come while libraries are loaded."""
+    from cli.commands import COMMANDS, app
+
+    stop.go_on = way_on(sys.argv[1:], COMMANDS)
+    app()
+
+
+def way_on(words: list[str], commands: dict[str, Callable[..., None]]) -> str:
+    """How to go on after a stop: the same command, with --resume where it has that."""
+    command = next(iter(words), "")
+    whole = shlex.join(["automem", *words])
+    if command in commands and "resume" in signature(commands[command]).parameters:
+        return f"go on with: {whole}{'' if '--resume' in words else ' --resume'}"
+    if command == "langsmith":  # what has arrived there is not sent again
+        return f"go on with: {whole}"
+    return "the same command begins again"
+
+
+def _report(error: Exception, stop: Stop) -> None:
+    """End with the sentence of an error of ours or the machine's, and raise any other."""
+    from graphs.errors import OUR_ERRORS
+    from graphs.evaluation.playing import Halted
+    from graphs.inner_agent.failures import MACHINE_FAILURES
+    from training.errors import TrainingFailure
+
+    if stop.number and _by_the_stop(error):
+        return
+    if isinstance(error, OUR_ERRORS):
+        _end(str(error), 2)
+    if isinstance(error, (*MACHINE_FAILURES, Halted, TrainingFailure)):
+        _end(str(error), 1)
+    if stop.number:  # its traceback would hide how to go on
+        _end(f"while stopping: {type(error).__name__}: {error}", 1)
+    raise error
+
+
+def _by_the_stop(error: BaseException | None) -> bool:
+    """Whether an error is what a library made of being interrupted or cancelled."""
+    while error is not None:
+        if isinstance(error, Stopped | asyncio.CancelledError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _end(sentence: str, status: int) -> NoReturn:
     from cli.visible_text import one_line
 
-    typer.echo(f"automem: {one_line(sentence, MESSAGE)}", err=True)
+    with contextlib.suppress(OSError):  # nobody reads it: the status says it, too
+        sys.stderr.write(f"automem: {one_line(sentence, MESSAGE)}\n")
     sys.exit(status)
+
+
+def _end_in_order(stop: Stop) -> NoReturn:
+    """Say how to go on, send what there is to send, and exit; a second signal, or ENDING_S, cut this short."""
+    stopping.say(f"automem: stopped; {stop.go_on or 'the same command begins again'}")
+    _send_traces()
+    stop.end()
+
+
+def _send_traces() -> None:
+    """Send what tracing to LangSmith still holds, for at most TRACE_S seconds."""
+    export = sys.modules.get("traces.langsmith_export")
+    if export is not None:
+        export.begin_to_close()
+    client = getattr(sys.modules.get("langsmith.run_trees"), "_CLIENT", None)
+    if client is not None:
+        client.flush(timeout=TRACE_S)
+    if export is not None:
+        export.close()
 
 
 if __name__ == "__main__":

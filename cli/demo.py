@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Callable
 from enum import StrEnum
@@ -38,6 +39,7 @@ def demo(
 
     from cli.demo_loops import evolve_briefly, specialize_briefly
     from cli.demo_play import play_worlds
+    from cli.stopping import go_on_with
 
     settings = tomllib.loads(settings_file.read_text(encoding="utf-8"))
 
@@ -51,11 +53,15 @@ def demo(
         Chapter.specialize: ("Loop 2: good memory decisions become a trained specialist", specialize_briefly),
     }
     sound = True
-    for chapter, (title, show) in chapters.items():
-        if only is None or chapter in only:
-            console.print()
-            console.rule(title, align="left", style="bold")
-            sound = show(settings[chapter.value], folder / chapter.value, console) and sound
+    wanted = [chapter for chapter in chapters if only is None or chapter in only]
+    for number, chapter in enumerate(wanted):
+        title, show = chapters[chapter]
+        left = " ".join(f"--only {one.value}" for one in wanted[number:])
+        other = "" if settings_file == SETTINGS else f" --settings {shlex.quote(str(settings_file))}"
+        go_on_with(f"play this chapter and the rest with: automem demo {left}{other}")
+        console.print()
+        console.rule(title, align="left", style="bold")
+        sound = show(settings[chapter.value], folder / chapter.value, console) and sound
     console.print(f"\nAll of it lies in {folder}; the README says how to look at it.", highlight=False, soft_wrap=True)
     if not sound:
         raise typer.Exit(1)

@@ -104,8 +104,7 @@ def evolve(
 
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
-    import asyncio
-
+    from cli import stopping
     from cli.evolve_approval import ask
     from cli.evolve_lines import ALWAYS, lines
     from cli.outer_loop import EventWatcher, drive
@@ -117,7 +116,7 @@ def run_search(given: Input, context: Context, max_steps: int, console: Console,
         return EventWatcher(console, max_steps, lines, begins_play="evaluating", always=ALWAYS, quiet=quiet)
 
     try:
-        ended = asyncio.run(drive(open_search(given, context), watcher, ask))
+        ended = stopping.run(drive(open_search(given, context), watcher, ask))
     except SearchHalted as halted:
         sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
         typer.echo(sentence, err=True)

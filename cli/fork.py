@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,6 +33,7 @@ def fork(
 
     from cli.results_table import print_results
     from cli.running import run_evaluation
+    from cli.stopping import go_on_with
     from graphs.evaluation.state import Input
     from graphs.inner_agent.context import Context
     from traces import EpisodeFolder, read_result
@@ -49,6 +51,7 @@ def fork(
         out=str(run),
         resume=True,
     )
+    go_on_with(f"go on with: automem play --episode {shlex.quote(str(target.path))}")
     limit = settings.max_steps or world_entry(settings.world).max_steps
     summary = run_evaluation(request, Context(**_common(settings)), console, limit, quiet=quiet)
     print_results(console, [(run.name, summary)], f"{source.path} forked at step {step}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 
+from cli import stopping
 from cli.outer_lines import Event
 from cli.progress import TICK_S, LiveProgress
 from cli.progress_tally import Tally
@@ -43,7 +44,7 @@ async def drive(
             question = await run.question()
             if question is None:
                 return await run.result()
-            answer = await asyncio.to_thread(ask, question, watcher.console)
+            answer = stopping.blocking(ask, question, watcher.console)
             if answer is None:
                 return None
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cli.watched import Row, Watched
 
 DELAYS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between two steps that the keys choose from."""
-
-STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Pace:
@@ -105,33 +102,14 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
 
 
 class Leaving:
-    """Why the player was left: by a key (0), or by a signal."""
+    """Whether the player is to be left, by a key or a signal."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
-        self.signal = 0
 
-    def leave(self, number: int = 0) -> None:
-        """End as soon as possible."""
-        self.signal = self.signal or number
+    def leave(self, _: int = 0) -> None:
+        """End as soon as possible; takes a signal's number, too."""
         self.asked.set()
-
-    @contextlib.contextmanager
-    def by_signals(self) -> Iterator[None]:
-        """Leave in order on SIGINT, SIGTERM and SIGHUP; a second one ends the program where it stands."""
-        loop = asyncio.get_running_loop()
-
-        def caught(number: int) -> None:
-            loop.remove_signal_handler(number)
-            self.leave(number)
-
-        for number in STOPPED_BY:
-            loop.add_signal_handler(number, caught, number)
-        try:
-            yield
-        finally:
-            for number in STOPPED_BY:
-                loop.remove_signal_handler(number)
 
     async def unless_left(self, playing: Coroutine[Any, Any, None]) -> bool:
         """Run `playing` until it ends (True; its error is raised) or someone leaves (False; it is cancelled)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import os
 import shlex
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import options as o
+from cli import stopping
+from cli.stopping import Stopped
 
 if TYPE_CHECKING:
     from cli.frame_files import FrameFiles
@@ -137,7 +138,7 @@ def _play(
     live: bool,
     files: FrameFiles | None,
 ) -> None:
-    """Play, and say in the end how it went; the machine's failure is one line and status 1, a signal 128 + N."""
+    """Play, and say in the end how it went; the machine's failure is one line and status 1."""
     from cli.visible_text import one_line
     from graphs.inner_agent.ceilings import CeilingReached
     from graphs.inner_agent.failures import MACHINE_FAILURES
@@ -155,9 +156,15 @@ def _play(
         return
     if folder.steps.exists():
         typer.echo(f"automem: taking up {folder.path}", err=True)
+    stopped = False
     try:
+        folder.create()
+        stopping.go_on_with(go_on)
         session = SESSIONS.hold(settings, folder)
-        signal = asyncio.run(_watch(session, steps, delay, live, files))
+        try:
+            stopping.run(_watch(session, steps, delay, live, files))
+        except Stopped:  # the command's end says how to go on
+            stopped = True
     except MACHINE_FAILURES as error:
         resumable = f" ({go_on})" if folder.steps.exists() else ""
         typer.echo(f"automem: {one_line(str(error), SENTENCE)}{resumable}", err=True)
@@ -167,14 +174,16 @@ def _play(
         return
     finally:
         SESSIONS.close(folder)
-    for line in _ending(session, go_on):
+    for line in _ending(session, None if stopped else go_on):
         typer.echo(line)
-    if signal:
-        raise typer.Exit(128 + signal)
+    if session.moment.over:
+        stopping.go_on_with("the episode has ended")
 
 
-async def _watch(session: Session, steps: int | None, delay: float | None, live: bool, files: FrameFiles | None) -> int:
-    """Play on while someone watches; the number of the signal that ended it, 0 if none did."""
+async def _watch(
+    session: Session, steps: int | None, delay: float | None, live: bool, files: FrameFiles | None
+) -> None:
+    """Play on while someone watches."""
     from rich.console import Console
 
     from cli.evaluate import who
@@ -185,17 +194,16 @@ async def _watch(session: Session, steps: int | None, delay: float | None, live:
     settings = session.settings
     watched = Watched(session, who(settings.model, settings.gameplay_model), draws=live, files=files)
     leaving, pace = Leaving(), Pace(delay if delay is not None else DELAY_S if live else 0.0)
-    with leaving.by_signals():
+    with stopping.received(leaving.leave):
         if live:
             from cli.play_live import Screen
 
             await leaving.unless_left(Screen(watched, pace, leaving, Console()).run(steps))
         else:
             await leaving.unless_left(PlainLines(watched, pace).run(steps))
-    return leaving.signal
 
 
-def _ending(session: Session, go_on: str) -> list[str]:
+def _ending(session: Session, go_on: str | None) -> list[str]:
     """How the episode stands, where it lies, how to go on with it."""
     from cli.visible_text import one_line
 
@@ -203,7 +211,7 @@ def _ending(session: Session, go_on: str) -> list[str]:
     figures = _figures(moment.step - 1, moment.info["progression"], moment.episode_return)
     if moment.over:
         return [f"ended ({one_line(session.end_reason() or '', 60)}): {figures}", f"written: {session.folder.path}"]
-    return [f"left: {figures}", go_on]
+    return [f"left: {figures}", *([go_on] if go_on else [])]
 
 
 def _figures(steps: int, progression: float, episode_return: float) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.live import Live
 
+from cli import stopping
 from cli.keys import Keyboard
 from cli.pace import Leaving, Pace, first_of, play_steps
 from cli.play_screen import compose
@@ -27,6 +28,8 @@ ESCAPE_S = 0.05
 
 NO_WRAP, WRAP = "\x1b[?7l", "\x1b[?7h"
 """A line that the terminal finds wider than we do is cut at the edge, and does not push the others down."""
+
+PRIMARY_SCREEN = "\x1b[?1049l"
 
 
 class Terminal:
@@ -50,15 +53,16 @@ class Terminal:
 
     @contextlib.contextmanager
     def _screen(self) -> Iterator[None]:
-        self._live.start()
-        try:
-            self._write(NO_WRAP)
-            yield
-        finally:
+        with stopping.screen_taken(WRAP + PRIMARY_SCREEN):
+            self._live.start()
             try:
-                self._write(WRAP)
+                self._write(NO_WRAP)
+                yield
             finally:
-                self._live.stop()
+                try:
+                    self._write(WRAP)
+                finally:
+                    self._live.stop()
 
     def draw(self, watched: Watched, pace: Pace, view: View) -> None:
         """Show the episode as it stands."""
@@ -124,14 +128,18 @@ class Screen:
             self._changed.set()
 
         loop.add_reader(keyboard.fd, readable)
-        loop.add_signal_handler(signal.SIGWINCH, self._changed.set)
-        loop.add_signal_handler(signal.SIGTSTP, suspended)
+        # Not by `loop.add_signal_handler`: it would take the wake-up descriptor of `cli.stopping`.
+        calls = {signal.SIGWINCH: self._changed.set, signal.SIGTSTP: suspended}
+        before = {
+            number: signal.signal(number, lambda number, _: loop.call_soon_threadsafe(calls[signal.Signals(number)]))
+            for number in calls
+        }
         try:
             yield
         finally:
             loop.remove_reader(keyboard.fd)
-            loop.remove_signal_handler(signal.SIGWINCH)
-            loop.remove_signal_handler(signal.SIGTSTP)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _press(self, keys: list[str]) -> None:
         page = max(1, self._console.size.height - 6)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from cli import stopping
 from cli.progress import TICK_S, LiveProgress
 from cli.progress_tally import Tally
 
@@ -25,7 +26,7 @@ def run_evaluation(
 
     # LangSmith is told of every step by the episodes themselves (`traces.langsmith_export`).
     with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress, tracing_context(enabled=False):
-        return asyncio.run(_stream(given, context, progress))
+        return stopping.run(_stream(given, context, progress))
 
 
 async def _stream(given: Input, context: Context, progress: LiveProgress) -> dict[str, Any]:

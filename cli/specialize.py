@@ -111,10 +111,10 @@ def specialize(
 
 def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
-    import asyncio
     from functools import partial
     from pathlib import Path
 
+    from cli import stopping
     from cli.outer_loop import EventWatcher, drive
     from cli.specialize_lines import ALWAYS, ask, lines
     from cli.visible_text import one_line
@@ -124,7 +124,7 @@ def run_specialization(given: Input, context: Context, max_steps: int, console: 
 
     make_watcher = partial(EventWatcher, console, max_steps, lines, begins_play="playing", always=ALWAYS, quiet=quiet)
     try:
-        ended = asyncio.run(drive(open_specialization(given, context), make_watcher, ask))
+        ended = stopping.run(drive(open_specialization(given, context), make_watcher, ask))
     except (Halted, TrainingFailure) as halted:
         sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
         typer.echo(sentence, err=True)

@@ -260,6 +260,12 @@ def begin_to_close() -> None:
         exporter.begin_to_close()
 
 
+def close() -> None:
+    """Wait for what is left to be sent, and say what was not; once in a process, the next times it does nothing."""
+    for exporter in _EXPORTER:
+        exporter.close()
+
+
 _EXPORTER: list[Exporter] = []
 """The one of this process, once an episode is traced."""
 _BEGINNING = threading.Lock()

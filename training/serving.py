@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -122,10 +121,10 @@ def find_program(given: str | None) -> str:
 
 
 def start(command: Sequence[str], server: Server, say: Callable[[str], None]) -> int:
-    """Run the server until it ends or is told to, and say when it answers; its exit status. For the main thread.
+    """Run the server until it ends, and say when it answers; its exit status.
 
-    It is in our process group, so that Ctrl-C reaches it too; SIGTERM is handed on. TrainingError when another server
-    has the address already.
+    What interrupts the wait, such as KeyboardInterrupt, ends the server and is raised. TrainingError when another
+    server has the address already.
     """
     with contextlib.suppress(TrainingFailure):
         others = served_models(server.url)
@@ -134,15 +133,11 @@ def start(command: Sequence[str], server: Server, say: Callable[[str], None]) ->
             "adapter with --load."
         )
     process = subprocess.Popen(command, env={**os.environ, RUNTIME_LORA: "True"})
-    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:
         if wait_until_ready(server.url, process, say):
             say(f"ready at {server.url}: {', '.join(served_models(server.url))}")
         return process.wait()
-    except KeyboardInterrupt:
-        return process.wait()
     finally:
-        signal.signal(signal.SIGTERM, before)
         if process.poll() is None:
             process.terminate()
             process.wait()

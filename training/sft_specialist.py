@@ -11,6 +11,7 @@ Killed? The same command with --resume goes on from the last checkpoint.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingFailure as error:
         return _end(str(error), 1)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process without a word
         return _end("stopped; the same command with --resume goes on.", 130)
     if is_main():
         sys.stdout.write(_summary(settings, metrics))

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,8 @@ RESTARTS = 2
 """Times that a training which a signal ended (no memory left, say) is taken up from its last checkpoint."""
 LINE = 1 << 16
 """Bytes of a line that are kept together."""
+END_S = 5.0
+"""How long a training that is asked to end may take."""
 LOOK_S = 0.5
 """How often a training of an earlier process is looked for."""
 
@@ -71,6 +74,7 @@ async def _run(words: list[str], lock: int, say: Callable[[str], None]) -> tuple
             stderr=asyncio.subprocess.STDOUT,
             pass_fds=(lock,),
             env={**os.environ, "TQDM_DISABLE": "1"},  # bars of other libraries are no lines
+            start_new_session=True,  # Ctrl-C is ours to deal with; and a launcher's processes are one group with it
         )
     except OSError as error:
         raise TrainingFailure(f"The training cannot be started with {words[0]!r}: {error.strerror}.") from error
@@ -83,9 +87,17 @@ async def _run(words: list[str], lock: int, say: Callable[[str], None]) -> tuple
         return await process.wait(), last
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            await process.wait()
+            await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a training and what its launcher started, asked first, then killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), END_S)
+            return
 
 
 async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:

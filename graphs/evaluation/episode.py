@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -17,7 +19,7 @@ from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
-from traces import EpisodeFolder, EpisodeResult, Failure, read_result
+from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFailure, TraceReader, read_result
 
 
 class Progress(TypedDict):
@@ -59,7 +61,7 @@ async def play_episode(
     try:
         session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
     except MACHINE_FAILURES as error:
-        result = unopened(settings, failure_record(error, 0), folder.attempt)
+        result = await asyncio.to_thread(unopened, settings, folder, failure_record(error, 0))
     else:
         session.share(run)
         result = await _play_on(session, folder, report)
@@ -134,19 +136,32 @@ def _ended(result: EpisodeResult) -> Progress:
     )
 
 
-def unopened(settings: EpisodeSettings, failure: Failure, attempt: int = 1) -> EpisodeResult:
-    """The result of an episode that failed with nothing to show for it."""
+def unopened(settings: EpisodeSettings, folder: EpisodeFolder, failure: Failure) -> EpisodeResult:
+    """The result of an episode that could not be opened: with what its trace, if it has one, holds of it already."""
+    steps, progression, episode_return = _played(folder)
     return EpisodeResult(
         world=settings.world,
         task=settings.task,
         seed=settings.seed,
         status="failed",
-        steps=0,
-        progression=0.0,
-        episode_return=0.0,
-        failure=failure,
+        steps=steps,
+        progression=progression,
+        episode_return=episode_return,
+        failure=dataclasses.replace(failure, step=steps + 1 if steps else 0),
         scaffold="/".join(Path(settings.scaffold).parts[-2:]),
         model=settings.model,
         gameplay_model=settings.gameplay_model,
-        attempt=attempt,
+        attempt=folder.attempt,
     )
+
+
+def _played(folder: EpisodeFolder) -> tuple[int, float, float]:
+    """Steps, progression and return that a trace holds, as far as it can be read: why it cannot is told elsewhere."""
+    steps, progression, episode_return = 0, 0.0, 0.0
+    with contextlib.suppress(TraceFailure, TraceDamaged):
+        if folder.steps.exists():
+            with TraceReader(folder) as reader:
+                for played in reader:
+                    steps, progression = played.step, played.info["progression"]
+                    episode_return += played.reward
+    return steps, progression, episode_return

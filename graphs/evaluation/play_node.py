@@ -32,9 +32,12 @@ async def play(state: State) -> dict[str, Any]:
     report = get_stream_writer()
     run = Spending(parse_ceilings(state.get("ceilings")), "run", began=time.monotonic())
 
-    async def one(episode: Episode) -> EpisodeResult:
+    def place(episode: Episode) -> tuple[EpisodeSettings, EpisodeFolder]:
         settings = EpisodeSettings(**{**state["settings"], **episode})
-        folder = RunFolder(Path(state["out"])).episode(settings.world, settings.task, settings.seed)
+        return settings, RunFolder(Path(state["out"])).episode(settings.world, settings.task, settings.seed)
+
+    async def one(episode: Episode) -> EpisodeResult:
+        settings, folder = place(episode)
         async with slots:
             if state.get("new_attempts") and await asyncio.to_thread(_without_score, folder):
                 await asyncio.to_thread(folder.set_attempt_aside)
@@ -48,9 +51,9 @@ async def play(state: State) -> dict[str, Any]:
             results.append(result_to_plain(result))
         elif isinstance(result, MissingEngine):
             failure = Failure(where="world", kind="missing", sentence=str(result), step=0)
-            results.append(result_to_plain(unopened(EpisodeSettings(**{**state["settings"], **episode}), failure)))
+            results.append(result_to_plain(await asyncio.to_thread(unopened, *place(episode), failure)))
         elif isinstance(result, Exception) and not isinstance(result, OUR_ERRORS):
-            results.append(result_to_plain(broken(EpisodeSettings(**{**state["settings"], **episode}), result)))
+            results.append(result_to_plain(await asyncio.to_thread(broken, *place(episode), result)))
         else:
             raise result
     return {"results": results}
@@ -61,11 +64,11 @@ def _without_score(folder: EpisodeFolder) -> bool:
     return result is not None and not result.scored
 
 
-def broken(settings: EpisodeSettings, error: Exception) -> EpisodeResult:
+def broken(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception) -> EpisodeResult:
     """The result of an episode that a fault of ours ended: a failure like any other in the scores."""
     logger.error("a fault in our own code ended %s seed %s", settings.task, settings.seed, exc_info=error)
     sentence = f"{type(error).__name__}: {error} (a fault in our own code; the log has its traceback)"
-    return unopened(settings, Failure(where="bug", kind=type(error).__name__, sentence=sentence, step=0))
+    return unopened(settings, folder, Failure(where="bug", kind=type(error).__name__, sentence=sentence, step=0))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from graphs.reviewer import lineage
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
 from graphs.seeds import draw_seeds
+from memory_fs.results import plural
 from traces import RunFolder
 from worlds import world_entry
 
@@ -67,7 +68,9 @@ def _next(search: Search, best: int, attempts: Sequence[LineageRecord]) -> tuple
         return f"v{wanted}.a{fresh}.c{continued + 1}", here[-1].name, ""
     if fresh < search.attempts:
         return f"v{wanted}.a{fresh + 1}", None, ""
-    return None, None, f"All {len(here)} attempts at version {wanted} are used up."
+    continuations = len(here) - fresh
+    more = f" and {plural(continuations, 'continuation')}" if continuations else ""
+    return None, None, f"Version {wanted} is not reached: {plural(fresh, 'attempt')}{more} did not lead to it."
 
 
 def judged_so_far(search: Search, before: str) -> int:

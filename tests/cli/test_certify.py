@@ -8,7 +8,7 @@ import pytest
 from training_runs import collected
 from typer.testing import CliRunner
 
-from cli.app import app
+from cli.commands import app
 from training.candidates import candidates
 from training.certificate import build_dataset
 from training.source import SourceError

@@ -162,7 +162,7 @@ def test_demo_compares_the_notebook_on_and_off_and_runs_loop_1(automem: Run, tmp
 
 def test_the_command_line_answers_without_loading_anything_heavy() -> None:
     heavy = ("torch", "transformers", "langgraph", "langchain_core", "openai", "numpy", "crafter", "nle", "trl", "peft")
-    program = f"import sys; from cli.app import app; print(sorted(set({heavy}) & set(sys.modules)))"
+    program = f"import sys; from cli.commands import app; print(sorted(set({heavy}) & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 

@@ -183,6 +183,6 @@ def test_bad_input_ends_in_one_clear_line_and_status_2(
 
 def test_the_command_line_draws_nothing_before_it_must() -> None:
     heavy = ("numpy", "rich.live", "rich.layout", "cli.play_screen", "cli.tiles", "cli.watched")
-    program = f"import sys; from cli.app import app; print(sorted(set({heavy}) & set(sys.modules)))"
+    program = f"import sys; from cli.commands import app; print(sorted(set({heavy}) & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"

@@ -14,7 +14,7 @@ from PIL import Image
 from report_runs import lay_out_run
 from typer.testing import CliRunner
 
-from cli.app import app
+from cli.commands import app
 from cli.report import report
 from cli.report_page.build import build
 from cli.report_page.entries import read_runs, short_model

@@ -4,7 +4,7 @@ import boxoban_levels
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import app
+from cli.commands import app
 from worlds import world_names
 from worlds.boxoban import level_files
 

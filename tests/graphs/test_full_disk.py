@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import app
+from cli.commands import app
 from traces import RunFolder, TraceReader
 
 EVAL = ["eval", "--world", "vault", "--task", "six-doors", "--seeds", "42", "--model", "scripted", "--quiet"]
@@ -55,3 +56,17 @@ def test_an_episode_that_met_a_full_disk_goes_on_and_ends_as_if_nothing_had_happ
     assert folders[0].journal.read_bytes() == folders[1].journal.read_bytes()
     notebooks = [{path.name: path.read_bytes() for path in folder.memory.iterdir()} for folder in folders]
     assert notebooks[0] == notebooks[1]
+
+
+def test_an_episode_that_cannot_be_opened_is_shown_where_it_stands(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    play = ["play", "--world", "vault", "--task", "six-doors", "--seed", "42", "--model", "scripted", "--plain"]
+    assert CliRunner().invoke(app, [*play, "--steps", "4", "--out", str(run)]).exit_code == 0
+    folder = RunFolder(run).episode("vault", "six-doors", 42)
+    folder.journal.unlink()
+    folder.journal.mkdir()  # it can be neither read nor written
+    failed = CliRunner().invoke(app, [*[one for one in EVAL if one != "--quiet"], "--out", str(run), "--resume"])
+    assert failed.exit_code == 1, failed.output
+    assert "six-doors seed 42: step 4, " in failed.output
+    cause = json.loads((run / "summary.json").read_text())["failed_episodes"][0]
+    assert (cause["steps"], cause["cause"]["step"]) == (4, 5)

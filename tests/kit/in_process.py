@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from cli import stopping
 from cli.app import main
 
 Run = Callable[..., tuple[int, str, str]]
@@ -25,6 +26,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
+        finally:
+            stopping.remove()
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -178,8 +178,16 @@ def test_the_server_is_started_awaited_and_ended_with_the_command(
     vllm: Path, tmp_path: Path, told: signal.Signals
 ) -> None:
     port = free_port()
-    program = "import typer; from cli.serve import serve; typer.run(serve)"
-    command = [sys.executable, "-c", program, "--base", "base", "--adapter", f"spec={adapter(tmp_path / 'a')}"]
+    command = [
+        sys.executable,
+        "-m",
+        "cli.app",
+        "serve",
+        "--base",
+        "base",
+        "--adapter",
+        f"spec={adapter(tmp_path / 'a')}",
+    ]
     command += ["--port", str(port), "--vllm", str(vllm)]
     running = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -194,7 +202,8 @@ def test_the_server_is_started_awaited_and_ended_with_the_command(
             os.killpg(running.pid, told)  # as the terminal does
         else:
             running.terminate()
-        assert running.wait(timeout=20) == 0
+        assert running.wait(timeout=20) == 128 + told
+        assert running.stderr.read() == "automem: stopped; the same command begins again\n"
         with pytest.raises(TrainingFailure):
             served_models(url)
     finally:

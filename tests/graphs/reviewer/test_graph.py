@@ -49,7 +49,7 @@ def test_what_is_turned_down_is_continued_once_then_tried_afresh_until_the_attem
     rejected = [(name, "rejected") for name in ("v1.a1", "v1.a1.c1", "v1.a2", "v1.a2.c1")]
     assert search.statuses() == rejected
     assert told.output["version"] == 0
-    assert told.output["ended"] == "All 4 attempts at version 1 are used up."
+    assert told.output["ended"] == "Version 1 is not reached: 2 attempts and 2 continuations did not lead to it."
     files = Scaffold.load(search.run / "attempts" / "v1.a2.c1" / "candidate").settings.files
     assert {"more-3.md", "more-4.md"} <= files.keys()  # it continues v1.a2, which began from the start again
     assert "more-1.md" not in files

@@ -28,7 +28,7 @@ def test_a_search_whose_budget_is_spent_ends_with_the_best_version_so_far_and_go
         ended = search.go(resume=True, ceilings={"calls": 100_000})
     assert one_version == 1
     assert search.statuses() == [("v1.a1", "accepted"), ("v2.a1", "rejected")]
-    assert ended.output["ended"] == "All 1 attempts at version 2 are used up."
+    assert ended.output["ended"] == "Version 2 is not reached: 1 attempt did not lead to it."
     assert [record.name for record in search.lineage()][-3:] == ["holdout v0", "holdout v1", "end 2"]
 
 
