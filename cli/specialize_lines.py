@@ -54,7 +54,7 @@ def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, tr
 
 def ask(question: Event, console: Console) -> dict[str, Any] | None:
     """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
-    shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "how", "step")]
+    shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "answers", "how", "step")]
     for line in ["", str(question["ask"]), *shown]:
         console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
     return read_answer_at(console)

@@ -10,22 +10,24 @@ from langgraph.types import interrupt
 
 from traces.plain_json import read_file, write_file
 
-ANSWERS = 'Answer {"approve": true} or {"approve": false, "reason": "…"}, or simply yes or no.'
+HOW = 'Answer yes, or no with a reason in plain words; {"approve": false, "reason": "…"} is understood, too.'
 
 
-def approved(answers: Path, step: str, digest: str, question: Mapping[str, Any]) -> tuple[bool, str]:
+def approved(
+    answers: Path, step: str, digest: str, question: str, yes: str, no: str, facts: Mapping[str, Any]
+) -> tuple[bool, str]:
     """A person's answer, and their reason: asked for (LangGraph's interrupt) once, then kept in the file `answers`.
 
-    An answer at a `step` holds for the very thing it was given for, told by `digest`. `question` has at least "ask".
-    One that cannot be read is asked for again.
+    An answer at a `step` holds for the very thing it was given for, told by `digest`. `yes` and `no` say what follows
+    from each answer, `facts` what to judge by. An answer that cannot be read is asked for again.
     """
     kept = read_file(answers) if answers.exists() else {}
     known = kept.get(step)
     if known is None or known["digest"] != digest:
-        full = {"how": ANSWERS, "step": step, **question}
+        full = {"ask": question, "answers": {"yes": yes, "no": no}, "how": HOW, "step": step, **facts}
         answer = read_answer(interrupt(full))
         while answer is None:
-            again = {**full, "ask": f"{question['ask']} The last answer was neither yes nor no."}
+            again = {**full, "ask": f"{question} The last answer was neither yes nor no."}
             answer = read_answer(interrupt(again))
         known = {"approve": answer[0], "reason": answer[1], "digest": digest}
         write_file(answers, {**kept, step: known})

@@ -3,7 +3,8 @@
 Any page that is open in a browser on this machine can send requests to a server on it. `http.cors` keeps a page of
 another origin from reading the answers, but a request that needs no preflight (a POST of text/plain) is carried out all
 the same, and a page whose name is made to resolve to this machine is of the server's own origin. Both are refused here.
-This is the `http.app` of langgraph.json: LangGraph's server puts its routes behind the middleware of this application.
+This is the `http.app` of langgraph.json: LangGraph's server puts its routes behind the middleware of this application,
+and offers its ready assistants when it starts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_models.keys import on_loopback
+from graphs.assistants import offered
 
 PRIVATE_NETWORK = b"access-control-request-private-network"
 
@@ -67,4 +69,4 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-app = Starlette(middleware=[Middleware(KnownPages)])
+app = Starlette(lifespan=offered, middleware=[Middleware(KnownPages)])

@@ -18,13 +18,20 @@ def approve_final(state: State) -> Command[Literal["final", "finish"]]:
     best = winner(run)
     if not run.approve or best is None:
         return Command(goto="final")
-    question = {
-        "ask": f"Play the final table on {len(run.final_seeds)} seeds that were never played?",
+    facts = {
         "winner": best.run,
         "validation_mean": best.mean,
         "recipe": best.note,
     }
-    yes, reason = approved(run.folder.answers, "final", best.run, question)
+    yes, reason = approved(
+        run.folder.answers,
+        "final",
+        best.run,
+        f"Play the final table on {len(run.final_seeds)} seeds that were never played?",
+        "The winner and its controls are played on them; they can never be called unseen again.",
+        "The run ends with the winner by validation, and the seeds stay unseen.",
+        facts,
+    )
     if yes:
         return Command(goto="final")
     why = f"{state['reason']} A person refused the final table: {reason or 'no reason was given'}"

@@ -21,14 +21,21 @@ def approve(state: State) -> Command[Literal["train", "record"]]:
     number = state["iteration"]
     folder = run.folder.iteration(number)
     recipe, found = recipe_of(folder), attempts(folder)[-1]
-    question = {
-        "ask": f"Train iteration {number} of {run.iterations}?",
+    facts = {
         "recipe": recipe.model_dump(mode="json"),
         "examples": found["examples"],
         "dropped": found["dropped"],
         "selection_logic": run.folder.relative(folder.path / "selection" / "selection_logic.md"),
     }
-    yes, reason = approved(folder.answers, "train", f"{found['digest']}/{recipe.model_dump_json()}", question)
+    yes, reason = approved(
+        folder.answers,
+        "train",
+        f"{found['digest']}/{recipe.model_dump_json()}",
+        f"Train iteration {number} of {run.iterations}?",
+        f"{found['examples']} examples are trained on by this recipe, and the specialist is played.",
+        "The iteration ends without a training; your reason is kept in the ledger, for the curator to read.",
+        facts,
+    )
     if yes:
         return Command(goto="train")
     why = f"A person refused to have it trained: {reason or 'no reason was given'}"

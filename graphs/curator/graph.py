@@ -34,6 +34,7 @@ from graphs.curator.state import Input, Output, State
 from graphs.curator.train_node import train
 from graphs.holding import Node, alone
 from graphs.inner_agent.checked_graph import CheckedGraph
+from graphs.onward import add_node
 
 STEP_LIMIT = 10_000
 """Supersteps of one run: at most about 20 an iteration."""
@@ -63,7 +64,7 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
-        builder.add_node(node.__name__, alone(node, begins=node is start, held_outside=held))
+        add_node(builder, node.__name__, alone(node, begins=node is start, held_outside=held))
     builder.add_edge(START, "start")
     return builder
 

@@ -24,17 +24,24 @@ class Claim:
         self._patience_s = patience_s
         self._lock = threading.Lock()
         self._heard = 0.0
+        self._thread: str | None = None
 
-    def take(self, run: str | None) -> None:
-        """Let the run with this token (a new one if None) play on. Busy if another run is playing."""
+    def take(self, run: str | None, thread: str | None = None) -> None:
+        """Let the run with this token (a new one if None) play on. Busy if another run is playing.
+
+        `thread`: the server's thread that the run is on, if any. A server plays the runs of a thread one after the
+        other: another of the same thread means that the one before is over, cancelled between two nodes perhaps.
+        """
         with self._lock:
             now = time.monotonic()
-            if self.run is not None and run != self.run and now - self._heard < self._patience_s:
+            over = thread is not None and thread == self._thread
+            if self.run is not None and run != self.run and not over and now - self._heard < self._patience_s:
                 raise Busy(
                     f"Another run is playing {self._episode}: wait until it has ended, or start a new thread "
                     "for another episode."
                 )
             self.run = run or uuid.uuid4().hex
+            self._thread = thread
             self._heard = now
 
     def release(self) -> None:

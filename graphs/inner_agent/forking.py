@@ -54,7 +54,7 @@ def fork_episode(
         if not 1 <= step <= len(reader) + 1:
             raise SettingsError(f"{source.path} has {len(reader)} steps: fork at a step from 1 to {len(reader) + 1}.")
         begins = reader.step(step - 1).revision if step > 1 else None
-    if target.path.exists() and any(target.path.iterdir()):
+    if target.path.exists() and any(not entry.name.startswith("attempt-") for entry in target.path.iterdir()):
         raise SettingsError(f"{target.path} holds an episode already: fork to another folder.")
     copy_steps(source, target, step - 1)
     with notebook_of(source) if notebook is None else nullcontext(notebook) as history:

@@ -5,6 +5,9 @@ a model is a generator: it yields an `Ask` and is sent the `Completion`. This wr
 for the run, and makes the calls through `chat_models.call` or `acall`. In a run that is awaited, what touches the
 world, the disk or the notebook happens in a thread, so that a server's event loop stays free. Whatever breaks, the
 session is given up: the next run rebuilds it from its folder.
+
+A state that lacks what a node works on (its checkpoint is older than the trace, a person wrote it) begins its step
+again.
 """
 
 from __future__ import annotations
@@ -14,18 +17,20 @@ from collections.abc import Callable, Generator
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.graph import END
+from langgraph.graph import END, StateGraph
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from chat_models import Completion, acall, call
+from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.ceilings import CeilingReached
 from graphs.inner_agent.context import Context
 from graphs.inner_agent.observe_node import outcome
-from graphs.inner_agent.routine import Ask
+from graphs.inner_agent.routine import Ask, handed_over
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
+from graphs.onward import destinations_of
 from traces.folders import disk_failures
 
 Steps = Generator[Ask, Completion, Command[Any]]
@@ -36,8 +41,10 @@ T = TypeVar("T")
 class Node(Runnable[State, Command[Any]]):
     """A node of the inner agent's graph."""
 
-    def __init__(self, function: NodeFunction) -> None:
+    def __init__(self, function: NodeFunction, builder: StateGraph[Any, Any, Any, Any]) -> None:
+        """`builder`: the graph that the node belongs to."""
         self.function = function
+        self.builder = builder
         self.name = function.__name__
         returned = get_type_hints(function)["return"]
         self.asks = get_origin(returned) is Generator
@@ -45,16 +52,18 @@ class Node(Runnable[State, Command[Any]]):
         self.begins = self.name == "observe"
         """Whether the node begins a step."""
         command = get_args(returned)[2] if self.asks else returned
-        self.destinations: tuple[str, ...] = (*get_args(get_args(command)[0]), *((END,) if self.asks else ()))
+        self.destinations = (*destinations_of(command), *((END,) if self.asks else ()))
         """Where the node can go next, read from its return type: `Command[Literal[...]]`; a ceiling, which is looked at
         before a model is asked, ends the run."""
 
     def invoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
         """Run the node, waiting for the model in this thread."""
+        caller = Caller.of(config)
         session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
-            session = self._opened(input, _context(), _thread(config))
-        session.claim.take(input.get("run"))
+            session = self._opened(input, _context(), caller)
+        if not self._ready(session, input, caller):
+            return _begin_again(session)
         try:
             if not self.asks:
                 return self._command(input, session)
@@ -70,10 +79,12 @@ class Node(Runnable[State, Command[Any]]):
 
     async def ainvoke(self, input: State, config: RunnableConfig | None = None, **kwargs: Any) -> Command[Any]:
         """Run the node, awaiting the model, and everything else that takes time in a thread."""
+        caller = Caller.of(config)
         session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
-            session = await _in_thread(self._opened, input, _context(), _thread(config))
-        session.claim.take(input.get("run"))
+            session = await _in_thread(self._opened, input, _context(), caller)
+        if not self._ready(session, input, caller):
+            return _begin_again(session)
         try:
             if not self.asks:
                 return await _in_thread(self._command, input, session)
@@ -88,9 +99,18 @@ class Node(Runnable[State, Command[Any]]):
             await _in_thread(SESSIONS.give_up, session, error)
             raise
 
-    def _opened(self, state: State, context: Context | None, thread: str | None) -> Session:
+    def _opened(self, state: State, context: Context | None, caller: Caller) -> Session:
         with disk_failures():
-            return SESSIONS.open(state, context, thread, begins=self.begins)
+            session = SESSIONS.open(state, context, caller, begins=self.begins)
+            if "step" not in state:
+                caller.restore(self.builder, session)
+        return session
+
+    def _ready(self, session: Session, state: State, caller: Caller) -> bool:
+        """Take the session for the run; whether the state holds what the node works on."""
+        session.claim.take(state.get("run"), caller.served_thread)
+        session.served.playing = caller.run
+        return self.begins or (state["step"] == session.moment.step and _can_run(self.function.__name__, state))
 
     def _command(self, state: State, session: Session) -> Command[Any]:
         with disk_failures():
@@ -149,10 +169,30 @@ def _located(command: Command[Any], session: Session, state: State) -> Command[A
     return Command(goto=command.goto, update={**command.update, "episode": episode})
 
 
+def _begin_again(session: Session) -> Command[Any]:
+    return Command(goto="observe", update={"run": session.claim.run})
+
+
 def _context() -> Context | None:
     return get_runtime(Context).context
 
 
-def _thread(config: RunnableConfig | None) -> str | None:
-    thread = (config or {}).get("configurable", {}).get("thread_id")
-    return None if thread is None else str(thread)
+def _can_run(node: str, state: State) -> bool:
+    """Whether the state holds the conversation, and the reply in it, that a node works on."""
+    talk = state.get("talk")
+    if talk is None or talk["routine"] != ("LOG" if node in ("log", "remember") else "PLAN"):
+        return False
+    replies = [message["role"] == "assistant" for message in talk["messages"]]
+    return any(replies) if node in ("handoff", "act") else replies[-1] or node not in ("remember", "recall")
+
+
+def ready_for(state: State) -> str:
+    """The node that works on a state such as this."""
+    talk = state.get("talk")
+    if talk is None:
+        return END if state.get("done") or state.get("steps") == 0 else "observe"
+    if state.get("choice") is not None:
+        return "act"
+    if talk["messages"][-1]["role"] == "assistant":
+        return "remember" if talk["routine"] == "LOG" else "recall"
+    return "log" if talk["routine"] == "LOG" else "commit" if handed_over(state) else "plan"

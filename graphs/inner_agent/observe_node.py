@@ -19,7 +19,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     moment = session.moment
     update: dict[str, Any] = {
         **outcome(session),
-        "steps": steps_to_play(state.get("steps")),
+        "steps": session.served.steps_left(moment.step, steps_to_play(state.get("steps"))),
         "run": session.claim.run,
         "told_later": [],
         "revision": session.notebook.revision,

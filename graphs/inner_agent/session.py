@@ -11,6 +11,7 @@ from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings
 from graphs.inner_agent.claim import Claim
 from graphs.inner_agent.context import EpisodeSettings
 from graphs.inner_agent.moment import Moment, plain
+from graphs.inner_agent.served_runs import ServedRuns
 from graphs.inner_agent.state import Message, Talk
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
@@ -77,6 +78,7 @@ class Session:
         self.system: Message = {"role": "system", "content": self._system_text()}
         # A run that was abandoned without a word (its stream dropped, say) must not hold the episode for ever.
         self.claim = Claim(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
+        self.served = ServedRuns(folder)
         self.moment: Moment
         self.live: LiveEpisode | None = None
         """Who sends the episode to LangSmith; None where nobody asked for it."""
@@ -147,12 +149,8 @@ class Session:
 
     def call_settings(self, request: Ask) -> dict[str, Any]:
         """Keyword arguments of `chat_models.call` for a request."""
-        return {
-            "tools": request.tools,
-            "seed": request.seed,
-            "constraint": request.constraint,
-            "retry": self.retry,
-        }
+        asked = {"tools": request.tools, "seed": request.seed, "constraint": request.constraint}
+        return {**asked, "retry": self.retry}
 
     def files(self) -> list[tuple[str, int]]:
         """The notebook's files with their line counts; empty when the notebook is off."""

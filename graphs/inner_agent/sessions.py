@@ -8,16 +8,19 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.ceilings import CeilingReached
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.run_file import thread_settings
+from graphs.inner_agent.served_runs import PROCESS, ServedRuns
 from graphs.inner_agent.session import Session
 from traces import EpisodeFolder, RunFolder, TraceFailure, TraceReader
 
@@ -53,12 +56,15 @@ class Sessions:
             return None
         return session if begins or session.notebook.revision == state["revision"] else None
 
-    def open(self, state: Mapping[str, Any], context: Context | None, thread: str | None, *, begins: bool) -> Session:
+    def open(self, state: Mapping[str, Any], context: Context | None, caller: Caller, *, begins: bool) -> Session:
         """The session for a run: live, rebuilt from its folder, or of a new episode.
 
         Raises SettingsError if the run asks for another episode than its thread plays, or for other settings.
         """
-        folder = episode_folder(state, context, thread)
+        folder = episode_folder(state, context, caller.thread)
+        begun = ServedRuns(folder).get(caller.run)
+        if begun is not None and begun.fork is not None:
+            folder = EpisodeFolder(Path(begun.fork))  # the run comes a second time: it goes on with its own fork
         with self._alone(folder):
             settings = thread_settings(folder, state, context)
             if not _agrees(settings, state):
@@ -69,16 +75,21 @@ class Sessions:
             live = self._live.get(str(folder.path))
             if live is not None and "episode" not in state and live.settings == settings:
                 return live
-            middle = None if begins else state["revision"]
-            if _is_past(folder, state):
-                # An earlier checkpoint was taken up: what was played since stays, the other future gets its own folder.
-                source, folder = folder, next_free(folder)
-                notebook = live.notebook if live is not None else None
-                fork_episode(source, folder, state["step"], notebook=notebook, middle=middle)
+            step, middle = state.get("step"), None if begins else state["revision"]
+            past = _past(folder, state, caller)
+            if past is Past.PLAYED:
+                # The trace is ahead of the checkpoint: what was played, and paid for, is not played again.
+                step = middle = None
+                if live is not None:
+                    return live
+            elif past is not None:
+                folder = self._another_future(past, folder, state["step"], middle, caller)
             elif live is not None:
-                live.claim.take(state.get("run"))  # Busy, rather than pulling the episode from under another run
+                live.claim.take(
+                    state.get("run"), caller.served_thread
+                )  # Busy, rather than pulling the episode from under another run
                 self._drop(live)
-            return self._start(settings, folder, state.get("step"), middle)
+            return self._start(settings, folder, step, middle)
 
     def hold(self, settings: EpisodeSettings, folder: EpisodeFolder) -> Session:
         """Open an episode and keep its session alive until `close`."""
@@ -126,6 +137,25 @@ class Sessions:
             self._drop(one)
         return session
 
+    def _another_future(
+        self, past: Past, folder: EpisodeFolder, step: int, middle: int | None, caller: Caller
+    ) -> EpisodeFolder:
+        """The folder in which an episode is played on from an earlier step; what was played since is kept."""
+        live = self._live.get(str(folder.path))
+        if past is Past.FORKED:
+            target = next_free(folder)
+            fork_episode(folder, target, step, notebook=live.notebook if live is not None else None, middle=middle)
+            if caller.run is not None:
+                ServedRuns(folder).begin(caller.run, step, 0, fork=str(target.path))
+            return target
+        if live is not None:
+            live.claim.take(None, caller.served_thread)
+            self._drop(live)
+        aside = folder.set_attempt_aside()
+        assert aside is not None, "an episode with a past has files"
+        fork_episode(EpisodeFolder(aside), folder, step, middle=middle)
+        return folder
+
     def _drop(self, session: Session) -> None:
         with self._lock:
             if self._live.get(str(session.folder.path)) is session:
@@ -168,12 +198,33 @@ def thread_run(runs: str, thread: str) -> Path:
     return Path(runs) / (thread if usable else uuid.uuid5(uuid.NAMESPACE_URL, thread).hex)
 
 
-def _is_past(folder: EpisodeFolder, state: Mapping[str, Any]) -> bool:
-    """Whether `state` stands at a step that the episode has already played."""
+class Past(Enum):
+    """What it means that a run begins at a step which the episode has already played."""
+
+    FORKED = auto()
+    """The thread holds later checkpoints: the run takes up an earlier one, and the other future stays."""
+    ROLLED_BACK = auto()
+    """The run that played on was rolled back: the thread no longer knows of it."""
+    PLAYED = auto()
+    """The checkpoints after that step were lost, by a kill: the episode goes on where its trace ends."""
+
+
+def _past(folder: EpisodeFolder, state: Mapping[str, Any], caller: Caller) -> Past | None:
+    """What `state` means for the episode; None if it does not lie in its past."""
     if not state.get("episode") or "step" not in state or not folder.steps.exists():
-        return False
+        return None
     with TraceReader(folder) as reader:
-        return bool(state["step"] <= len(reader))
+        if state["step"] > len(reader):
+            return None
+    served = ServedRuns(folder)
+    if served.get(caller.run) is not None:
+        return Past.PLAYED
+    if caller.saver is None or caller.holds_beyond(str(folder.path), state["step"]):
+        return Past.FORKED
+    last = served.last
+    if last is None or last.process != PROCESS or last.begins != state["step"] or caller.holds_run(last.run):
+        return Past.PLAYED
+    return Past.ROLLED_BACK
 
 
 def _agrees(settings: EpisodeSettings, state: Mapping[str, Any]) -> bool:

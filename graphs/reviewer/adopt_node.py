@@ -20,12 +20,20 @@ def adopt(state: State) -> Command[Literal["settle"]]:
     """Copy the very files that were checked and played to versions/vN."""
     search = read_search(state["out"])
     folder = search.folder.attempt(state["attempt"])
+    number = (position(search).incumbent.version or 0) + 1
     if search.approve:
-        yes, reason = candidate_approved(search, state["attempt"], "adopt", {"verdict": read_file(folder.verdict)})
+        yes, reason = candidate_approved(
+            search,
+            state["attempt"],
+            "adopt",
+            question=f"Adopt the candidate {state['attempt']} as version {number}?",
+            yes=f"It becomes version {number}, which later candidates start from and have to beat.",
+            facts={"verdict": read_file(folder.verdict)},
+        )
         if not yes:
             why = f"A person refused to have it adopted: {reason or 'no reason was given'}"
             return Command(goto="settle", update={"status": "refused", "reason": why})
-    target = search.folder.version((position(search).incumbent.version or 0) + 1)
+    target = search.folder.version(number)
     copy_scaffold(folder.candidate, target)
     digest = Scaffold.load(target).digest
     if digest != checks(folder)[-1]["digest"]:

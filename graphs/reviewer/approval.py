@@ -17,12 +17,17 @@ DIFF_LINES = 200
 """Lines of the difference that are shown; the folders hold the rest."""
 
 
-def candidate_approved(search: Search, name: str, step: str, facts: Mapping[str, Any]) -> tuple[bool, str]:
+def candidate_approved(
+    search: Search, name: str, step: str, *, question: str, yes: str, facts: Mapping[str, Any]
+) -> tuple[bool, str]:
     """A person's answer and their reason; it holds for the very files it was given for. `step`: "evaluate", "adopt"."""
     folder = search.folder.attempt(name)
     found = checks(folder)[-1]
-    question = {"ask": f"{step} {name}?", "name": name, "changes": found["changes"], "diff": diff(search, folder)}
-    return approved(folder.answers, step, found["digest"], {**question, "folder": str(folder.candidate), **facts})
+    no = "The attempt ends as refused; your reason is told to the next reviewer."
+    shown = {"name": name, **facts, "changes": found["changes"], "diff": diff(search, folder)}
+    return approved(
+        folder.answers, step, found["digest"], question, yes, no, {**shown, "folder": str(folder.candidate)}
+    )
 
 
 def diff(search: Search, folder: AttemptFolder) -> str:

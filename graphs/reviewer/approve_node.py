@@ -15,8 +15,14 @@ def approve(state: State) -> Command[Literal["evaluate", "settle"]]:
     """Ask before money is spent on the candidate. A refusal ends the attempt; its reason is told to the next one."""
     search = read_search(state["out"])
     if search.approve:
+        episodes = len(search.pairs(search.seeds))
         yes, reason = candidate_approved(
-            search, state["attempt"], "evaluate", {"episodes": len(search.pairs(search.seeds))}
+            search,
+            state["attempt"],
+            "evaluate",
+            question=f"Evaluate the candidate {state['attempt']} on {episodes} episodes?",
+            yes="It is played on the gate seeds by the same model as the best version, and judged by the gate.",
+            facts={"episodes": episodes},
         )
         if not yes:
             why = f"A person refused to have it evaluated: {reason or 'no reason was given'}"

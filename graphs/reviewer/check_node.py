@@ -28,7 +28,7 @@ ROUNDS = 3
 """Times that faults go back to the reviewer before the attempt is lost."""
 
 
-async def check(state: State) -> Command[Literal["review", "approve", "settle", "finish"]]:
+async def check(state: State) -> Command[Literal["approve", "review", "settle", "finish"]]:
     """Look at the working copy; faults go back to the reviewer as its next message, at most ROUNDS times."""
     search = await asyncio.to_thread(read_search, state["out"])
     folder = search.folder.attempt(state["attempt"])

@@ -17,6 +17,7 @@ from langgraph.graph import START, StateGraph
 
 from graphs.holding import Node, alone
 from graphs.inner_agent.checked_graph import CheckedGraph
+from graphs.onward import add_node
 from graphs.reviewer.adopt_node import adopt
 from graphs.reviewer.approve_node import approve
 from graphs.reviewer.check_node import check
@@ -61,7 +62,7 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
-        builder.add_node(node.__name__, alone(node, begins=node is start, held_outside=held))
+        add_node(builder, node.__name__, alone(node, begins=node is start, held_outside=held))
     builder.add_edge(START, "start")
     return builder
 

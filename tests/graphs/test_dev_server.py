@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from dev_server import ROOT, DevServer
@@ -20,14 +20,18 @@ from openai_stub import OpenAIStub, late, say
 from playing import by_turn
 from specializing import RECIPE
 
+from graphs.assistants import assistants
 from graphs.curator.context import Context as CuratorContext
 from graphs.curator.players import served_name
+from graphs.curator.specialization import specialization_settings
 from graphs.curator.state import Input as CuratorInput
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
 from graphs.inner_agent.state import Input as InnerInput
 from graphs.reviewer.context import Context as ReviewerContext
+from graphs.reviewer.search import search_settings
 from graphs.reviewer.state import Input as ReviewerInput
+from traces import EpisodeFolder
 
 INPUTS: dict[str, Any] = {
     "inner_agent": InnerInput,
@@ -41,6 +45,8 @@ CONTEXTS: dict[str, Any] = {
     "reviewer": ReviewerContext,
     "curator": CuratorContext,
 }
+
+SIX_DOORS = {"world": "vault", "task": "six-doors", "seed": 3, "model": "scripted"}
 
 
 def test_a_run_advances_an_episode_and_the_next_run_on_the_thread_continues_it(server: DevServer) -> None:
@@ -153,6 +159,33 @@ def test_a_run_cancelled_after_it_wrote_leaves_a_thread_that_goes_on(server: Dev
             assert server.run(thread, "inner_agent", given, context=context)["step"] == played
 
 
+def test_a_run_that_is_rolled_back_leaves_the_episode_in_its_folder(server: DevServer) -> None:
+    thread = server.thread()
+    before = server.run(thread, "inner_agent", {**SIX_DOORS, "steps": 3})
+    folder = EpisodeFolder(server.folder / before["episode"])
+    kept = folder.steps.read_bytes()
+    body = {"assistant_id": "inner_agent", "input": {**SIX_DOORS, "steps": 5000}}
+    run = server.post(f"/threads/{thread}/runs", body)["run_id"]
+    while folder.steps.read_bytes().count(b"\n") < 6:
+        time.sleep(0.05)
+    server.post(f"/threads/{thread}/runs/{run}/cancel?wait=true&action=rollback", {})
+    after = server.run(thread, "inner_agent", {**SIX_DOORS, "steps": 1})
+    assert (after["step"], after["episode"]) == (5, before["episode"])
+    assert folder.steps.read_bytes().startswith(kept)
+    assert folder.steps.read_bytes().count(b"\n") == 4
+    assert (folder.path / "attempt-1" / "steps.jsonl").read_bytes().count(b"\n") >= 6
+
+
+def test_a_state_that_a_person_wrote_is_played_on_whatever_node_it_stands_for(server: DevServer) -> None:
+    thread = server.thread()
+    step = server.run(thread, "inner_agent", {**SIX_DOORS, "steps": 3})["step"]
+    for node in ("observe", "act"):
+        server.post(f"/threads/{thread}/state", {"values": {"steps": 2}, "as_node": node})
+        assert server.get(f"/threads/{thread}/state")["next"] != []
+        step += 2
+        assert server.run(thread, "inner_agent", None)["step"] == step
+
+
 def test_an_evaluation_runs_over_the_api(server: DevServer, tmp_path: Path) -> None:
     given = {
         "world": "vault",
@@ -233,6 +266,29 @@ def test_every_field_is_described_in_the_schemas_that_studio_shows(server: DevSe
     assert choices(context, "ceilings") == ["calls", "tokens", "cost", "minutes"]
     if graph == "reviewer":
         assert choices(given, "gate") == ["mean", "paired", "confirm"]
+
+
+@pytest.mark.parametrize("graph", ["inner_agent", "evaluation", "reviewer", "curator"])
+def test_three_ready_assistants_of_each_graph_are_there_with_an_input_that_fits(server: DevServer, graph: str) -> None:
+    found = {one["name"]: one for one in server.post("/assistants/search", {"graph_id": graph})}
+    ready = [one for one in assistants() if one.graph == graph]
+    assert len(ready) == 3
+    assert len(found) == 4
+    for one in ready:
+        served = found[one.name]
+        assert (served["description"], served["context"]) == (one.description, one.context)
+        assert served["metadata"]["input"] == one.input
+        context = CONTEXTS[graph](**one.context)
+        if graph == "inner_agent":
+            played = server.run(server.thread(), served["assistant_id"], one.input)
+            assert played["step"] == one.input["steps"] + 1
+        elif graph == "reviewer":
+            search_settings(cast(ReviewerInput, one.input), context)
+        elif graph == "curator":
+            specialization_settings(cast(CuratorInput, one.input), context)
+        else:
+            ended = server.run(server.thread(), served["assistant_id"], {**one.input, "seeds": [1]})
+            assert ended["summary"]["overall"]["n"] == 1
 
 
 def choices(schema: dict[str, Any], name: str) -> list[str]:

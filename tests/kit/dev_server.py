@@ -56,7 +56,7 @@ class DevServer:
         data = json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or b"null")
 
     def get(self, path: str) -> Any:
         """GET JSON."""
@@ -67,7 +67,7 @@ class DevServer:
         """A new thread's id."""
         return str(self.post("/threads", {})["thread_id"])
 
-    def run(self, thread: str, graph: str, given: dict[str, Any], **more: Any) -> Any:
+    def run(self, thread: str, graph: str, given: dict[str, Any] | None, **more: Any) -> Any:
         """Run a graph on a thread and wait for its output."""
         return self.post(f"/threads/{thread}/runs/wait", {"assistant_id": graph, "input": given, **more})
 

@@ -21,6 +21,8 @@ def test_a_search_is_answered_over_the_api_and_nothing_in_it_blocks_the_server(t
         waiting = server.run(thread, "reviewer", dict(search.given), context=context)
         asked = waiting["__interrupt__"][0]["value"]
         assert (asked["step"], asked["changes"]["vocabulary"]) == ("evaluate", ["plan: +search"])
+        assert asked["ask"] == "Evaluate the candidate v1.a1 on 2 episodes?"
+        assert set(asked["answers"]) == {"yes", "no"}
         answer = {"assistant_id": "reviewer", "command": {"resume": {"approve": True}}}
         waiting = server.post(f"/threads/{thread}/runs/wait", answer)
         assert waiting["__interrupt__"][0]["value"]["step"] == "adopt"
