@@ -43,7 +43,9 @@ class Retry:
 
     def __post_init__(self) -> None:
         if self.attempts < 1 or self.base_s < 0 or self.cap_s < 0:
-            raise ConfigurationError(f"{self} makes no sense: attempts is at least 1 and waits are not negative.")
+            raise ConfigurationError(
+                f"A model call needs at least 1 of `attempts` (not {self.attempts}) and no negative waits."
+            )
 
     def wait_s(self, attempt: int, seed: int | None = None, asked_s: float | None = None) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1); `asked_s` is what the provider asked for."""
@@ -157,7 +159,7 @@ def check_constrainable(model: BaseChatModel, name: str) -> None:
     """ConfigurationError if the model's replies cannot be held to a regular expression."""
     if not getattr(model, "takes_constraint", False):
         raise ConfigurationError(
-            f"The replies of {name} cannot be constrained: leave --constrained out, or use vllm:NAME or embedded."
+            f"The replies of {name} cannot be constrained: leave `constrained` out, or use vllm:NAME or embedded."
         )
 
 

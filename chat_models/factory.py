@@ -42,12 +42,12 @@ def chat_model(
     temperature: float = 1.0,
     max_tokens: int = 4096,
     timeout_s: float = 60.0,
-    address: str = "--base-url",
+    address: str = "`base_url`",
 ) -> BaseChatModel:
     """The model a specification names, with the paper's sampling unless told otherwise; nothing is sent yet.
 
     `world` is the registered world that `scripted` plays. `max_tokens` counts new tokens, `timeout_s` is for one
-    attempt, `address` names the option that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot
+    attempt, `address` names the setting that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot
     work.
     """
     _check(temperature, max_tokens, timeout_s)
@@ -66,7 +66,7 @@ def chat_model(
         return embedded_chat_model(read, temperature=temperature, max_tokens=max_tokens)
     provider, _, name = spec.partition(":")
     if not provider or not name or provider == "scripted":
-        raise ConfigurationError(_unreadable(spec))
+        raise ConfigurationError(_unreadable(spec if len(spec) <= 80 else f"{spec[:80]}…"))
     if api_key is not None:
         api_key = checked_key(api_key, "The API key")
     settings: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout_s}

@@ -57,14 +57,14 @@ RETRIED = frozenset(
 """Kinds that may pass by themselves. The others repeat until someone changes something."""
 
 _ADVICE: Mapping[FailureKind, str] = {
-    FailureKind.REFUSED: "start the server or correct --base-url",
+    FailureKind.REFUSED: "start the server or correct `base_url`",
     FailureKind.TIMEOUT: "lower the concurrency, or give the server more time",
     FailureKind.INTERRUPTED: "look at the server's log, then resume",
     FailureKind.RATE_LIMITED: "lower the concurrency, or wait and resume",
     FailureKind.SERVER_ERROR: "look at the server's log, then resume",
-    FailureKind.MALFORMED: "check that --base-url is an OpenAI-compatible API (it usually ends in /v1)",
+    FailureKind.MALFORMED: "check that `base_url` is an OpenAI-compatible API (it usually ends in /v1)",
     FailureKind.BAD_REQUEST: "the server does not accept this request: check the model and its settings",
-    FailureKind.CONTEXT_TOO_LONG: "serve it with a longer context, or lower --max-tokens or the scaffold's limits",
+    FailureKind.CONTEXT_TOO_LONG: "serve it with a longer context, or lower `max_tokens` or the scaffold's limits",
     FailureKind.UNAUTHORISED: "set the right key (vllm: reads VLLM_API_KEY, openai: reads OPENAI_API_KEY)",
     FailureKind.NO_CREDIT: "the account has no credit left: top it up, then resume",
     FailureKind.UNKNOWN_MODEL: "name a model that the server serves (GET /models lists them)",
@@ -137,7 +137,7 @@ def failure_of_status(
     if 300 <= status < 400:
         message = f"redirected to {headers.get('location', 'another address')}"
     if kind is FailureKind.BAD_REQUEST and status in (301, 302, 303, 307, 308, 404, 405):
-        advice = "correct --base-url: it is used as given, and usually ends in /v1"
+        advice = "correct `base_url`: it is used as given, and usually ends in /v1"
     detail = f"HTTP {status}" + (f", {message}" if message and repeat else "")
     return failure(kind, where, detail, advice=advice, retry_after_s=retry_after_s(headers), secrets=secrets)
 

@@ -95,11 +95,20 @@ def _by_the_stop(error: BaseException | None) -> bool:
 
 
 def _end(sentence: str, status: int) -> NoReturn:
+    from cli.setting_names import as_options
     from cli.visible_text import one_line
 
     with contextlib.suppress(OSError):  # nobody reads it: the status says it, too
-        sys.stderr.write(f"automem: {one_line(sentence, MESSAGE)}\n")
+        sys.stderr.write(f"automem: {one_line(as_options(sentence, _parameters()), MESSAGE)}\n")
     sys.exit(status)
+
+
+def _parameters() -> list[str]:
+    """What the command that was called can be given."""
+    from cli.commands import COMMANDS
+
+    command = COMMANDS.get(next(iter(sys.argv[1:]), ""))
+    return [] if command is None else list(signature(command).parameters)
 
 
 def _end_in_order(stop: Stop) -> NoReturn:

@@ -108,6 +108,7 @@ def run_search(given: Input, context: Context, max_steps: int, console: Console,
     from cli.evolve_approval import ask
     from cli.evolve_lines import ALWAYS, lines
     from cli.outer_loop import EventWatcher, drive
+    from cli.setting_names import as_options
     from cli.visible_text import one_line
     from graphs.reviewer import open_search
     from graphs.reviewer.failures import SearchHalted
@@ -118,8 +119,8 @@ def run_search(given: Input, context: Context, max_steps: int, console: Console,
     try:
         ended = stopping.run(drive(open_search(given, context), watcher, ask))
     except SearchHalted as halted:
-        sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
-        typer.echo(sentence, err=True)
+        said = one_line(as_options(str(halted)), 2_000)
+        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
         raise typer.Exit(1) from None
     if ended is None:
         typer.echo("automem: the search waits for an answer; the same command with --resume asks again.", err=True)

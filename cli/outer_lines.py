@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cli.setting_names import as_options
 from cli.visible_text import one_line
 
 Event = Mapping[str, Any]
@@ -14,7 +15,7 @@ WIDTH = 160
 
 def warning(event: Event) -> list[str]:
     """What will not work out."""
-    return [f"warning: {event['sentence']}"]
+    return [f"warning: {as_options(event['sentence'])}"]
 
 
 def faults(event: Event) -> list[str]:

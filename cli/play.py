@@ -139,6 +139,7 @@ def _play(
     files: FrameFiles | None,
 ) -> None:
     """Play, and say in the end how it went; the machine's failure is one line and status 1."""
+    from cli.setting_names import as_options
     from cli.visible_text import one_line
     from graphs.inner_agent.ceilings import CeilingReached
     from graphs.inner_agent.failures import MACHINE_FAILURES
@@ -167,7 +168,7 @@ def _play(
             stopped = True
     except MACHINE_FAILURES as error:
         resumable = f" ({go_on})" if folder.steps.exists() else ""
-        typer.echo(f"automem: {one_line(str(error), SENTENCE)}{resumable}", err=True)
+        typer.echo(f"automem: {one_line(as_options(str(error)), SENTENCE)}{resumable}", err=True)
         raise typer.Exit(1) from error
     except CeilingReached as reached:
         typer.echo(f"Stopped: {one_line(str(reached), SENTENCE)}\n{go_on}")

@@ -10,6 +10,7 @@ from rich.live import Live
 
 from cli.progress_table import progress_table, totals
 from cli.progress_tally import Tally
+from cli.setting_names import as_options
 from cli.visible_text import one_line
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class LiveProgress:
         """Take in one event."""
         self._tally.take(event)
         if event["event"] == "ended" and not self._quiet:
-            status = f"{event['status']}: {event['note']}" if event["note"] else event["status"]
+            status = f"{event['status']}: {as_options(event['note'])}" if event["note"] else event["status"]
             line = f"{event['task']} seed {event['seed']}: step {event['step']}, {100 * event['progression']:.1f} %"
             self._write(one_line(f"{line} {status}", 2_000))
         if not self._draws and self._parts > self._told_parts:

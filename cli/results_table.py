@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cli.setting_names import as_options
 from cli.visible_text import one_line
 
 
@@ -46,7 +47,7 @@ def print_failures(console: Console, label: str, summary: Mapping[str, Any]) -> 
         cause = episode["cause"] or {"where": "?", "sentence": "no cause was recorded"}
         line = (
             f"{label}: {episode['task']} seed {episode['seed']} failed at step {episode['steps'] + 1} "
-            f"({cause['where']}): {cause['sentence']}"
+            f"({cause['where']}): {as_options(cause['sentence'])}"
         )
         console.print(one_line(line, 2_000), style="red", markup=False, highlight=False, soft_wrap=True)
     for episode in summary["damaged_episodes"]:

@@ -116,6 +116,7 @@ def run_specialization(given: Input, context: Context, max_steps: int, console: 
 
     from cli import stopping
     from cli.outer_loop import EventWatcher, drive
+    from cli.setting_names import as_options
     from cli.specialize_lines import ALWAYS, ask, lines
     from cli.visible_text import one_line
     from graphs.curator import open_specialization
@@ -126,8 +127,8 @@ def run_specialization(given: Input, context: Context, max_steps: int, console: 
     try:
         ended = stopping.run(drive(open_specialization(given, context), make_watcher, ask))
     except (Halted, TrainingFailure) as halted:
-        sentence = f"automem: {one_line(str(halted), 2_000)} Nothing is lost: the same command with --resume goes on."
-        typer.echo(sentence, err=True)
+        said = one_line(as_options(str(halted)), 2_000)
+        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
         raise typer.Exit(1) from None
     if ended is None:
         typer.echo("automem: the run waits for an answer; the same command with --resume asks again.", err=True)

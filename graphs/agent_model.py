@@ -37,7 +37,7 @@ def _built(spec: str, agent: str, world: str, base_url: str | None) -> BaseChatM
         stand_in: Any = getattr(import_module(f"chat_models.scripted_{agent}"), f"Scripted{agent.capitalize()}")
         model: BaseChatModel = stand_in()
         return model
-    address = f"--{agent}-base-url"
+    address = f"`{agent}_base_url`"
     model = chat_model(
         spec, world=world, base_url=base_url, max_tokens=MAX_TOKENS, timeout_s=TIMEOUT_S, address=address
     )

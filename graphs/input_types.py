@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from graphs.inner_agent.context import SettingsError, quoted
+from graphs.bad_values import said
+from graphs.inner_agent.context import SettingsError, check_usable
 from worlds import UnknownWorld, WorldEntry
 
 
@@ -21,9 +22,8 @@ def check_input(kind: Any, given: Mapping[str, Any]) -> None:
     try:
         _adapter(kind).validate_python(known, strict=True)
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"The input {name}: {fault['msg']}, not {quoted(fault['input'])}.") from error
+        raise SettingsError(said(error, "input")) from error
+    check_usable(known)
 
 
 def asked_for(kind: Any, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def differs(folder: Path, what: str, name: str, was: object, now: object) -> Set
     """The refusal of a setting other than that a "run" or "search" (`what`) was begun with."""
     return SettingsError(
         f"The {what} in {folder} was begun with {name}={was!r}, not {now!r}: "
-        f"give the same to go on with it, or another --out for another {what}."
+        f"give the same to go on with it, or another `out` for another {what}."
     )
 
 
@@ -36,7 +36,7 @@ def check_vacant(folder: Path, what: str) -> None:
     """SettingsError where something stands that is no `what` ("search", "run of loop 2"): nothing is mixed with it."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         found = f"holds something that is no {what}" if folder.is_dir() else "is a file, and a folder is needed"
-        raise SettingsError(f"{folder} {found}: give another --out.")
+        raise SettingsError(f"{folder} {found}: give another `out`.")
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def reading(settings: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, AttributeError) as error:
         what = f"does not hold what it should ({error})"
-        raise TraceDamaged(f"{settings} {what}: restore it, or choose another --out") from error
+        raise TraceDamaged(f"{settings} {what}: restore it, or choose another `out`") from error
 
 
 def play_on(kept: C, asked: C, *, digest: str, own_free: str, folder: Path, what: str) -> C:

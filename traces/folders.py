@@ -23,11 +23,11 @@ class TraceDamaged(TraceFailure):
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space, then resume the episode",
     errno.EDQUOT: "the disk quota is used up: free some space, then resume the episode",
-    errno.EACCES: "this user may not write there: change the permissions or choose another --out",
-    errno.EPERM: "this user may not write there: change the permissions or choose another --out",
-    errno.EROFS: "the file system is read-only: choose another --out",
-    errno.EEXIST: "a file stands where a folder is needed: move it or choose another --out",
-    errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another --out",
+    errno.EACCES: "this user may not write there: change the permissions or choose another folder",
+    errno.EPERM: "this user may not write there: change the permissions or choose another folder",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed: move it or choose another folder",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another folder",
     errno.ENOENT: "it does not exist: check the path",
 }
 

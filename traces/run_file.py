@@ -36,9 +36,9 @@ def read_run(folder: RunFolder) -> dict[str, Any] | None:
     try:
         found = read_file(folder.run)
     except TraceDamaged as damaged:
-        raise TraceDamaged(f"{folder.run} is not JSON: restore it, or choose another --out") from damaged
+        raise TraceDamaged(f"{folder.run} is not JSON: restore it, or choose another folder") from damaged
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise TraceDamaged(f"{folder.run} is not of format {FORMAT}: choose another --out")
+        raise TraceDamaged(f"{folder.run} is not of format {FORMAT}: choose another folder")
     return found
 
 

@@ -70,6 +70,11 @@ class WorldEntry:
         for option, value in self.protocol.items():
             self.check_option(option, value)
 
+    def check_task(self, task: object) -> None:
+        """UnknownWorld unless the world has the task."""
+        if task not in self.tasks:
+            raise UnknownWorld(_unknown("task", str(task)[:100], self.tasks, self.name))
+
     def check_option(self, option: str, value: str) -> None:
         """UnknownWorld unless the world has the option and the option that value."""
         if option not in self.options:
@@ -158,8 +163,7 @@ def make_world(name: str, task: str | None = None, *, max_steps: int | None = No
     """
     entry = world_entry(name)
     task = entry.default_task if task is None else task
-    if task not in entry.tasks:
-        raise UnknownWorld(_unknown("task", task, entry.tasks, name))
+    entry.check_task(task)
     for option, value in options.items():
         entry.check_option(option, value)
     try:

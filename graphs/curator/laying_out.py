@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphs.agent_model import agent_model
+from graphs.bad_values import shown_value
 from graphs.curator.context import Context
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import check_servable, weights_of
@@ -18,7 +19,7 @@ from graphs.curator.state import Input
 from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import Context as PlayContext
-from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
+from graphs.inner_agent.context import SettingsError, check_usable, default_scaffold, episode_settings
 from graphs.taking_up import anew, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
@@ -32,12 +33,13 @@ from worlds import world_entry
 def lay_out(given: Input, context: Context | None) -> Specialization:
     """The run that `given` asks for, its folder written. Raises our errors, and then nothing is written."""
     if not isinstance(given.get("out"), str):
-        raise SettingsError(f"The input out: name a folder, not {given.get('out')!r}.")
+        raise SettingsError(f"The input out must name a folder, not {shown_value(given.get('out'))}.")
+    check_usable({"out": given["out"]})
     folder = SpecializationFolder(Path(given["out"]))
     begun = read_run(folder)
     if begun is not None:
         if not given.get("resume"):
-            raise SettingsError(f"{folder.path} holds a run already: give --resume to go on with it.")
+            raise SettingsError(f"{folder.path} holds a run already: give `resume` to go on with it.")
         run = _taken_up(read_specialization(folder.path), given, context)
         _check(run)
         if begun["configuration"] != run.plain():
@@ -82,13 +84,13 @@ def _check(run: Specialization) -> Scaffold:
     scaffold = _playable(run, run.context.collecting(), run.model, run.train_seeds)
     _playable(run, run.context.evaluating(run.gameplay), run.base, run.validation_seeds)
     if (run.context.dialect or scaffold.settings.dialect) != "tags":
-        raise SettingsError("A specialist learns text: give a scaffold that speaks tags, or --dialect tags.")
+        raise SettingsError("A specialist learns text: give a scaffold that speaks tags, or set `dialect` to tags.")
     if run.context.notebook != "on":
         raise SettingsError(f"With the notebook {run.context.notebook!r} there is no memory to specialise in.")
     if run.digest and run.digest != scaffold.digest:
         raise SettingsError(
             f"The scaffold {run.context.scaffold} is not what it was when {run.folder.run} was written: "
-            "restore it to go on, or give another --out."
+            "restore it to go on, or give another `out`."
         )
     agent_model(run.curator_model, "curator", run.world, run.context.curator_base_url)
     check_prices(run.ceilings, read_prices(run.context.prices), {run.model, run.base, run.gameplay, run.curator_model})
@@ -108,7 +110,7 @@ def _check_options(run: Specialization) -> None:
     """SettingsError or TrainingError for a launcher that is not here, or options the training script does not know."""
     if run.launcher and shutil.which(run.launcher[0]) is None:
         raise SettingsError(
-            f"There is no program {run.launcher[0]!r} here to start trainings: give another --launcher."
+            f"There is no program {run.launcher[0]!r} here to start trainings: give another `launcher`."
         )
     needed = ["--dataset", "d", "--base", run.weights, "--output", "o"]
     complaint = io.StringIO()

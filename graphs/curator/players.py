@@ -13,7 +13,7 @@ from pathlib import Path
 from chat_models import ConfigurationError
 from training.serving import check_loads_adapters, load_adapter
 
-TRAINABLE = "write vllm:NAME with --base-url, or embedded"
+TRAINABLE = "write vllm:NAME with `base_url`, or embedded"
 
 
 def weights_of(base: str) -> str:

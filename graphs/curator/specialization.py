@@ -23,6 +23,9 @@ from traces import RunFolder, read_run
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
 from worlds import world_entry
 
+MOST_DRAWN = 100_000
+"""Seeds of one kind that are drawn: more could hardly be played."""
+
 FREE = ("approve", "ceilings", "concurrency", "controls", "launcher")
 """What may differ when a run goes on: what it may spend, who is asked, where trainings run, what is reported beside."""
 
@@ -145,6 +148,8 @@ def _seeds(settings: Mapping[str, Any], published: tuple[int, ...]) -> dict[str,
         if isinstance(given, int):
             if given < 1:
                 raise SettingsError(f"{name}: at least 1 is drawn, not {given}.")
+            if given > MOST_DRAWN:
+                raise SettingsError(f"{name}: at most {MOST_DRAWN:,} are drawn, not {given:,}.")
             others = (settings[one] for one in ("final_seeds", "validation_seeds", "train_seeds"))
             taken = {*published, *(seed for one in others if isinstance(one, list) for seed in one)}
             taken |= {seed for one in sets.values() for seed in one}

@@ -78,7 +78,7 @@ def alone(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SettingsError(f"Another process is playing {run}: wait for its end, or give another --out.") from None
+            raise SettingsError(f"Another process is playing {run}: wait for its end, or give another `out`.") from None
         yield
 
 

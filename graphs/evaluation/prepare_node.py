@@ -12,7 +12,7 @@ from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_price
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run
-from graphs.input_types import check_input
+from graphs.input_types import check_input, check_least
 from scaffolds import Scaffold
 from traces import RunFolder
 from traces.folders import disk_failures
@@ -27,6 +27,10 @@ def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
 
 def _prepared(state: State, context: Context | None) -> dict[str, object]:
     check_input(Input, state)
+    if not state["out"].strip():
+        raise SettingsError("The input out must name a folder, not be empty.")
+    if state.get("concurrency") is not None:
+        check_least(state, concurrency=1)
     entry = world_entry(state["world"])
     tasks = list(state.get("tasks") or entry.tasks)
     seeds = list(state.get("seeds") or entry.seeds)
@@ -44,7 +48,7 @@ def _prepared(state: State, context: Context | None) -> dict[str, object]:
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
     run = RunFolder(Path(state["out"]))
     if run.run.exists() and not state.get("resume"):
-        raise SettingsError(f"{run.path} holds a run already: give --resume to go on with it, or another --out.")
+        raise SettingsError(f"{run.path} holds a run already: give `resume` to go on with it, or another `out`.")
     max_steps = settings.max_steps or entry.max_steps
     effective = {"effective_max_steps": max_steps, "effective_dialect": settings.dialect or scaffold.settings.dialect}
     plan_kept = {"world": entry.name, "tasks": tasks, "seeds": seeds, "protocol": state.get("protocol"), **effective}

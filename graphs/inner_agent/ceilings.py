@@ -16,6 +16,9 @@ from pathlib import Path
 
 from graphs.inner_agent.context import CEILINGS, SettingsError
 
+MOST_SHOWN = 100
+"""Characters of a path that a sentence repeats."""
+
 
 class CeilingReached(RuntimeError):
     """An episode or its run has spent what it may."""
@@ -55,13 +58,15 @@ def read_prices(path: str | None) -> Mapping[str, Price]:
     cached = 1.25
     completion = 10.00
     """
-    if path is None:
+    if not path:
         return {}
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         return {model: Price(**table) for model, table in tables.items()}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"The price table {path} cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"The price table {path[:MOST_SHOWN]} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The price table {path} is no TOML file: {error}.") from error
     except TypeError as error:
         raise SettingsError(
             f"The price table {path}: a model's table has prompt, completion and perhaps cached, in US dollars per "
@@ -75,7 +80,7 @@ def check_prices(ceilings: Mapping[str, float], prices: Mapping[str, Price], mod
         return
     if unpriced := sorted(models - prices.keys()):
         raise SettingsError(
-            f"The ceiling cost needs the price of {unpriced[0]}: give a price table (--prices FILE; 0 if free)."
+            f"The ceiling cost needs the price of {unpriced[0]}: give a table of prices (`prices`; 0 if free)."
         )
 
 

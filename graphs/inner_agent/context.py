@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from graphs.bad_values import said, shown_value, unusable
 from graphs.fields import MODEL, SERVER, SPENDABLE, shown
 from tools import DIALECT_NAMES
 from traces.langsmith_texts import KINDS
@@ -135,14 +136,19 @@ def episode_settings(given: Mapping[str, Any], context: Context | None) -> Episo
     if world is None:
         raise SettingsError('Which world? Give one in the input, such as {"world": NAME, "seed": 42, "steps": 3}.')
     if not isinstance(world, str):
-        raise SettingsError(f"The world is named by a text, not {quoted(world)}.")
+        raise SettingsError(f"The world is named by a text, not {shown_value(world)}.")
+    check_usable({"world": world})
     entry = world_entry(world)
+    task = asked.get("task", entry.default_task)
+    if not isinstance(task, str):
+        raise SettingsError(f"The task is named by a text, not {shown_value(task)}.")
+    entry.check_task(task)
     common = {f.name: getattr(context or Context(), f.name) for f in fields(Context)}
     plain: dict[str, Any] = {
         **common,
         "scaffold": common.get("scaffold") or default_scaffold(world),
         "world": world,
-        "task": asked.get("task", entry.default_task),
+        "task": task,
         "seed": asked.get("seed", entry.seeds[0]),
         "model": asked.get("model", "scripted"),
     }
@@ -162,7 +168,7 @@ def steps_to_play(steps: object) -> int:
     if steps is None:
         return 1
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        raise SettingsError(f"steps is a whole number of at least 0, not {quoted(steps)}.")
+        raise SettingsError(f"steps is a whole number of at least 0, not {shown_value(steps)}.")
     return steps
 
 
@@ -177,11 +183,21 @@ def _model_of(kind: type[Context]) -> type[BaseModel]:
 def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     try:
         model: type[BaseModel] = _model_of(kind)  # type: ignore[arg-type]  # a class is hashable
-        return kind(**model.model_validate(plain).model_dump())
+        checked = kind(**model.model_validate(plain).model_dump())
     except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in fault["loc"])
-        raise SettingsError(f"The setting {name}: {fault['msg']}, not {quoted(fault['input'])}.") from error
+        raise SettingsError(said(error, "setting")) from error
+    check_usable(plain)
+    for name in ("max_steps", "max_tokens", "attempts"):
+        if plain[name] is not None and plain[name] < 1:
+            raise SettingsError(f"The setting {name} must be at least 1, not {plain[name]}.")
+    return checked
+
+
+def check_usable(given: Mapping[str, object]) -> None:
+    """SettingsError for a text or a number, of the right type, that nothing can be done with."""
+    for name, value in given.items():
+        if (wrong := unusable(name, value)) is not None:
+            raise SettingsError(wrong)
 
 
 def default_scaffold(world: str) -> str:

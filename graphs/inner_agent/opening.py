@@ -127,7 +127,7 @@ def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: d
 
     spoken = settings.dialect or scaffold.settings.dialect
     if spoken != "tags":
-        raise SettingsError(f"Constrained replies are tags, but the dialect is {spoken}: use --dialect tags.")
+        raise SettingsError(f"Constrained replies are tags, but the dialect is {spoken}: set `dialect` to tags.")
     check_constrainable(playing["memory"], settings.model)
     check_constrainable(playing["gameplay"], settings.gameplay_model or settings.model)
 

@@ -37,7 +37,7 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
     if recorded["scaffold_digest"] != scaffold_digest:
         raise SettingsError(
             f"The scaffold {settings.scaffold} is not what it was when {run.run} was written: "
-            "restore it to go on with that run, or give another --out."
+            "restore it to go on with that run, or give another `out`."
         )
     then = {**recorded, **recorded["settings"]}
     for name, value in {**common, **plan}.items():
@@ -45,7 +45,7 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
         if name in then and name not in (*FREE, "scaffold") and then[name] != value:
             raise SettingsError(
                 f"{run.run} was started with {name}={then[name]!r}, not {value!r}: "
-                "give the same to go on with it, or another --out for another run."
+                "give the same to go on with it, or another `out` for another run."
             )
 
 

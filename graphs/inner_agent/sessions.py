@@ -13,9 +13,17 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from graphs.bad_values import shown_value
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.ceilings import CeilingReached
-from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
+from graphs.inner_agent.context import (
+    Context,
+    EpisodeSettings,
+    SettingsError,
+    check_usable,
+    episode_settings,
+    validated,
+)
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
@@ -45,7 +53,7 @@ class Sessions:
         step the notebook must stand where `state` says.
         """
         episode = state.get("episode")
-        if episode is None:
+        if not isinstance(episode, str):
             return None
         with self._lock:
             session = self._live.get(episode)
@@ -183,9 +191,13 @@ SESSIONS = Sessions()
 
 def episode_folder(state: Mapping[str, Any], context: Context | None, thread: str | None) -> EpisodeFolder:
     """Where a run's episode lives: the folder it names, or its thread's run folder."""
-    if state.get("episode"):
-        return EpisodeFolder(Path(state["episode"]))
-    run = RunFolder(thread_run((context or Context()).runs, thread or uuid.uuid4().hex))
+    context = validated(context or Context())
+    if (episode := state.get("episode")) not in (None, ""):
+        if not isinstance(episode, str):
+            raise SettingsError(f"The input episode must name a folder, not {shown_value(episode)}.")
+        check_usable({"episode": episode})
+        return EpisodeFolder(Path(episode))
+    run = RunFolder(thread_run(context.runs, thread or uuid.uuid4().hex))
     for begun in run.episodes():
         return begun
     settings = episode_settings(dict(state), context)

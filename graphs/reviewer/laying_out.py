@@ -31,7 +31,7 @@ def lay_out(given: Input, context: Context | None) -> Search:
     folder = SearchFolder(Path(given["out"]))
     if read_run(folder) is not None:
         if not given.get("resume"):
-            raise SettingsError(f"{folder.path} holds a search already: give --resume to go on with it.")
+            raise SettingsError(f"{folder.path} holds a search already: give `resume` to go on with it.")
         search = _taken_up(read_search(folder.path), given, asked)
         _check(search, str(folder.version(0)))
         plain = search.plain()
@@ -56,7 +56,7 @@ def warnings(search: Search) -> list[str]:
         closed = reachable(len(search.pairs(search.seeds)), search.confidence, search.attempts_total)
         said += [closed] if closed else []
     if not search.holdout_seeds:
-        said.append("Without --holdout-seeds the gain is reported on the seeds it was selected on, luck included.")
+        said.append("Without `holdout_seeds` the gain is reported on the seeds it was selected on, luck included.")
     if len(search.pairs(search.seeds)) == 1:
         said.append("One episode is all the gate sees: its score says next to nothing about the next seed.")
     return said

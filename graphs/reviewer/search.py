@@ -116,12 +116,12 @@ def search_settings(given: Input, context: Context | None) -> tuple[dict[str, An
     if shared := sorted(set(settings["seeds"]) & set(settings["holdout_seeds"])):
         raise SettingsError(
             f"The seed {shared[0]} is both a gate seed and a hold-out seed: a hold-out seed must never have been "
-            "played before the end, so give --holdout-seeds that --seeds does not name."
+            "played before the end, so give `holdout_seeds` that `seeds` does not name."
         )
     _check_numbers(settings)
     context = validated(context or Context())
     if context.trust_scaffold_code:
-        raise SettingsError("A search runs code that nobody has read, a reviewer's: leave --trust-scaffold-code out.")
+        raise SettingsError("A search runs code that nobody has read, a reviewer's: leave `trust_scaffold_code` out.")
     return settings, context
 
 

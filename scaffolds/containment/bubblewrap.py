@@ -121,5 +121,5 @@ def refusal(error: CannotContain, code: Mapping[str, object]) -> str:
     return (
         f"this scaffold holds code ({', '.join(code)}) that the repository does not ship, and it cannot be contained "
         f"here: {error}; if you have read the code and trust it with all rights of this process, "
-        "pass --trust-scaffold-code (trust_code=True)"
+        "set `trust_scaffold_code` (from Python: trust_code=True)"
     )

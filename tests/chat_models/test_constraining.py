@@ -126,7 +126,7 @@ def test_vllm_is_sent_the_field_it_obeys(stub: OpenAIStub) -> None:
 @pytest.mark.parametrize("spec", ["openai:m", "scripted"])
 def test_a_model_that_cannot_be_constrained_is_refused_before_it_is_asked(stub: OpenAIStub, spec: str) -> None:
     model = chat_model(spec, world="vault", base_url=stub.url)
-    with pytest.raises(ConfigurationError, match=r"cannot be constrained: leave --constrained out"):
+    with pytest.raises(ConfigurationError, match=r"cannot be constrained: leave `constrained` out"):
         call(model, [{"role": "user", "content": "hi"}], constraint="a", retry=ONCE)
     assert stub.bodies == []
 

@@ -90,7 +90,7 @@ def test_what_stays_wrong_is_not_tried_again(stub, ask, behaviour, kind):
 def test_a_base_url_without_its_path_is_named_as_the_likely_fault(stub, ask):
     model = chat_model("vllm:m", world="none", base_url=stub.url.removesuffix("/v1") + "/wrong")
     stub.script(answer({"detail": "Not Found"}, code=404))
-    with pytest.raises(ProviderFailure, match="correct --base-url") as caught:
+    with pytest.raises(ProviderFailure, match="correct `base_url`") as caught:
         ask(who=model)
     assert caught.value.kind is FailureKind.BAD_REQUEST
 
@@ -100,7 +100,7 @@ def test_nobody_listening_is_refused_after_every_attempt(ask):
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         port = taken.getsockname()[1]
         model = chat_model("vllm:m", world="none", base_url=f"http://127.0.0.1:{port}/v1")
-        with pytest.raises(ProviderFailure, match="start the server or correct --base-url") as caught:
+        with pytest.raises(ProviderFailure, match="start the server or correct `base_url`") as caught:
             ask(who=model)
     assert (caught.value.kind, caught.value.attempts) == (FailureKind.REFUSED, 3)
 

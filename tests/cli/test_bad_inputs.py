@@ -46,7 +46,7 @@ def test_a_file_where_the_run_folder_should_be(automem: Run, loop: list[str]) ->
     )
     code, said = automem(*loop, "--out", "notes/run")
     assert code == 1
-    assert "a file stands where a folder is needed: move it or choose another --out" in said
+    assert "a file stands where a folder is needed: move it or choose another folder" in said
     assert Path("notes").read_text() == "mine"
 
 
@@ -71,7 +71,7 @@ def test_damaged_settings_are_restored_or_left(automem: Run, loop: list[str], fi
     Path("run").mkdir()
     Path("run", file).write_text("{")
     code, said = automem(*loop, "--out", "run", "--resume")
-    assert (code, said) == (1, f"automem: run/{file} is not JSON: restore it, or choose another --out")
+    assert (code, said) == (1, f"automem: run/{file} is not JSON: restore it, or choose another folder")
     Path("run", file).write_text(json.dumps({"format": FORMAT, "configuration": {}}))
     code, said = automem(*loop, "--out", "run", "--resume")
     assert code == 1

@@ -101,7 +101,7 @@ def test_a_run_on_a_thread_says_that_a_ceiling_is_reached(tmp_path: Path, server
     [
         ({"ceilings": {"call": 5}}, "calls, tokens, cost, minutes"),
         ({"ceilings": {"calls": 0}}, "above 0"),
-        ({"ceilings": {"cost": 5}}, "--prices"),
+        ({"ceilings": {"cost": 5}}, "`prices`"),
         ({"prices": "/nowhere.toml"}, "cannot be read"),
     ],
 )

@@ -83,6 +83,6 @@ def test_a_model_that_cannot_be_constrained_is_refused_before_the_first_call(tmp
 
 
 def test_functions_cannot_be_constrained(tmp_path: Path, stub: OpenAIStub) -> None:
-    with pytest.raises(SettingsError, match="the dialect is functions: use --dialect tags"):
+    with pytest.raises(SettingsError, match="the dialect is functions: set `dialect` to tags"):
         play(tmp_path, 1, model="vllm:m", base_url=stub.url, dialect="functions", constrained=True)
     assert stub.bodies == []

@@ -132,7 +132,7 @@ def test_a_new_attempt_starts_clean_and_leaves_the_failed_one_untouched(tmp_path
 
 def test_a_run_folder_in_use_is_refused_and_so_are_other_settings_when_going_on(tmp_path: Path) -> None:
     evaluate(tmp_path / "run", seeds=[1])
-    with pytest.raises(SettingsError, match="--resume"):
+    with pytest.raises(SettingsError, match="`resume`"):
         evaluate(tmp_path / "run", seeds=[1])
     with pytest.raises(SettingsError, match="notebook='on', not 'off'"):
         evaluate(tmp_path / "run", Context(notebook="off"), seeds=[1], resume=True)

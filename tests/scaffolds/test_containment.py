@@ -60,7 +60,7 @@ def test_where_code_cannot_be_contained_it_is_refused_with_what_to_do(
     monkeypatch.setenv("PATH", f"{programs}" if script is None else f"{programs}:/usr/bin:/bin")
     folder = make_scaffold({"hooks.py": HOOKS})
     with pytest.raises(
-        ScaffoldError, match=rf"{folder}: .*\(hooks\.py\).*cannot be contained here: {says}.*--trust-sc"
+        ScaffoldError, match=rf"{folder}: .*\(hooks\.py\).*cannot be contained here: {says}.*set `trust_sc"
     ):
         Scaffold.load(folder)
     assert Scaffold.load(folder, trust_code=True).hooks().observe(VIEW) == ["3"]

@@ -101,7 +101,7 @@ def test_code_that_is_not_shipped_runs_nowhere_if_it_cannot_be_contained(make_sc
     code = f"open({str(touched)!r}, 'w')\n"
     for file in ("hooks.py", "operations.py"):
         folder = make_scaffold({file: code}, name=file)
-        with pytest.raises(ScaffoldError, match=rf"\({file}\).*bubblewrap.*--trust-scaffold-code"):
+        with pytest.raises(ScaffoldError, match=rf"\({file}\).*bubblewrap.*trust_scaffold_code"):
             Scaffold.load(folder)
     assert not touched.exists()
 

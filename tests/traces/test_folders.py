@@ -108,7 +108,7 @@ def test_a_configuration_that_is_not_plain_data_is_refused(tmp_path):
 
 def test_another_format_of_run_json_is_refused(tmp_path):
     RunFolder(tmp_path).run.write_text('{"format": 99}')
-    with pytest.raises(TraceDamaged, match=r"run\.json is not of format 1: choose another --out"):
+    with pytest.raises(TraceDamaged, match=r"run\.json is not of format 1: choose another folder"):
         read_run(RunFolder(tmp_path))
 
 

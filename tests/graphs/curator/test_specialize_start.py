@@ -112,7 +112,7 @@ def test_what_is_left_out_is_the_papers(tmp_path: Path, tiny: Path) -> None:
 def test_only_what_changes_no_result_may_change_when_a_run_goes_on(tmp_path: Path, tiny: Path) -> None:
     given = request(tmp_path, tiny)
     lay_out(given, Context(scaffold=str(small_scaffold(tmp_path / "scaffold"))))
-    with pytest.raises(ValueError, match="--resume"):
+    with pytest.raises(ValueError, match="`resume`"):
         lay_out(given, None)
     again: Any = {**given, "resume": True}
     for name, value in (("train_seeds", [3]), ("iterations", 2), ("seed", 1), ("minimum_examples", 3)):

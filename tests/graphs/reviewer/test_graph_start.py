@@ -65,7 +65,7 @@ def test_a_search_is_not_begun_twice_in_one_folder_nor_where_something_else_lies
             search.go()
         (search.run / "notes.txt").unlink()
         search.go(ceilings={"calls": 1})
-        with pytest.raises(ValueError, match="--resume"):
+        with pytest.raises(ValueError, match="`resume`"):
             search.go()
 
 
