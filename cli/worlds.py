@@ -5,8 +5,27 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-worlds = typer.Typer(help="List the worlds; install what a world needs.", add_completion=False)
+
+class _ExtraData(TyperGroup):
+    """One command for each kind of data that a world needs and no package brings."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own is private
+        """Their names."""
+        from worlds import extra_data
+
+        return sorted(extra_data())
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
+        """The command that installs this data."""
+        from worlds import extra_data
+
+        found = extra_data().get(cmd_name)
+        return None if found is None else _installer(cmd_name, found.summary)
+
+
+worlds = typer.Typer(help="List the worlds; install what a world needs.", add_completion=False, cls=_ExtraData)
 
 
 @worlds.callback(invoke_without_command=True)
@@ -23,18 +42,21 @@ def listed(context: typer.Context) -> None:
             typer.echo(f"  {option}: {', '.join(values)}")
 
 
-@worlds.command()
-def boxoban(
-    source: Annotated[str, typer.Option("--from", help="Folder, .zip or .tar.gz archive, or URL of an archive.")],
-) -> None:
-    """Install Boxoban's levels, which two tasks need, from a copy of github.com/google-deepmind/boxoban-levels."""
-    from worlds.boxoban import BadLevels, levels_folder
-    from worlds.boxoban_install import install
+def _installer(name: str, summary: str) -> TyperCommand:
+    def install(
+        source: Annotated[str, typer.Option("--from", help="Folder, .zip or .tar.gz archive, or URL of an archive.")],
+    ) -> None:
+        from worlds import BadData, install_data
 
-    try:
-        counts = install(source)
-    except (BadLevels, OSError) as error:
-        raise typer.BadParameter(f"nothing was installed: {error}") from error
-    for name, count in sorted(counts.items()):
-        typer.echo(f"{name}: {count:,} levels")
-    typer.echo(f"installed in {levels_folder()}")
+        try:
+            lines = install_data(name, source)
+        except (BadData, OSError) as error:
+            raise typer.BadParameter(f"nothing was installed: {error}") from error
+        for line in lines:
+            typer.echo(line)
+
+    alone = typer.Typer(add_completion=False)
+    alone.command(name=name, help=summary)(install)
+    command = typer.main.get_command(alone)
+    assert isinstance(command, TyperCommand)  # of one function; of several it would be a group
+    return command

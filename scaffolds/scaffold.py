@@ -25,6 +25,7 @@ from scaffolds.prompts import Prompts, TemplateName
 from scaffolds.scaffold_code import ScaffoldCode
 from scaffolds.settings import Settings, read_settings
 from tools import DONE, MEMORY_OPERATIONS, Kind, Operation, Vocabulary, act_operation
+from worlds import world_entry, world_names
 
 if TYPE_CHECKING:
     from worlds import Actions
@@ -63,12 +64,17 @@ class Scaffold:
 
     def _read_code(self) -> None:
         if self.contained:
-            self._entry_points, self.operations = declared(self.code, Bounds())
+            self._entry_points, self.operations = declared(self.code, Bounds(), self._modules())
             return
         if "operations.py" in self.code:
             self.operations = read_operations(self.code["operations.py"])
         if "hooks.py" in self.code:
             self._entry_points = check_hooks(self.code["hooks.py"])
+
+    def _modules(self) -> tuple[str, ...]:
+        """What the scaffold's world offers to contained code; a world that is not installed offers nothing."""
+        world = self.settings.world
+        return world_entry(world).modules if world in world_names() else ()
 
     @classmethod
     def load(cls, path: Path | str, *, trust_code: bool = False) -> Scaffold:
@@ -118,7 +124,7 @@ class Scaffold:
         """
         maintained = [name for name, spec in self.settings.files.items() if spec.maintained_by == "hooks"]
         if self.contained:
-            return ContainedHooks(self.code, self._entry_points, maintained, bounds or Bounds())
+            return ContainedHooks(self.code, self._entry_points, maintained, bounds or Bounds(), self._modules())
         return DirectHooks(self.code["hooks.py"], maintained) if "hooks.py" in self.code else None
 
     def memory_limits(self) -> Limits:

@@ -1,10 +1,13 @@
 """The games, as Gymnasium environments that speak text."""
 
 from worlds.registry import (
+    BadData,
     BrokenWorld,
     MissingEngine,
     UnknownWorld,
     WorldEntry,
+    extra_data,
+    install_data,
     make_policy,
     make_world,
     world_entry,
@@ -14,6 +17,7 @@ from worlds.world import Actions, EngineFailure, Frame, Observation, Turn, World
 
 __all__ = [
     "Actions",
+    "BadData",
     "BrokenWorld",
     "EngineFailure",
     "Frame",
@@ -23,6 +27,8 @@ __all__ = [
     "UnknownWorld",
     "World",
     "WorldEntry",
+    "extra_data",
+    "install_data",
     "make_policy",
     "make_world",
     "world_entry",

@@ -1,9 +1,9 @@
 """Reads the map out of a NetHack observation's long text: where one can step, stairs, doors, monsters, items.
 
-For people and for hooks; nothing here looks behind the text. Positions are (x, y) as the text's own cursor line counts
-them: x from 0 at the left, y from 1 at the map's top line. A symbol alone can be ambiguous (`-` is a wall or an open
-door, `+` a door or a spellbook, a letter a monster or its statue): walls around it decide, and next to the player the
-text's own list, which names things.
+For people, players and hooks, which may say it as notices (`notices`); nothing here looks behind the text.
+Positions are (x, y) as the text's own cursor line counts them: x from 0 at the left, y from 1 at the map's top line.
+A symbol alone can be ambiguous (`-` is a wall or an open door, `+` a door or a spellbook, a letter a monster or its
+statue): walls around it decide, and next to the player the text's own list, which names things.
 """
 
 import re
@@ -180,3 +180,64 @@ def _beside(listed: str) -> Iterator[tuple[str, str]]:
         if found is not None:
             for direction in re.split(r", and |, | and ", found[2]):
                 yield direction, found[1]
+
+
+def notices(long: str, near: int, most: int) -> list[str]:
+    """What the map in an observation's long text says, in words, for a scaffold's notices. No advice.
+
+    A line each: where the player can step, stairs, doors, boulders, monsters. Monsters are named within `near` steps,
+    of each kind of thing the nearest `most`. Empty for a text without a map, as when the game is over; one line that
+    says so when something covers the map.
+    """
+    try:
+        seen = read_map(long)
+    except ValueError:
+        return []
+    if seen.covered:
+        return ["A menu or a page of text lies over the map: answer it, or leave it with esc."]
+    if seen.player is None:
+        return ["The cursor is not on you: a question or a choice of place waits for its answer."]
+    return [notice for notice in _described(seen, seen.player, near, most) if notice]
+
+
+def _described(seen: Map, player: Place, near: int, most: int) -> list[str]:
+    doors = [(door.place, "an open door" if door.is_open else "a closed door") for door in seen.doors]
+    monsters = [
+        (place, _monster(seen, player, place, symbol))
+        for place, symbol in seen.monsters
+        if _steps(player, place) <= near
+    ]
+    return [
+        f"Free to step: {', '.join(seen.passable) or 'nothing, every neighbour is blocked or unknown'}.",
+        _listed("Stairs down", player, [(place, "") for place in seen.stairs_down], most),
+        _listed("Stairs up", player, [(place, "") for place in seen.stairs_up], most),
+        _listed("Doors", player, doors, most),
+        _listed("Boulders (moving into one pushes it)", player, [(place, "") for place in seen.boulders], most),
+        _listed("Near you", player, monsters, most),
+    ]
+
+
+def _listed(what: str, player: Place, places: list[tuple[Place, str]], most: int) -> str:
+    nearest = sorted(places, key=lambda one: _steps(player, one[0]))[:most]
+    named = [f"{name} {_way(player, place)} at ({place.x}, {place.y})".lstrip() for place, name in nearest]
+    return f"{what}: {'; '.join(named)}." if named else ""
+
+
+def _monster(seen: Map, player: Place, place: Place, symbol: str) -> str:
+    """Its name where the observation gives it, which is beside the player; else its symbol."""
+    return seen.beside.get(_way(player, place).removeprefix("1 "), symbol)
+
+
+def _steps(player: Place, place: Place) -> int:
+    return max(abs(place.x - player.x), abs(place.y - player.y))
+
+
+def _way(player: Place, place: Place) -> str:
+    """For example `3 east and 1 south`, `2 northeast`."""
+    east, south = place.x - player.x, place.y - player.y
+    along = "east" if east > 0 else "west"
+    across = "south" if south > 0 else "north"
+    if abs(east) == abs(south):
+        return f"{abs(east)} {across}{along}" if east else "under you"
+    parts = [f"{abs(count)} {name}" for count, name in ((east, along), (south, across)) if count]
+    return " and ".join(parts)

@@ -17,6 +17,8 @@ from worlds.world import Actions, Observation, Turn
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "pkg_resources is deprecated as an API", UserWarning)
     import minihack.base  # reads its files' places through pkg_resources
+    from minihack import LevelGenerator, MiniHackNavigation
+    from minihack.envs.boxohack import MOVE_ACTIONS, BoxoHack
 
 TASKS = (
     "MiniHack-Boxoban-Hard-v0",
@@ -70,7 +72,7 @@ class MiniHackWorld(NetHackGame):
             self.actions = task_actions(task)
             self._levels = task.split("-")[2].lower() if "Boxoban" in task else None
             if self._levels is not None:
-                boxoban.level_files(self._levels)  # missing levels are told before anything is played
+                boxoban.level_files(self._levels)  # missing levels are reported before anything is played
         super().__init__(task, max_steps, wording)
 
     def _environment(self, seed: int) -> Any:
@@ -85,8 +87,6 @@ class MiniHackWorld(NetHackGame):
             "fix_moon_phase": True,
         }
         if self._levels is not None:
-            from worlds.minihack_boxoban import BoxobanLevel
-
             env: Any = BoxobanLevel(boxoban.level_of(self._levels, seed), **settings)
         else:
             module, _, name = str(gymnasium.spec(self.task).entry_point).partition(":")
@@ -105,3 +105,36 @@ class MiniHackWorld(NetHackGame):
             statistics={"solved": solved, "last_reward": answer.reward},
             end_reason=("solved" if solved else ending(self._engine.last_words())) if answer.over else None,
         )
+
+
+class BoxobanLevel(BoxoHack):  # type: ignore[misc]  # the package is untyped
+    """MiniHack's Boxoban with one level given to it; goals, endings and rewards are the package's.
+
+    The package's own environment reads all levels there are for every episode (half a million), draws one with the
+    process's random numbers, in an order that depends on the file system, and cannot be reset with nle 1.3.0.
+    """
+
+    def __init__(self, level: str, **settings: Any) -> None:
+        self._level = level
+        self._goal_pos_set: set[tuple[int, int]] = set()
+        self._flags = ()
+        self._time_penalty, self._reward_shaping_coefficient = -0.001, 0.1  # as in the package's Medium and Hard
+        # Not the package's constructor: it wants the levels.
+        MiniHackNavigation.__init__(self, des_file=self.get_lvl_gen().get_des(), actions=MOVE_ACTIONS, **settings)
+
+    def get_lvl_gen(self) -> LevelGenerator:
+        """The level in MiniHack's terms."""
+        grid, places = self.get_env_map([*self._level.split("\n"), ""])
+        generator = LevelGenerator(map=grid, lit=True, flags=["noteleport", "premapped"], solidfill=" ")
+        for boulder in places["boulders"]:
+            generator.add_boulder(boulder)
+        for goal in places["fountains"]:
+            generator.add_fountain(goal)
+        generator.set_start_pos(places["player"])
+        return generator
+
+    def reset(self, **settings: Any) -> Any:
+        """The first observation of the level."""
+        answer = MiniHackNavigation.reset(self, **settings)
+        self._goal_pos_set = self._object_positions(self.last_observation, "{")
+        return answer

@@ -27,8 +27,22 @@ class MissingEngine(ValueError):
     """The engine of a world is not installed; the message names the command that installs it."""
 
 
+class BadData(ValueError):
+    """What was given as a world's extra data is none, or broken; the message says what is wrong."""
+
+
 class BrokenWorld(ValueError):
     """An entry point does not lead to a usable world."""
+
+
+@dataclass(frozen=True)
+class ExtraData:
+    """Data that a world needs and no package brings; `automem worlds NAME --from SOURCE` installs it."""
+
+    summary: str
+    """One line of help."""
+    installer: str
+    """`module:attribute` of a callable (source: folder, archive or URL) -> lines to report. BadData, OSError."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,10 @@ class WorldEntry:
     """What can be set of the world: the values of each option, the first of them its default."""
     protocol: Mapping[str, str] = field(default_factory=dict)
     """The options under the evaluation protocol, where they are not the defaults."""
+    data: Mapping[str, ExtraData] = field(default_factory=dict)
+    """Extra data by name, installed on demand."""
+    modules: tuple[str, ...] = ()
+    """Modules that contained code of this world's scaffolds may import: pure Python, the standard library alone."""
     default: str = ""
     """The task played where none is named: one that needs nothing besides the engine. Empty: the first."""
 
@@ -117,6 +135,7 @@ BUILT_IN = (
         install="pip install -e '.[nethack]'",
         options={"wording": _WORDING},
         protocol={"wording": "paper"},
+        modules=("worlds.map_reading",),
     ),
     WorldEntry(
         name="minihack",
@@ -134,9 +153,34 @@ BUILT_IN = (
         install="pip install -e '.[nethack]'",
         options={"wording": _WORDING},
         protocol={"wording": "paper"},
+        data={
+            "boxoban": ExtraData(
+                "Install Boxoban's levels, which two tasks need, "
+                "from a copy of github.com/google-deepmind/boxoban-levels.",
+                "worlds.boxoban:install",
+            )
+        },
+        modules=("worlds.map_reading",),
         default="MiniHack-MazeWalk-9x9-v0",  # the levels of Boxoban are installed apart
     ),
 )
+
+
+def extra_data() -> dict[str, ExtraData]:
+    """What can be installed for the built-in worlds, by name."""
+    return {name: data for entry in BUILT_IN for name, data in entry.data.items()}
+
+
+def install_data(name: str, source: str) -> list[str]:
+    """Install extra data from a folder, an archive or a URL; lines to report.
+
+    UnknownWorld for an unknown name. BadData or OSError where that fails; then nothing has changed.
+    """
+    known = extra_data()
+    if name not in known:
+        raise UnknownWorld(_unknown("extra data", name, tuple(known)))
+    lines: list[str] = _attribute(known[name].installer, name)(source)
+    return lines
 
 
 def world_names() -> tuple[str, ...]:

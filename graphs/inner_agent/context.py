@@ -42,7 +42,7 @@ class Context:
 
     scaffold: Annotated[
         str | None,
-        shown("Scaffold", "Scaffold folder; scaffolds/WORLD/v0 if empty.", example="scaffolds/vault/v0"),
+        shown("Scaffold", "Scaffold folder; scaffolds/WORLD/v0 if empty.", example="scaffolds/WORLD/v0"),
     ] = None
     dialect: Annotated[
         str | None,

@@ -49,7 +49,7 @@ class Input(TypedDict, total=False):
             "Episode",
             "An episode's folder, to play that one on; everything else is known from it then.",
             default=None,
-            example="runs/threads/THREAD/episodes/vault/one-door/seed-42",
+            example="runs/threads/THREAD/episodes/WORLD/TASK/seed-42",
         ),
     ]
 

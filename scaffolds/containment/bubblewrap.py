@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from scaffolds.containment.system_calls import program
@@ -22,12 +23,10 @@ _HOOKS_FILES = {
     "pydantic.py": f"{_INSIDE}/pydantic.py",
     "memory_fs/__init__.py": f"{_INSIDE}/memory_fs.py",
     "scaffolds/__init__.py": f"{_INSIDE}/scaffolds.py",
-    "worlds/__init__.py": f"{_INSIDE}/worlds.py",
     **{
         name: name
         for name in (
             "memory_fs/results.py",
-            "worlds/map_reading.py",
             *(f"scaffolds/{name}.py" for name in ("faults", "hooks", "notebook_view", "operations", "scaffold_code")),
             *(f"{_INSIDE}/{name}.py" for name in ("limits", "main", "notebook_pipe")),
         )
@@ -42,10 +41,26 @@ class CannotContain(RuntimeError):
     """This machine cannot contain code. The message is a clause: why, and what would have to be installed."""
 
 
-def hooks_command(information: int, filter_: int, arguments: Sequence[str]) -> list[str]:
-    """The command line that starts `inside/main.py`, which runs a scaffold's code. Otherwise as `command`."""
+def hooks_command(information: int, filter_: int, arguments: Sequence[str], modules: Sequence[str]) -> list[str]:
+    """The command line that starts `inside/main.py`, which runs a scaffold's code. Otherwise as `command`.
+
+    `modules`: what its world offers (`WorldEntry.modules`); it can import them too.
+    """
     files = {f"{HOME}/{name}": _ROOT / source for name, source in _HOOKS_FILES.items()}
+    files |= {f"{HOME}/{name.replace('.', '/')}.py": _module_file(name) for name in modules}
     return command(information, filter_, files, "main", arguments)
+
+
+def _module_file(name: str) -> Path:
+    try:
+        found = find_spec(name)
+    except ModuleNotFoundError:
+        found = None
+    if found is None or found.origin is None or not found.origin.endswith(".py"):
+        raise CannotContain(
+            f"the module {name}, which its world offers to scaffolds, is no Python file on this machine"
+        )
+    return Path(found.origin)
 
 
 def command(

@@ -1,7 +1,7 @@
 """Calls to contained code: a request, notebook operations it asks for meanwhile, and an answer or a fault."""
 
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,11 +36,11 @@ class Broke(Exception):
 
 
 class Conversation:
-    """Calls to one contained process. CannotContain if it cannot be started."""
+    """Calls to one contained process, which may import `modules`. CannotContain if it cannot be started."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, modules: Sequence[str]) -> None:
         self._bounds = bounds
-        self.process = ContainedProcess(bounds)
+        self.process = ContainedProcess(bounds, modules)
 
     def ask(self, call: str, given: Mapping[str, Any], notebook: GuardedNotebook | None = None) -> object:
         """The value that answers a call; `notebook` is what the code may ask of meanwhile.

@@ -58,17 +58,20 @@ class _Declared(_Table):
     operations: Annotated[list[_Operation], Field(max_length=50)]
 
 
-def declared(code: Mapping[str, ScaffoldCode], bounds: Bounds) -> Declared:
-    """What the code declares. ScaffoldError names file and line of a fault, or says why it cannot be contained."""
-    return _declared(tuple((name, one.path, one.source) for name, one in code.items()), bounds)
+def declared(code: Mapping[str, ScaffoldCode], bounds: Bounds, modules: tuple[str, ...]) -> Declared:
+    """What the code, which may import `modules`, declares.
+
+    ScaffoldError names file and line of a fault, or says why the code cannot be contained.
+    """
+    return _declared(tuple((name, one.path, one.source) for name, one in code.items()), bounds, modules)
 
 
 @lru_cache(maxsize=16)  # a scaffold is loaded for every episode
-def _declared(files: tuple[tuple[str, Path, str], ...], bounds: Bounds) -> Declared:
+def _declared(files: tuple[tuple[str, Path, str], ...], bounds: Bounds, modules: tuple[str, ...]) -> Declared:
     code = {name: ScaffoldCode(path, source) for name, path, source in files}
     folder = files[0][1].parent
     try:
-        talk = Conversation(bounds)
+        talk = Conversation(bounds, modules)
     except CannotContain as error:
         raise ScaffoldError(refusal(error, code), folder) from error
     try:

@@ -4,7 +4,7 @@ import json
 import reprlib
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,12 +20,14 @@ _LAST_MOMENT_MS = 500
 class ContainedProcess:
     """One process in a container, alive from here to `close`. CannotContain if this machine cannot start one.
 
+    `modules`: what its world offers (`WorldEntry.modules`), besides what every scaffold's code may import.
+
     It dies with this process too, however that ends. Not for use by several threads at once.
     """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, modules: Sequence[str] = ()) -> None:
         self._bounds = bounds
-        self._started = start(bounds)
+        self._started = start(bounds, modules)
         self._close = weakref.finalize(self, stop, self._started)
         self._clock = (~self.pid << 3) | 2  # the CPU clock of another process: clock_getcpuclockid(3)
         self._wire = Wire(*self._started.pipes, bounds)

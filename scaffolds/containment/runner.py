@@ -4,7 +4,7 @@ Whatever the process answers is checked as if written by a stranger: its types, 
 promises of `scaffolds.hooks` and `scaffolds.operations`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -37,7 +37,8 @@ _T = TypeVar("_T")
 class ContainedHooks:
     """Hooks and own operations of one episode. HookFailure if the process cannot be started or its code breaks.
 
-    `code`: hooks.py and operations.py, as far as there are any; `maintained`: the files `maintain` may write.
+    `code`: hooks.py and operations.py, as far as there are any; `maintained`: the files `maintain` may write;
+    `modules`: what its world offers (`WorldEntry.modules`).
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class ContainedHooks:
         entry_points: Collection[str],
         maintained: Collection[str],
         bounds: Bounds,
+        modules: Sequence[str] = (),
     ) -> None:
         self._code = code
         self._entry_points = frozenset(entry_points)
@@ -56,7 +58,7 @@ class ContainedHooks:
         self._written = 0
         """Into the notebook's journal."""
         try:
-            self._talk = Conversation(bounds)
+            self._talk = Conversation(bounds, modules)
         except CannotContain as error:
             path = next(iter(code.values())).path.parent
             raise HookFailure(f"{path}: its code cannot be contained: {error}", kind="containment") from error

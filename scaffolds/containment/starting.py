@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -40,10 +40,10 @@ class Started(NamedTuple):
         return stdin.fileno(), stdout.fileno(), stderr.fileno()
 
 
-def start(bounds: Bounds) -> Started:
-    """Start a process for a scaffold's code. CannotContain if this machine cannot."""
+def start(bounds: Bounds, modules: Sequence[str]) -> Started:
+    """Start a process for a scaffold's code, which may import `modules`. CannotContain if this machine cannot."""
     arguments = [json.dumps({"memory_mb": bounds.memory_mb, "cpu_s": bounds.cpu_s})]
-    return launch(lambda information, filter_: hooks_command(information, filter_, arguments))
+    return launch(lambda information, filter_: hooks_command(information, filter_, arguments, modules))
 
 
 def launch(command: Command) -> Started:

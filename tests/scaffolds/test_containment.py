@@ -67,6 +67,13 @@ def test_where_code_cannot_be_contained_it_is_refused_with_what_to_do(
     assert Scaffold.load("examples/every_entry_point").hooks() is not None
 
 
+def test_contained_code_sees_the_modules_its_own_world_offers_and_no_others(make_scaffold, needs_containment):
+    hooks = f"from worlds.map_reading import read_map\n{HOOKS}"
+    assert Scaffold.load(make_scaffold({"hooks.py": hooks}, base="nethack/v0", name="dungeon")).contained
+    with pytest.raises(ScaffoldError, match="No module named 'worlds"):
+        Scaffold.load(make_scaffold({"hooks.py": hooks}))
+
+
 def test_a_machine_whose_system_calls_are_not_known_is_refused(make_scaffold, needs_containment, monkeypatch):
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(ScaffoldError, match=r"system calls of this machine \(riscv64\) are not known"):
