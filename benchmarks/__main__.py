@@ -18,6 +18,7 @@ SCRIPTS = (
     "trace_tools",
     "gate",
     "candidates",
+    "verifying",
     "embedded",
     "constrained",
     "replay_page",

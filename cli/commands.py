@@ -10,6 +10,7 @@ import typer
 
 from cli.adopt import adopt
 from cli.certify import certify
+from cli.check import check
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.evolve import evolve
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "play": play,
     "replay": replay,
     "report": report,
+    "check": check,
     "eval": evaluate,
     "fork": fork,
     "evolve": evolve,

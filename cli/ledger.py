@@ -26,6 +26,13 @@ def ledger(
         return
     for line in render(entries).splitlines():
         typer.echo(visible(line, 400))
+    if (path.parent / "specialize.json").exists():
+        from graphs.curator.specialization import read_specialization
+        from graphs.curator.verification import ledger_faults
+
+        for fault in ledger_faults(read_specialization(path.parent), entries):
+            if fault.damage:
+                typer.echo(one_line(f"damaged: {fault.what}", 500), err=True)
     typer.echo()
     for entry in entries:
         paths = ", ".join(f"{name} {path}" for name, path in entry.artifacts.items())

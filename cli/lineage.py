@@ -25,10 +25,13 @@ def lineage(
 ) -> None:
     """Show what a search has tried: versions and attempts with their scores, what was kept, and why."""
     from rich.console import Console
+    from rich.text import Text
 
     from cli.lineage_tree import print_tree
+    from cli.visible_text import one_line
     from graphs.reviewer.lineage import read
     from graphs.reviewer.search import read_search
+    from graphs.reviewer.verification import lineage_faults
 
     console = Console()
     search = read_search(run)
@@ -37,6 +40,9 @@ def lineage(
         print_diff(console, run, records, diff)
         return
     print_tree(console, records, title(search))
+    for fault in lineage_faults(search, records):
+        if fault.damage:
+            console.print(Text(one_line(f"damaged: {fault.what}", 500), style="red"), soft_wrap=True)
     if png is not None:
         _draw(search, records, png)
         console.print(f"written: {png}", markup=False, highlight=False, soft_wrap=True)

@@ -78,6 +78,16 @@ def changed_content(folder: EpisodeFolder, result: EpisodeResult) -> str | None:
     return None
 
 
+def forget() -> None:
+    """Forget the digests of files that were compared, so that the next comparison reads them."""
+    _digest.cache_clear()
+
+
+def only_other_bytes(folder: EpisodeFolder, result: EpisodeResult) -> bool:
+    """Whether trace and journal have their sizes, but one of them holds other bytes; False where none are known."""
+    return changed_size(folder, result) is None and changed_content(folder, result) is not None
+
+
 def _files(folder: EpisodeFolder, result: EpisodeResult) -> list[tuple[Path, FileDigest]]:
     return [(folder.path / name, digest) for name, digest in result.files.items()]
 

@@ -32,7 +32,7 @@ def read_result(folder: EpisodeFolder, *, content: bool = False) -> EpisodeResul
             try:
                 result = _read(path)
                 _check_place(folder, path, result)
-            except (TypeError, KeyError, AttributeError, ValueError, TraceDamaged) as error:
+            except (TypeError, KeyError, AttributeError, ValueError) as error:
                 return _damaged(folder, path, f"{path} is not the result that was written ({error})")
             found = changed_size(folder, result) or (changed_content(folder, result) if content else None)
             return result if found is None else _with_damage(result, found)
@@ -59,7 +59,10 @@ def result_from_plain(plain: dict[str, Any]) -> EpisodeResult:
 
 
 def _read(path: Path) -> EpisodeResult:
-    plain = read_file(path)
+    try:
+        plain = read_file(path)
+    except TraceDamaged as damaged:
+        raise ValueError("it is no JSON" if path.stat().st_size else "it is empty") from damaged
     if not isinstance(plain, dict):
         raise TypeError("it is no JSON object")
     if plain.get("format") != 1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from cli.evaluate import who
 from cli.lineage import title as search_title
@@ -11,12 +12,17 @@ from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures
 from cli.report_page.drawing import Dot, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table, short_model
 from graphs.curator.folders import SpecializationFolder
+from graphs.curator.specialization import read_specialization
+from graphs.curator.verification import ledger_faults, table_faults
+from graphs.inner_agent.context import SettingsError
 from graphs.reviewer.budget import spent_before
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.reviewer.search import Search
-from traces import read_run
+from graphs.reviewer.verification import lineage_faults
+from traces import TraceDamaged, read_run
 from traces.summary import mean_and_error
+from traces.verification import Fault
 from training.ledger import LedgerEntry
 from training.ledger import read as read_ledger
 
@@ -24,13 +30,26 @@ ATTEMPTS = 100
 """Attempts and trainings that are listed; a search has 30, a run of loop 2 ten, unless somebody asked for more."""
 
 
+def figures_at_odds(run: Run) -> list[Fault]:
+    """Where the records of a loop are not what the episodes beside them give."""
+    if run.search is not None:
+        found = list(lineage_faults(run.search, read_lineage(run.path)))
+    elif run.specialization is not None:
+        found = _faults(run.specialization, read_ledger(run.specialization.ledger))
+    else:
+        found = []
+    return [fault for fault in found if fault.damage]
+
+
 def loop_sections(run: Run, number: int) -> list[Section]:
     """What a search or a run of loop 2 has to tell beside its rows. `number` names its figures' files."""
     if run.search is not None:
-        return [_search(run.search, run.name, number)]
-    if run.specialization is not None:
-        return [_specialization(run.specialization, run.name, number)]
-    return []
+        section = _search(run.search, run.name, number)
+    elif run.specialization is not None:
+        section = _specialization(run.specialization, run.name, number)
+    else:
+        return []
+    return [replace(section, blocks=[*section.blocks, *_damage(figures_at_odds(run))])]
 
 
 def _search(search: Search, name: str, number: int) -> Section:
@@ -93,6 +112,21 @@ def _specialization(folder: SpecializationFolder, name: str, number: int) -> Sec
     else:
         blocks.append(Note("The final seeds have not been played to their end yet.", warning=True))
     return Section(f"Loop 2: {name}", blocks, lead=_about(folder))
+
+
+def _faults(folder: SpecializationFolder, entries: Sequence[LedgerEntry]) -> list[Fault]:
+    try:
+        run = read_specialization(folder.path)
+    except (SettingsError, TraceDamaged) as error:
+        return [Fault(folder.run, f"nothing here can be verified: {error}")]
+    return [*ledger_faults(run, entries), *table_faults(run, entries)]
+
+
+def _damage(faults: Iterable[Fault]) -> list[Block]:
+    lines = [f"{fault.file.name}: {fault.what}" for fault in faults]
+    more = [f"and {len(lines) - ATTEMPTS} more"] if len(lines) > ATTEMPTS else []
+    title = "Damaged: figures here are not what the episodes beside them give."
+    return [Note(title, [*lines[:ATTEMPTS], *more], warning=True)] if lines else []
 
 
 def _about(folder: SpecializationFolder) -> str:

@@ -46,11 +46,14 @@ class Row:
         return {**asdict(self), "interval": list(self.interval) if self.interval else None}
 
 
-def rows(run: Specialization, played: Mapping[str, tuple[str, str]]) -> list[Row]:
-    """The rows of `played`: who kept the memory and who committed the actions, by player; the base among them."""
+def rows(run: Specialization, played: Mapping[str, tuple[str, str]], *, measured: bool = True) -> list[Row]:
+    """The rows of `played`: who kept the memory and who committed the actions, by player; the base among them.
+
+    `measured`: with what the traces show, which takes reading them.
+    """
     pairs = run.pairs(run.final_seeds)
     scores = {player: read_scores(run.folder.final(player), pairs) for player in played}
-    return [_row(run, player, *who, scores[player], scores[BASE]) for player, who in played.items()]
+    return [_row(run, player, *who, scores[player], scores[BASE], measured) for player, who in played.items()]
 
 
 def write_table(run: Specialization, found: list[Row], winner: str) -> None:
@@ -74,6 +77,7 @@ def _row(
     gameplay: str,
     scores: Mapping[Pair, float],
     base: Mapping[Pair, float],
+    measured: bool,
 ) -> Row:
     paired = pair_up(base, scores, error=ERROR, seed=run.seed)
     own = player == BASE
@@ -85,7 +89,7 @@ def _row(
         standard_error=paired.after_se,
         episodes=len(scores),
         failed=sum(not one.scored for one in read_results(run.folder.final(player))),
-        measures=measures(run.folder.final(player)),
+        measures=measures(run.folder.final(player)) if measured else {},
         difference=None if own else paired.mean_difference,
         interval=None if own else paired.interval,
         chance=None if own else paired.chance,

@@ -13,12 +13,15 @@ from training import ledger
 from training.ledger import LedgerEntry
 
 
-def progression(run: Specialization, out: RunFolder, seeds: list[int]) -> dict[str, Any]:
-    """The fields of a ledger's line that an evaluation fills; a failed episode counts 0."""
+def progression(run: Specialization, out: RunFolder, seeds: list[int], *, measured: bool = True) -> dict[str, Any]:
+    """The fields of a ledger's line that an evaluation fills; a failed episode counts 0.
+
+    `measured`: with what the traces show, which takes reading them.
+    """
     scores: dict[str, dict[int, float]] = {task: {} for task in run.tasks}
     for (task, seed), value in read_scores(out, run.pairs(seeds)).items():
         scores[task][seed] = value
-    return {"progression": scores, "measures": measures(out)}
+    return {"progression": scores} | ({"measures": measures(out)} if measured else {})
 
 
 def append(run: Specialization, entry: LedgerEntry) -> None:

@@ -50,24 +50,24 @@ async def holdout(state: State) -> Command[Literal["finish"]]:
 def _record(search: Search, version: int, crashed: str | None) -> dict[str, object]:
     run = search.folder.holdout(version)
     measured = figures(search, run, search.holdout_seeds)
-    gained = _gained(search, version) if version and not crashed else None
+    held = gained(search, version) if version and not crashed else None
     record = LineageRecord(
         name=f"holdout v{version}",
         kind="holdout",
         parent=f"v{version}",
         status="crashed" if crashed else "measured",
-        reason=crashed or (held_words(gained) if gained else ""),
+        reason=crashed or (held_words(held) if held else ""),
         scaffold=search.folder.relative(search.folder.version(version)),
         evaluation=search.folder.relative(run.path),
         **measured,
-        verdict=gained,
+        verdict=held,
         spent={"player": spent_playing([run])},
     )
     lineage.append(search.folder.path, record)
     return {"version": version, **measured, "reason": record.reason}
 
 
-def _gained(search: Search, version: int) -> dict[str, Any]:
+def gained(search: Search, version: int) -> dict[str, Any]:
     """How far a version is from the start on the hold-out seeds, seed by seed."""
     pairs = search.pairs(search.holdout_seeds)
     before, after = (read_scores(search.folder.holdout(one), pairs) for one in (0, version))
