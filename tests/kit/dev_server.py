@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,9 +23,15 @@ QUIET = {"LANGSMITH_TRACING": "false", "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGG
 class DevServer:
     """A started server."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
-        """Start the server in `folder`, with what its operator sets, and wait until it answers."""
-        shutil.copy(ROOT / "langgraph.json", folder)
+    def __init__(self, folder: Path, config: dict[str, Any] | None = None, **environment: str) -> None:
+        """Start the server in `folder`, with what its operator sets, and wait until it answers.
+
+        `config`: what langgraph.json holds beside what is shipped.
+        """
+        shipped = json.loads((ROOT / "langgraph.json").read_text())
+        (folder / "langgraph.json").write_text(json.dumps({**shipped, **(config or {})}))
+        self.headers: dict[str, str] = {}
+        """What requests are sent with."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -54,13 +59,16 @@ class DevServer:
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """POST JSON and return the JSON of the answer."""
         data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
+        headers = {"content-type": "application/json", **self.headers}
+        request = urllib.request.Request(self.url + path, data, headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
     def get(self, path: str) -> Any:
         """GET JSON."""
-        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.url + path, headers=self.headers), timeout=60
+        ) as answer:
             return json.load(answer)
 
     def thread(self) -> str:
@@ -89,9 +97,9 @@ class DevServer:
 
 
 @contextmanager
-def dev_server(folder: Path, **environment: str) -> Iterator[DevServer]:
+def dev_server(folder: Path, config: dict[str, Any] | None = None, **environment: str) -> Iterator[DevServer]:
     """A server for the length of a `with` block."""
-    server = DevServer(folder, **environment)
+    server = DevServer(folder, config, **environment)
     try:
         yield server
     finally:
