@@ -62,8 +62,8 @@ def test_a_run_advances_an_episode_and_the_next_run_on_the_thread_continues_it(s
     assert state["next"] == []
 
 
-def test_the_request_in_the_readme_is_answered(server: DevServer) -> None:
-    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("curl"))
+def test_the_request_in_the_documentation_is_answered(server: DevServer) -> None:
+    line = next(line for line in (ROOT / "docs" / "studio.md").read_text().splitlines() if line.startswith("curl"))
     words = shlex.split(line)
     path = urllib.parse.urlsplit(next(word for word in words if word.startswith("http"))).path
     assert server.post(path, json.loads(words[words.index("-d") + 1]))["step"] == 4
@@ -203,7 +203,7 @@ def test_a_search_of_the_stand_ins_runs_whole_over_the_api(server: DevServer, tm
     given = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "versions": 1, "attempts": 1, "continuations": 0}
     given |= {"out": str(tmp_path / "search"), "model": "scripted", "reviewer_model": "scripted"}
     ended = server.run(server.thread(), "reviewer", given, context={"max_steps": 4})
-    assert ended["ended"] == "All 1 attempts at version 1 are used up."
+    assert ended["ended"] == "Version 1 is not reached: 1 attempt did not lead to it."
     reviews = json.loads((tmp_path / "search" / "attempts" / "v1.a1" / "reviews.json").read_text())
     assert reviews[0]["finished"]
 

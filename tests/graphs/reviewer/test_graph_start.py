@@ -22,7 +22,7 @@ from graphs.reviewer.search import read_search
         ({"world": "volt"}, {}, "vault"),
         ({"tasks": ["one-dor"]}, {}, "one-door"),
         ({"model": "nonsense"}, {}, "nonsense"),
-        ({"reviewer_model": "vllm:m"}, {}, "base-url"),
+        ({"reviewer_model": "vllm:m"}, {}, "reviewer_base_url"),
         ({"reviewer_model": "nonsense"}, {}, "nonsense"),
         ({"seeds": [1, 1]}, {}, "twice"),
         ({"seeds": [1, 2], "holdout_seeds": [2, 3]}, {}, "hold-out"),
@@ -87,7 +87,7 @@ def test_a_gate_that_can_never_open_is_warned_of(tmp_path: Path) -> None:
         told = search.go(ceilings={"calls": 1})
     sentences = [event["sentence"] for event in told.of("warning")]
     assert any("can never open" in sentence for sentence in sentences)
-    assert any("--holdout-seeds" in sentence for sentence in sentences)
+    assert any("`holdout_seeds`" in sentence for sentence in sentences)
 
 
 def test_what_is_needed_to_understand_a_search_is_in_evolve_json(tmp_path: Path) -> None:
