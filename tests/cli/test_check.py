@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.app import app
+from cli.commands import app
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
 from traces import RunFolder, aggregate, read_results

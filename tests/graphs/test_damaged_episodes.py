@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import app
+from cli.commands import app
 from graphs.evaluation import graph
 from graphs.evaluation.scores import read_scores
 from graphs.inner_agent import Context
