@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from graphs.inner_agent.context import SettingsError, quoted
+from graphs.bad_values import shown_value
+from graphs.inner_agent.context import SettingsError
 from scaffolds.folder import SHIPPED
 
 ROOTS = "AUTOMEM_ROOTS"
@@ -46,16 +47,16 @@ def check_own_run(where: str, path: object, *, holds_runs: bool = False) -> None
         if not folder.is_relative_to(root):
             break
         if any((folder / name).exists() for name in RUN_FILES):
-            raise SettingsError(f"The {where}, {quoted(path)}, lies inside of another run: name a folder beside it.")
+            raise SettingsError(f"The {where}, {shown_value(path)}, lies inside of another run: name one beside it.")
 
 
 def _inside(where: str, path: object, folders: Sequence[Path], whole: bool) -> tuple[Path, Path]:
     """The folder that holds the path, and the path."""
     if not isinstance(path, str) or not path.strip():
-        raise SettingsError(f"The {where} names no folder or file: {quoted(path)}.")
+        raise SettingsError(f"The {where} names no folder or file: {shown_value(path)}.")
     parts = Path(path).parts
     if ".." in parts or parts[0].startswith("~") or not path.isprintable():
-        raise SettingsError(f"The {where} is no plain path: {quoted(path)}; write it without .., ~ and line breaks.")
+        raise SettingsError(f"The {where} is no plain path: {shown_value(path)}; write it without .., ~ or breaks.")
     absolute = Path(path).absolute()
     for folder in folders:
         for root in (folder.absolute(), folder.resolve()):
@@ -64,7 +65,7 @@ def _inside(where: str, path: object, folders: Sequence[Path], whole: bool) -> t
                 return root, absolute
     names = " or ".join(dict.fromkeys(f"{folder.name}/" for folder in (folders[0], *folders[-1:])))
     raise SettingsError(
-        f"The {where} must lie below {names} on this server, not at {quoted(path)}; its operator adds folders "
+        f"The {where} must lie below {names} on this server, not at {shown_value(path)}; its operator adds folders "
         f"with {ROOTS}."
     )
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from chat_models.embedded_spec import files_named
+from graphs.bad_values import shown_value
 from graphs.client_paths import RUN_FILES, check_inside, check_own_run, reading_folders, writing_folders
 from graphs.inner_agent.ceilings import parse_ceilings
-from graphs.inner_agent.context import SettingsError, quoted
+from graphs.inner_agent.context import SettingsError
 from scaffolds.folder import SHIPPED
 from traces.plain_json import read_file
 from training.recipe import recipe_names
@@ -72,7 +73,9 @@ def check_sizes(where: str, given: Mapping[str, Any], bounds: Mapping[str, tuple
             most = MOST_ENTRIES if name in ("train_seeds", "validation_seeds") else most
         for number in numbers:
             if _is_number(number) and not least <= number <= most:
-                raise SettingsError(f"The {where} {name} lies between {least:,} and {most:,}, not at {quoted(number)}.")
+                raise SettingsError(
+                    f"The {where} {name} lies between {least:,} and {most:,}, not at {shown_value(number)}."
+                )
 
 
 def _is_number(value: object) -> bool:
@@ -103,7 +106,7 @@ def check_allowed(given: Mapping[str, Any], context: Mapping[str, Any]) -> None:
     for word in given.get("train_options") or []:
         if str(word).startswith("-") and str(word).split("=")[0] not in TRAIN_OPTIONS:
             options = ", ".join(TRAIN_OPTIONS)
-            raise SettingsError(f"{quoted(word)} is no training option for a client: give some of {options}.")
+            raise SettingsError(f"{shown_value(word)} is no training option for a client: give some of {options}.")
 
 
 def launcher_words(named: object) -> list[str]:
@@ -113,7 +116,7 @@ def launcher_words(named: object) -> list[str]:
         if named in (name, [name], words):  # the words themselves: as a thread or a run holds them
             return words
     known = ", ".join(launchers)
-    raise SettingsError(f"The launcher is one of those that this server names ({known}), not {quoted(named)}.")
+    raise SettingsError(f"The launcher is one of those that this server names ({known}), not {shown_value(named)}.")
 
 
 def _launchers() -> dict[str, list[str]]:
@@ -173,7 +176,7 @@ def _check_weights(where: str, weights: object) -> None:
 def _check_model(where: str, spec: object) -> None:
     """SettingsError for a model whose specification names files that a client may not read."""
     if not isinstance(spec, str):
-        raise SettingsError(f"The {where} is a text such as scripted or vllm:NAME, not {quoted(spec)}.")
+        raise SettingsError(f"The {where} is a text such as scripted or vllm:NAME, not {shown_value(spec)}.")
     spec = spec.strip()
     if spec.startswith("embedded"):
         for path in files_named(spec):
@@ -204,7 +207,7 @@ PRICES = "AUTOMEM_PRICES"
 def lowered(asked: object, where: str) -> dict[str, float]:
     """The ceilings of a run: those asked for, none of them above the server's own."""
     if asked is not None and not isinstance(asked, Mapping):
-        raise SettingsError(f'The {where} ceilings are a table such as {{"calls": 100}}, not {quoted(asked)}.')
+        raise SettingsError(f'The {where} ceilings are a table such as {{"calls": 100}}, not {shown_value(asked)}.')
     ceilings: dict[str, float] = dict(asked or {})
     for name, most in server_ceilings().items():
         limit = ceilings.get(name, most)

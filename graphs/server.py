@@ -17,11 +17,12 @@ from langgraph.types import Command, StateUpdate
 from langgraph_sdk.runtime import ServerRuntime
 
 from chat_models.keys import client_calls
+from graphs.bad_values import shown_value
 from graphs.clients import permitted
 from graphs.curator.graph import graph as _curator
 from graphs.evaluation.graph import graph as _evaluation
 from graphs.inner_agent.checked_graph import CheckedGraph, check_names, check_texts
-from graphs.inner_agent.context import Context, SettingsError, quoted
+from graphs.inner_agent.context import Context, SettingsError
 from graphs.inner_agent.graph import graph as _inner_agent
 from graphs.inner_agent.sessions import thread_run
 from graphs.reviewer.graph import graph as _reviewer
@@ -110,13 +111,13 @@ class ClientGraph(CheckedGraph):
         if update is None:
             return {}
         if not isinstance(update, Mapping):
-            raise SettingsError(f"A state is updated with a table of its fields, not with {quoted(update)}.")
+            raise SettingsError(f"A state is updated with a table of its fields, not with {shown_value(update)}.")
         changed = {name: value for name, value in update.items() if name not in held or held[name] != value}
         editable = (*self.input_names(), *(EDITABLE if self.name == "inner_agent" else ()))
         for name in changed:
             if name not in editable:
                 raise SettingsError(
-                    f"The state's {quoted(name)} is set by the graph; a client can change {', '.join(editable)}."
+                    f"The state's {shown_value(name)} is set by the graph; a client can change {', '.join(editable)}."
                 )
         check_texts("state", changed)
         return changed

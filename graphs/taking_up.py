@@ -32,9 +32,12 @@ def differs(folder: Path, what: str, name: str, was: object, now: object) -> Set
     )
 
 
-def check_vacant(folder: Path, what: str) -> None:
-    """SettingsError where something stands that is no `what` ("search", "run of loop 2"): nothing is mixed with it."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+def check_vacant(folder: Path, what: str, *, unfinished: str = "") -> None:
+    """SettingsError where something stands that is no `what` ("search", "run of loop 2"): nothing is mixed with it.
+
+    `unfinished`: a file that may be there, left by one that was killed when it began.
+    """
+    if folder.exists() and (not folder.is_dir() or any(found.name != unfinished for found in folder.iterdir())):
         found = f"holds something that is no {what}" if folder.is_dir() else "is a file, and a folder is needed"
         raise SettingsError(f"{folder} {found}: give another `out`.")
 

@@ -20,6 +20,7 @@ from graphs.evaluation.prepare_node import check_tasks
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import Context as PlayContext
 from graphs.inner_agent.context import SettingsError, check_usable, default_scaffold, episode_settings
+from graphs.inner_agent.run_file import check_place
 from graphs.taking_up import anew, check_vacant, differs, play_on
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
@@ -35,6 +36,7 @@ def lay_out(given: Input, context: Context | None) -> Specialization:
     if not isinstance(given.get("out"), str):
         raise SettingsError(f"The input out must name a folder, not {shown_value(given.get('out'))}.")
     check_usable({"out": given["out"]})
+    check_place(given["out"])
     folder = SpecializationFolder(Path(given["out"]))
     begun = read_run(folder)
     if begun is not None:

@@ -11,8 +11,9 @@ from graphs.evaluation.state import Episode, Input, State
 from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings
 from graphs.inner_agent.opening import check
-from graphs.inner_agent.run_file import begin_run
+from graphs.inner_agent.run_file import begin_run, check_place
 from graphs.input_types import check_input, check_least
+from graphs.taking_up import check_vacant
 from scaffolds import Scaffold
 from traces import RunFolder
 from traces.folders import disk_failures
@@ -46,7 +47,10 @@ def _prepared(state: State, context: Context | None) -> dict[str, object]:
     scaffold = check_tasks(settings, tasks)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
+    check_place(state["out"])
     run = RunFolder(Path(state["out"]))
+    if not run.run.exists():
+        check_vacant(run.path, "run", unfinished=f"{run.run.name}.tmp")
     if run.run.exists() and not state.get("resume"):
         raise SettingsError(f"{run.path} holds a run already: give `resume` to go on with it, or another `out`.")
     max_steps = settings.max_steps or entry.max_steps

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from langgraph.graph.state import CompiledStateGraph
 
-from graphs.inner_agent.context import SettingsError, quoted
+from graphs.bad_values import shown_value
+from graphs.inner_agent.context import SettingsError
 
 MOST_TEXT = 4_096
 """Characters of one text in an input or a context: as many as a path may have."""
@@ -66,7 +67,7 @@ def check_names(
             raise SettingsError(f"{name} is not part of the {place}: give it in the {other}.")
         near = get_close_matches(str(name)[:100], known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"The {place} has no {quoted(name)}. {hint}It can hold {', '.join(known)}.")
+        raise SettingsError(f"The {place} has no {shown_value(name)}. {hint}It can hold {', '.join(known)}.")
 
 
 def check_texts(where: str, given: object) -> None:

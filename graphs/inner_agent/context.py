@@ -22,18 +22,9 @@ HandoffMode = Literal["auto", "always"]
 CEILINGS = ("calls", "tokens", "cost", "minutes")
 """Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
 
-SHOWN = 100
-"""Characters of a value that an error message repeats."""
-
 
 class SettingsError(ValueError):
     """A setting is missing or contradicts another: our error, raised before the first token is paid for."""
-
-
-def quoted(value: object) -> str:
-    """A value as a sentence repeats it: its repr, cut where it grows long."""
-    text = repr(value[:SHOWN] if isinstance(value, str) else value)
-    return f"{text[:SHOWN]}…" if len(text) > SHOWN else text
 
 
 @dataclass(kw_only=True, frozen=True)

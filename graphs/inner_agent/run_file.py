@@ -8,11 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from graphs.bad_values import shown_value
 from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings, validated
 from scaffolds.folder import resolve
 from traces import EpisodeFolder, RunFolder, read_run, write_run
 
 _PER_EPISODE = ("world", "task", "seed")
+SYSTEM = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys"),
+    *("/usr/bin", "/usr/lib", "/usr/sbin"),
+)
+"""Folders of the operating system that hold no runs."""
 
 
 FREE = (
@@ -57,7 +63,7 @@ def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Co
     """
     recorded = recorded_settings(folder)
     if recorded is None:
-        return episode_settings(given, context)
+        return _first_settings(folder, given, context)
     asked = validated(context or Context())
     changes = {}
     for field in dataclasses.fields(Context):
@@ -75,6 +81,30 @@ def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Co
     return dataclasses.replace(recorded, **changes)
 
 
+def _first_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
+    """The settings of an episode that is not begun: what its folder is called, it plays."""
+    check_place(str(run_of(folder).path))
+    world, task, seed = folder.path.parts[-3:]
+    called = {"world": world, "task": task, "seed": int(seed.removeprefix("seed-"))}
+    asked = {name: value for name, value in given.items() if value not in (None, "")}
+    for name, value in called.items():
+        if asked.setdefault(name, value) != value:
+            raise SettingsError(f"{folder.path} is the folder of {name} {value}, not of {shown_value(asked[name])}.")
+    return episode_settings(asked, context)
+
+
+def check_place(path: str) -> None:
+    """SettingsError where nobody can mean to have a run written: nowhere, inside of a scaffold, in the system's own."""
+    if not path.strip():
+        raise SettingsError("The folder to write is empty: name one, such as runs/NAME.")
+    folder = Path(path).resolve()
+    if any(folder.is_relative_to(system) for system in SYSTEM) and not folder.is_relative_to("/dev/shm"):
+        raise SettingsError(f"{path} lies in a folder of the operating system: name another, such as runs/NAME.")
+    for inside in (folder, *folder.parents):
+        if (inside / "scaffold.toml").is_file():
+            raise SettingsError(f"{path} lies in the scaffold {inside}: name a folder elsewhere, such as runs/NAME.")
+
+
 def _same_folder(one: str, other: str) -> bool:
     return resolve(one) == resolve(other)
 
@@ -86,8 +116,12 @@ def recorded_settings(folder: EpisodeFolder) -> EpisodeSettings | None:
         return None
     known = {field.name for field in dataclasses.fields(EpisodeSettings)} - set(_PER_EPISODE)
     common = {name: value for name, value in found["configuration"]["settings"].items() if name in known}
-    world, task, seed = folder.path.parts[-3:]
-    return EpisodeSettings(**common, world=world, task=task, seed=int(seed.removeprefix("seed-")))
+    world, task, name = folder.path.parts[-3:]
+    seed = int(name.removeprefix("seed-"))
+    plan = found["configuration"]
+    if "seeds" in plan and (world != plan["world"] or task not in plan["tasks"] or seed not in plan["seeds"]):
+        raise SettingsError(f"The run in {run_of(folder).path} has no episode {world}/{task} seed {seed} in its plan.")
+    return EpisodeSettings(**common, world=world, task=task, seed=seed)
 
 
 def run_of(folder: EpisodeFolder) -> RunFolder:

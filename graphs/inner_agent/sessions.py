@@ -27,7 +27,7 @@ from graphs.inner_agent.context import (
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
-from graphs.inner_agent.run_file import thread_settings
+from graphs.inner_agent.run_file import check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
 from graphs.inner_agent.session import Session
 from traces import EpisodeFolder, RunFolder, TraceFailure, TraceReader
@@ -197,6 +197,7 @@ def episode_folder(state: Mapping[str, Any], context: Context | None, thread: st
             raise SettingsError(f"The input episode must name a folder, not {shown_value(episode)}.")
         check_usable({"episode": episode})
         return EpisodeFolder(Path(episode))
+    check_place(context.runs)
     run = RunFolder(thread_run(context.runs, thread or uuid.uuid4().hex))
     for begun in run.episodes():
         return begun

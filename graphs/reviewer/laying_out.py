@@ -9,6 +9,7 @@ from typing import Any
 
 from graphs.agent_model import agent_model
 from graphs.evaluation.prepare_node import check_tasks
+from graphs.inner_agent import run_file
 from graphs.inner_agent.ceilings import check_prices, read_prices
 from graphs.inner_agent.context import SettingsError, default_scaffold, episode_settings
 from graphs.reviewer.check import check_machine, check_place
@@ -28,6 +29,7 @@ from traces.plain_json import write_file
 def lay_out(given: Input, context: Context | None) -> Search:
     """The search that `given` asks for, its run folder written. Raises our errors, and then nothing is written."""
     settings, asked = search_settings(given, context)
+    run_file.check_place(given["out"])
     folder = SearchFolder(Path(given["out"]))
     if read_run(folder) is not None:
         if not given.get("resume"):

@@ -12,6 +12,7 @@ from graphs.clients import permitted
 from graphs.evaluation.graph import graph as evaluation
 from graphs.inner_agent.context import Context, SettingsError
 from graphs.inner_agent.graph import graph as inner_agent
+from scaffolds.folder import SHIPPED
 
 EVALUATION = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "out": "runs/x"}
 
@@ -172,3 +173,33 @@ def test_from_python_too_an_unknown_name_or_a_huge_text_is_refused_in_a_short_se
 def test_every_graph_refuses_what_it_does_not_know() -> None:
     with pytest.raises(SettingsError, match="max_steps is not part of the input"):
         evaluation.invoke({**EVALUATION, "max_steps": 2}, context=Context())
+
+
+@pytest.mark.parametrize("folder", ["", " ", "/etc", "/usr/bin/x", f"{SHIPPED}/vault/v0", "mine", "mine/new"])
+def test_from_python_too_no_run_is_written_where_nobody_can_mean_it(server_folder: Path, folder: str) -> None:
+    (server_folder / "mine").mkdir()
+    (server_folder / "mine" / "scaffold.toml").touch()
+    with pytest.raises(SettingsError):
+        evaluation.invoke({**EVALUATION, "out": folder})
+    with pytest.raises(SettingsError):
+        inner_agent.invoke({"world": "vault"}, context=Context(runs=folder))
+    assert [found.name for found in (server_folder / "mine").iterdir()] == ["scaffold.toml"]
+
+
+def test_an_evaluation_writes_into_no_foreign_folder(server_folder: Path) -> None:
+    (server_folder / "mine").mkdir()
+    (server_folder / "mine" / "letter.txt").touch()
+    with pytest.raises(SettingsError, match="holds something that is no run"):
+        evaluation.invoke({**EVALUATION, "out": "mine"})
+
+
+def test_an_episode_is_played_in_a_folder_of_its_own_name_only(server_folder: Path) -> None:
+    folder = "runs/a/episodes/vault/one-door/seed-1"
+    for other in ({"seed": 2}, {"task": "six-doors"}, {"world": "other"}):
+        with pytest.raises(SettingsError, match="is the folder of"):
+            inner_agent.invoke({"episode": folder, **other})  # type: ignore[typeddict-item]
+    assert not (server_folder / "runs").exists()
+    assert inner_agent.invoke({"episode": folder})["seed"] == 1
+    evaluation.invoke(EVALUATION)
+    with pytest.raises(SettingsError, match="no episode vault/one-door seed 2 in its plan"):
+        inner_agent.invoke({"episode": "runs/x/episodes/vault/one-door/seed-2"})
