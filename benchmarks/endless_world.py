@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import paths
 
@@ -72,7 +70,7 @@ FACTORY = "endless_world:EndlessWorld"
 
 def scaffold() -> str:
     """The vault's first scaffold, for the endless world, in a temporary folder."""
-    folder = Path(tempfile.mkdtemp(prefix="automem-endless-")) / "v0"
+    folder = paths.scratch() / "v0"
     shutil.copytree(paths.ROOT / "scaffolds" / "vault" / "v0", folder)
     toml = folder / "scaffold.toml"
     toml.write_text(toml.read_text().replace('world = "vault"', 'world = "endless"'))

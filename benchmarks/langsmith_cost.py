@@ -18,9 +18,8 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import paths  # noqa: F401 - before anything of the repository
+import paths
 from served_episodes import Played, play_side_by_side, stub_server
 
 SLOWDOWN, EXIT_S, CPU = 1.1, 5.0, 1.5
@@ -53,13 +52,11 @@ def play(url: str, endpoint: str | None) -> tuple[Played, float]:
 
 def handing_over_us() -> float:
     """Microseconds that saying "one more step is in the trace" takes."""
-    from tempfile import mkdtemp
-
     from traces import EpisodeFolder, StepRecord
     from traces.langsmith_episode import Choice
     from traces.langsmith_export import Exporter
 
-    live = Exporter().episode(EpisodeFolder(Path(mkdtemp(prefix="automem-bench-"))), Choice(), 0)
+    live = Exporter().episode(EpisodeFolder(paths.scratch()), Choice(), 0)
     steps = [StepRecord(number, {"long": "", "short": ""}, "Wait") for number in range(1, 10_001)]
     began = time.perf_counter()
     for record in steps:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import endless_world
-import paths  # noqa: F401 - before anything of the repository
+import paths
 
 from traces import EpisodeFolder, RunFolder
 
@@ -70,7 +68,7 @@ async def play_side_by_side(
     from graphs.inner_agent.sessions import SESSIONS
 
     scaffold = "crafter/v0" if world == "crafter" else endless_world.scaffold()
-    run = RunFolder(Path(tempfile.mkdtemp(prefix="automem-bench-")))
+    run = RunFolder(paths.scratch())
     folders, sessions = [], []
     for seed in range(first_seed, first_seed + episodes):
         settings = EpisodeSettings(
