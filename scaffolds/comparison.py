@@ -1,10 +1,10 @@
 """What changed from one scaffold to another, area by area, and whether any of it is more than wording."""
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scaffolds.hook_changes import REWORDED, behaviour, changed_entry_points
 from scaffolds.scaffold import Scaffold
 from scaffolds.settings import FileSpec
 
@@ -15,12 +15,8 @@ class Area(StrEnum):
     VOCABULARY = "vocabulary"
     FILE_SCHEMA = "file schema"
     PROMPTS = "prompts"
-    NOTICES = "notices"
-    """What `observe` tells the model."""
-    MAINTAINED = "maintained files"
-    """What `maintain` writes."""
-    ACTIONS = "action repair and veto"
-    """What `act` makes of the model's actions. Of all areas the only one that is task policy, not memory."""
+    HOOKS = "hooks"
+    """Code beside the model; with `act` it may repair or veto actions, which is task policy, not memory."""
     OPERATIONS = "operations"
     MEMORY = "memory"
     SETTINGS = "settings"
@@ -45,11 +41,6 @@ class Comparison:
     def structural(self) -> bool:
         """Whether at least one change is structural, as a revision in loop 1 must have."""
         return any(change.structural for change in self.changes)
-
-    @property
-    def memory_only(self) -> bool:
-        """Whether no code came between the model and its actions: nothing of what `act` does may have changed."""
-        return not any(change.area is Area.ACTIONS and change.structural for change in self.changes)
 
     def by_area(self) -> dict[Area, tuple[Change, ...]]:
         """The changes of each area that has some."""
@@ -105,34 +96,41 @@ def _files(old: Scaffold, new: Scaffold) -> list[Change]:
 
 def _prompts(old: Scaffold, new: Scaffold) -> list[Change]:
     return [
-        Change(Area.PROMPTS, f"{name}.md is worded anew", False)
+        Change(Area.PROMPTS, f"{name}.md is reworded", False)
         for name, source in old.prompts.sources.items()
         if source != new.prompts.sources[name]
     ]
 
 
-_ENTRY_POINTS = {"observe": Area.NOTICES, "maintain": Area.MAINTAINED, "act": Area.ACTIONS}
-
-
 def _hooks(old: Scaffold, new: Scaffold) -> list[Change]:
-    before, after = _source(old, "hooks.py"), _source(new, "hooks.py")
-    return [
-        Change(_ENTRY_POINTS[point], f"{point} {what}", what != REWORDED)
-        for point, what in changed_entry_points(before, after).items()
-    ]
+    has = f"has {', '.join(sorted(new.entry_points))}" if new.entry_points else ""
+    words = [has, _added_and_removed(tuple(sorted(old.entry_points)), tuple(sorted(new.entry_points)))]
+    return _code(old, new, "hooks.py", Area.HOOKS, "; ".join(filter(None, words)))
 
 
 def _operations(old: Scaffold, new: Scaffold) -> list[Change]:
-    before, after = _source(old, "operations.py"), _source(new, "operations.py")
+    return _code(old, new, "operations.py", Area.OPERATIONS, "")
+
+
+def _code(old: Scaffold, new: Scaffold, file: str, area: Area, more: str) -> list[Change]:
+    """The change of a file of code; `more` says what else is known of it."""
+    before, after = (one.code[file].source if file in one.code else "" for one in (old, new))
     if before == after:
         return []
-    structural = behaviour(before) != behaviour(after)
-    what = "added" if not before else "removed" if not after else "changed" if structural else REWORDED
-    return [Change(Area.OPERATIONS, f"operations.py {what}", structural)]
+    structural = _behaviour(before) != _behaviour(after)
+    what = "added" if not before else "removed" if not after else "changed" if structural else "reworded"
+    return [Change(area, f"{file} {what}{f' ({more})' if more else ''}", structural)]
 
 
-def _source(scaffold: Scaffold, name: str) -> str:
-    return scaffold.code[name].source if name in scaffold.code else ""
+def _behaviour(source: str) -> str:
+    """The program without its comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def _memory(old: Scaffold, new: Scaffold) -> list[Change]:

@@ -38,8 +38,9 @@ class Scaffold:
     """A loaded and checked scaffold; unchanging, shared by episodes. Made by `Scaffold.load`.
 
     `name` is like `WORLD/v0`; `digest` is a SHA-256 of the folder's files, the same wherever they lie; `memory` holds
-    every file an episode starts with, declared files without a text being empty; `operations` are its own. If it is
-    `contained`, its code runs in a process of its own and its operations once `vocabulary` has bound them to one.
+    every file an episode starts with, declared files without a text being empty; `operations` are its own,
+    `entry_points` the hooks it has (`observe`, `maintain`, `act`). If it is `contained`, its code runs in a process of
+    its own and its operations once `vocabulary` has bound them to one.
     """
 
     def __init__(self, path: Path, *, trust_code: bool) -> None:
@@ -58,18 +59,18 @@ class Scaffold:
         }
         self.contained = bool(self.code) and not trust_code and not path.is_relative_to(SHIPPED)
         self.operations: tuple[Operation, ...] = ()
-        self._entry_points: frozenset[str] = frozenset()
+        self.entry_points: frozenset[str] = frozenset()
         self._read_code()
-        check_vocabulary(self.settings, self.operations, self._entry_points, toml)
+        check_vocabulary(self.settings, self.operations, self.entry_points, toml)
 
     def _read_code(self) -> None:
         if self.contained:
-            self._entry_points, self.operations = declared(self.code, Bounds(), self._modules())
+            self.entry_points, self.operations = declared(self.code, Bounds(), self._modules())
             return
         if "operations.py" in self.code:
             self.operations = read_operations(self.code["operations.py"])
         if "hooks.py" in self.code:
-            self._entry_points = check_hooks(self.code["hooks.py"])
+            self.entry_points = check_hooks(self.code["hooks.py"])
 
     def _modules(self) -> tuple[str, ...]:
         """What the scaffold's world offers to contained code; a world that is not installed offers nothing."""
@@ -124,7 +125,7 @@ class Scaffold:
         """
         maintained = [name for name, spec in self.settings.files.items() if spec.maintained_by == "hooks"]
         if self.contained:
-            return ContainedHooks(self.code, self._entry_points, maintained, bounds or Bounds(), self._modules())
+            return ContainedHooks(self.code, self.entry_points, maintained, bounds or Bounds(), self._modules())
         return DirectHooks(self.code["hooks.py"], maintained) if "hooks.py" in self.code else None
 
     def memory_limits(self) -> Limits:

@@ -34,8 +34,6 @@ class Checked:
     """What changed against the parent, by area (`scaffolds.Area`)."""
     structural: bool
     """Whether any of it is more than wording."""
-    memory_only: bool
-    """Whether nothing changed in what code makes of the model's actions."""
 
 
 def check_candidate(parent: Path, candidate: Path, notes: Path, *, runs: Mapping[str, Path]) -> Checked:
@@ -49,11 +47,11 @@ def check_candidate(parent: Path, candidate: Path, notes: Path, *, runs: Mapping
         after = Scaffold.load(candidate)
     except ScaffoldError as error:
         check_machine()
-        return Checked([str(error).replace(f"{candidate.resolve()}", "candidate")], {}, False, True)
+        return Checked([str(error).replace(f"{candidate.resolve()}", "candidate")], {}, False)
     changed = compare(before, after)
     faults = [*_rules(before, after, changed), *_prompts(after), *_texts(before, after, notes, runs)]
     told = {area.value: [one.what for one in found] for area, found in changed.by_area().items()}
-    return Checked(faults, told, changed.structural, changed.memory_only)
+    return Checked(faults, told, changed.structural)
 
 
 def check_place(path: Path) -> None:

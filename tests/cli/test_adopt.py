@@ -29,7 +29,7 @@ def test_a_version_is_copied_byte_for_byte_with_its_scores_and_changes(
     assert "played by scripted (no language model)" in printed
     assert "v0: 20.00 ± 5.00 % on the gate seeds, 22.00 ± 5.00 % on the hold-out seeds" in printed
     assert "v1: 31.00 ± 5.00 % on the gate seeds, 27.00 ± 5.00 % on the hold-out seeds" in printed
-    assert "prompts: log.md is worded anew (wording)" in printed
+    assert "prompts: log.md is reworded (wording)" in printed
     assert f"written: {to}" in printed
 
 

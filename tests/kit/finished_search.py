@@ -69,7 +69,7 @@ def _records(verdicts: list[dict[str, Any]]) -> list[LineageRecord]:
             scaffold="versions/v1",
             mean=0.31,
             verdict=verdicts[1],
-            changes={"prompts": ["log.md is worded anew"]},
+            changes={"prompts": ["log.md is reworded"]},
             spent=SPENT,
             **scored,
         ),

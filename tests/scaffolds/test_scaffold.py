@@ -184,7 +184,7 @@ def test_a_copy_overwrites_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("edits", "area", "what", "structural"),
     [
-        ({"prompts/log.md": ("## Before", "## Earlier")}, Area.PROMPTS, "log.md is worded anew", False),
+        ({"prompts/log.md": ("## Before", "## Earlier")}, Area.PROMPTS, "log.md is reworded", False),
         ({"scaffold.toml": ("search_lines = 100", "search_lines = 99")}, Area.SETTINGS, "search_lines=99", False),
         ({"scaffold.toml": ("log = 10", "log = 9")}, Area.SETTINGS, "log=9", False),
         ({"scaffold.toml": ('dialect = "tags"', 'dialect = "functions"')}, Area.SETTINGS, "dialect", True),
@@ -196,7 +196,7 @@ def test_a_copy_overwrites_nothing(tmp_path):
         ({"scaffold.toml": ("md\"]\npurpose = \"the present", "md\"]\nmax_lines = 9\npurpose = \"the present")},
          Area.FILE_SCHEMA, "max_lines None → 9", False),
         ({"memory/strategy.md": "Drink early."}, Area.MEMORY, "strategy.md: filled", True),
-        ({"hooks.py": HOOKS}, Area.NOTICES, "observe added", True),
+        ({"hooks.py": HOOKS}, Area.HOOKS, "hooks.py added (has observe; +observe)", True),
     ],
 )  # fmt: skip
 def test_a_change_is_put_in_its_area(make_scaffold, edits, area, what, structural):
@@ -208,7 +208,7 @@ def test_a_change_is_put_in_its_area(make_scaffold, edits, area, what, structura
     assert back.structural is structural
 
 
-def test_code_worded_anew_is_no_structural_change(make_scaffold):
+def test_reworded_code_is_no_structural_change(make_scaffold):
     documented = HOOKS.replace("        return", '        """Nothing yet."""  # later\n        return')
     other = HOOKS.replace("[]", "['x']")
     old, same, new = (
@@ -217,6 +217,16 @@ def test_code_worded_anew_is_no_structural_change(make_scaffold):
     )
     assert [change.structural for change in compare(old, same).changes] == [False]
     assert [change.structural for change in compare(old, new).changes] == [True]
+
+
+def test_a_person_sees_which_hooks_a_changed_file_has(make_scaffold):
+    acting = HOOKS.replace("def observe(self, view):", "def act(self, action, view):")
+    old, new = (
+        Scaffold.load(make_scaffold({"hooks.py": code}, name=f"v{number}"), trust_code=True)
+        for number, code in enumerate((HOOKS, acting))
+    )
+    (change,) = compare(old, new).by_area()[Area.HOOKS]
+    assert change.what == "hooks.py changed (has act; +act -observe)"
 
 
 def test_overlong_files_are_noticed(make_scaffold):

@@ -45,7 +45,7 @@ def check(made: Workspace) -> Checked:
 
 def test_a_structural_change_with_its_reasons_passes(made: Workspace) -> None:
     checked = check(revise(made, UPSERT))
-    assert checked == Checked(faults=[], changes={"vocabulary": ["log: +upsert"]}, structural=True, memory_only=True)
+    assert checked == Checked(faults=[], changes={"vocabulary": ["log: +upsert"]}, structural=True)
 
 
 def test_a_copy_fails_for_everything_it_lacks(made: Workspace) -> None:
@@ -100,7 +100,7 @@ def test_hooks_may_keep_their_share_of_the_files_and_no_more(made: Workspace) ->
     (made.candidate / "scaffold.toml").write_text(toml + STATUS)
     checked = check(revise(made, hooks=MAINTAIN))
     assert checked.faults == []
-    assert set(checked.changes) == {"file schema", "maintained files"}
+    assert set(checked.changes) == {"file schema", "hooks"}
     more = "".join(STATUS.replace("status", f"status{number}") for number in range(4))
     (made.candidate / "scaffold.toml").write_text(toml + more)
     (fault,) = check(made).faults
@@ -135,8 +135,7 @@ def test_code_is_told_by_what_it_reaches(made: Workspace) -> None:
     code = hooks("return ['x']") + "\n    def act(self, action, view):\n        return Send(action)\n"
     checked = check(revise(made, hooks=f"from scaffolds import Send\n{code}"))
     assert checked.faults == []
-    assert checked.changes == {"notices": ["observe added"], "action repair and veto": ["act added"]}
-    assert not checked.memory_only
+    assert checked.changes == {"hooks": ["hooks.py added (has act, observe; +act +observe)"]}
 
 
 @contained
