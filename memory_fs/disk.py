@@ -7,7 +7,8 @@ import os
 import shutil
 import stat
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from memory_fs.journal import NotebookFailure, write_all
@@ -74,17 +75,9 @@ class Disk:
             raise self._failure(str(self.root), error) from error
 
     def _open(self, name: str) -> int:
-        *folders, last = name.split("/")
-        folder = self._fd
-        try:
-            for part in folders:
-                parent, folder = folder, _folder(part, folder)
-                if parent != self._fd:
-                    os.close(parent)
-            fd = os.open(last.encode(), FILE, 0o644, dir_fd=folder)
-        finally:
-            if folder != self._fd:
-                os.close(folder)
+        *folders, last = name.encode().split(b"/")
+        with folder_below(self._fd, folders, make=True) as folder:
+            fd = os.open(last, FILE, 0o644, dir_fd=folder)
         if not _is_plain(os.fstat(fd)):
             os.close(fd)
             raise OSError(errno.EMLINK, "not a plain file")
@@ -144,6 +137,37 @@ class Disk:
         return NotebookFailure(f"{name} in {self.root} cannot be written: {error.strerror}. Reopen to go on.")
 
 
+@contextmanager
+def folder_below(root: int, parts: Sequence[str | bytes], *, make: bool = False) -> Iterator[int]:
+    """A descriptor of the folder `parts` below the folder `root` (a descriptor), closed afterwards.
+
+    Each folder on the way is opened without following links and the next is looked up in it, so that nothing planted or
+    swapped meanwhile leads outside. `make`: missing ones are made. OSError names the part that is no plain folder.
+    """
+    folder = root
+    try:
+        for part in parts:
+            below = _folder(part, folder, make)
+            if folder != root:
+                os.close(folder)
+            folder = below
+        yield folder
+    finally:
+        if folder != root:
+            os.close(folder)
+
+
+def _folder(part: str | bytes, above: int, make: bool) -> int:
+    try:
+        return os.open(part, FOLDER, dir_fd=above)
+    except FileNotFoundError:
+        if not make:
+            raise
+        with suppress(FileExistsError):
+            os.mkdir(part, dir_fd=above)
+        return os.open(part, FOLDER, dir_fd=above)
+
+
 def is_vacant(root: Path) -> bool:
     """Whether there is no such folder, or one without files; NotebookFailure when that cannot be seen."""
     try:
@@ -172,14 +196,6 @@ def _is_hollow(folder: Path, depth: int = 64) -> bool:
 
 def _is_in(name: str, folder: str) -> bool:
     return name.startswith(folder + "/")
-
-
-def _folder(part: str, parent: int) -> int:
-    try:
-        return os.open(part.encode(), FOLDER, dir_fd=parent)
-    except FileNotFoundError:
-        os.mkdir(part.encode(), dir_fd=parent)
-        return os.open(part.encode(), FOLDER, dir_fd=parent)
 
 
 def _cut_short(there: bytes, after: bytes, before: bytes) -> bool:

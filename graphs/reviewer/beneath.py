@@ -11,10 +11,11 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from memory_fs.disk import FOLDER, folder_below
+
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -25,18 +26,14 @@ class Barred(Exception):
 @contextmanager
 def folder(root: Path, parts: Sequence[str], *, make: bool = False) -> Iterator[int]:
     """A descriptor of the folder `parts` below `root`, closed afterwards. Barred where the way is no plain one."""
-    descriptor = _entered(str(root), None)
-    try:
-        for part in parts:
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=descriptor)
-            below = _entered(part, descriptor)
-            os.close(descriptor)
-            descriptor = below
+    with ExitStack() as opened:
+        try:
+            top = os.open(root, FOLDER)
+            opened.callback(os.close, top)
+            descriptor = opened.enter_context(folder_below(top, parts, make=make))
+        except OSError as error:
+            raise _barred(str(error.filename), error) from error
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def read(root: Path, parts: Sequence[str], most: int) -> bytes:
@@ -104,13 +101,6 @@ def is_folder(root: Path, parts: Sequence[str]) -> bool:
             return True
     except (Barred, OSError):
         return False
-
-
-def _entered(name: str, above: int | None) -> int:
-    try:
-        return os.open(name, _FOLDER, dir_fd=above)
-    except OSError as error:
-        raise _barred(name, error) from error
 
 
 def _plain(name: str, above: int) -> None:
