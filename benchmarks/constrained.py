@@ -60,7 +60,7 @@ class Tally:
 
 def vocabularies() -> dict[str, Vocabulary]:
     """LOG's and PLAN's, as an episode of the first scaffold has them."""
-    from graphs.inner_agent.context import default_scaffold
+    from graphs.settings import default_scaffold
     from scaffolds import Scaffold
     from worlds import make_world
 

@@ -13,10 +13,8 @@ import numpy as np
 import paths  # noqa: F401 - before anything of the repository
 from searches_without_progress import Game, bca_accepts, percentile_bootstrap, search
 
-from graphs.evaluation.paired import Paired, pair_up
-from graphs.evaluation.resampling import subset_means
-from graphs.reviewer.gate import RULES, Rule
-from graphs.reviewer.gate_rules import Allowed
+from graphs.evaluation.statistics import Paired, pair_up, subset_means
+from graphs.reviewer.gate import RULES, Allowed, Rule
 
 NOISES = (0.11, 0.14, 0.17)
 """Standard deviation of one seed's progression from run to run."""

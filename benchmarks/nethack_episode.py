@@ -76,7 +76,7 @@ def state() -> dict[str, float]:
 
 def episode(place: Path, steps: int) -> tuple[Any, Any]:
     """(settings, folder) of the episode. It may take one step more, so that it is not over at the kill."""
-    from graphs.inner_agent.context import EpisodeSettings
+    from graphs.settings import EpisodeSettings
     from traces import RunFolder
 
     register()

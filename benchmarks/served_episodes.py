@@ -64,8 +64,8 @@ async def play_side_by_side(
 ) -> Played:
     """Play `episodes` for `steps` steps each, in lockstep-free concurrency, after `warm_up` uncounted steps each."""
     from graphs.evaluation.episode import play_step
-    from graphs.inner_agent.context import EpisodeSettings
     from graphs.inner_agent.sessions import SESSIONS
+    from graphs.settings import EpisodeSettings
 
     scaffold = "crafter/v0" if world == "crafter" else endless_world.scaffold()
     run = RunFolder(paths.scratch())

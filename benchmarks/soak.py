@@ -54,10 +54,10 @@ def look(step: int, folder: Any) -> State:
 async def play(steps: int, place: Path) -> list[State]:
     """Play, and look ten times on the way."""
     from graphs.evaluation.episode import step_config
-    from graphs.inner_agent.context import EpisodeSettings
     from graphs.inner_agent.graph import graph
     from graphs.inner_agent.sessions import SESSIONS
     from graphs.inner_agent.state import Input
+    from graphs.settings import EpisodeSettings
     from traces import RunFolder
 
     settings = EpisodeSettings(

@@ -42,7 +42,7 @@ def whole_s(run: Path) -> float:
 
 def main() -> bool:
     """Print the figures; whether the promise is kept."""
-    from graphs.reviewer.trace_tools import trace_tools
+    from graphs.reviewer.trace_tools.tools import trace_tools
 
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
     with tempfile.TemporaryDirectory(prefix="automem-benchmark-") as folder:

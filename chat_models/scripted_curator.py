@@ -12,7 +12,7 @@ import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from chat_models.scripted_agent import Routine, ScriptedAgent, ToolCalls, ToolResult
+from chat_models.scripted_model import Routine, ScriptedAgent, ToolCalls, ToolResult
 
 _ID = re.compile(r"^(\S+/seed-\d+/step-\d+/(?:LOG|PLAN))  (.*)$", re.MULTILINE)
 _ITERATION = re.compile(r"^Iteration (\d+) of (\d+)", re.MULTILINE)

@@ -14,7 +14,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from chat_models.playbook import Play, plays
-from chat_models.scripted_agent import Routine, ScriptedAgent, ToolCalls, ToolResult
+from chat_models.scripted_model import Routine, ScriptedAgent, ToolCalls, ToolResult
 
 _LISTED = re.compile(r"^- (\S+)$", re.MULTILINE)
 _EPISODE = re.compile(r"^(\S+)/seed-(\d+): (\w+), .*?progression ([\d.]+) %", re.MULTILINE)

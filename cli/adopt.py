@@ -25,9 +25,9 @@ def adopt(
     from cli.lineage import title
     from cli.lineage_tree import WHY, score, score_on_holdout
     from cli.visible_text import one_line
-    from graphs.inner_agent.context import SettingsError
     from graphs.reviewer.lineage import read
     from graphs.reviewer.search import read_search
+    from graphs.settings import SettingsError
     from scaffolds import SHIPPED, Scaffold, compare
     from traces.folders import disk_failure
 

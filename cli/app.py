@@ -69,9 +69,9 @@ def way_on(words: list[str], commands: dict[str, Callable[..., None]]) -> str:
 
 def _report(error: Exception, stop: Stop) -> None:
     """End with the sentence of an error of ours or the machine's, and raise any other."""
-    from graphs.errors import OUR_ERRORS
     from graphs.evaluation.playing import Halted
     from graphs.inner_agent.failures import MACHINE_FAILURES
+    from graphs.settings import OUR_ERRORS
     from training.errors import TrainingFailure
 
     if stop.number and _by_the_stop(error):

@@ -50,13 +50,13 @@ def check(
 def faults_of(path: Path) -> list[Fault]:
     """What is wrong with a run of any kind. SettingsError where there is none, TraceFailure for a bad disk."""
     from graphs.curator.folders import SpecializationFolder
-    from graphs.curator.specialization import read_specialization
+    from graphs.curator.run import read_specialization
     from graphs.curator.verification import specialization_faults
     from graphs.evaluation.verification import run_faults
-    from graphs.inner_agent.context import SettingsError
     from graphs.reviewer.folders import SearchFolder
     from graphs.reviewer.search import read_search
     from graphs.reviewer.verification import search_faults
+    from graphs.settings import SettingsError
     from traces import RunFolder, TraceDamaged
     from traces.verification import Fault
 
@@ -86,7 +86,7 @@ def _copied(run: Path) -> Path:
     """A copy of the run beside it. SettingsError if there is one already, TraceFailure for a bad disk."""
     import shutil
 
-    from graphs.inner_agent.context import SettingsError
+    from graphs.settings import SettingsError
     from traces.folders import disk_failure
 
     copy = run.resolve().with_name(f"{run.resolve().name}-repaired")

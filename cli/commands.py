@@ -9,14 +9,13 @@ from typing import Annotated
 import typer
 
 from cli.adopt import adopt
-from cli.certify import certify
 from cli.check import check
 from cli.demo import demo
 from cli.evaluate import evaluate
 from cli.evolve import evolve
 from cli.fork import fork
 from cli.langsmith import langsmith
-from cli.ledger import ledger
+from cli.ledger import certify, ledger
 from cli.lineage import lineage
 from cli.play import play
 from cli.replay import replay

@@ -15,6 +15,121 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+HONESTY = (
+    "The players are scripted: rules, no language model. They forget everything between two calls: all that they know "
+    "of the past is what they find in their notebook. So what a notebook does is the difference of a world's two rows."
+)
+
+
+def play_worlds(settings: list[dict[str, Any]], folder: Path, console: Console) -> bool:
+    """Play each world with the notebook on and off, and print one table; whether nothing failed."""
+    from cli.progress import run_evaluation
+    from cli.results_table import print_results
+    from graphs.evaluation.state import Input
+    from graphs.settings import Context, NotebookMode
+
+    console.print(HONESTY, highlight=False)
+    rows: list[tuple[str, dict[str, Any]]] = []
+    modes: tuple[NotebookMode, ...] = ("on", "off")
+    for sample in settings:
+        world, steps, tasks = sample["world"], sample["steps"], playable_tasks(sample["world"])
+        for mode in modes:
+            console.print(f"\n{world}, notebook {mode}", style="bold", highlight=False)
+            run = str(folder / f"{world}-{mode}")
+            request = Input(world=world, tasks=tasks, seeds=sample["seeds"], model="scripted", out=run)
+            summary = run_evaluation(request, Context(notebook=mode, max_steps=steps), console, steps)
+            rows.append((f"{world}, {mode}", summary))
+    console.print()
+    print_results(console, rows, "notebook on and off, scripted players (no language model)", tasks=False)
+    first = next((folder / f"{settings[0]['world']}-on").glob("episodes/*/*/*"))
+    console.print("\nLook at an episode:", highlight=False)
+    for command in (f"automem replay {first} --out replay.html", f"ls {first / 'memory'}"):
+        console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+    return not any(summary["n_failed"] or summary["n_damaged"] for _, summary in rows)
+
+
+def playable_tasks(world: str) -> list[str]:
+    """The tasks of a world that can be played on this machine: some need levels that no package brings."""
+    from worlds import MissingEngine, make_world, world_entry
+
+    playable = []
+    for task in world_entry(world).tasks:
+        try:
+            make_world(world, task).close()
+        except MissingEngine:
+            continue
+        playable.append(task)
+    return playable
+
+
+EVOLVE = (
+    "The reviewer is scripted, too: rules that look at figures through a reviewer's tools and edit the scaffold by a "
+    "small playbook. A real one is any model that calls tools: --reviewer-model provider:NAME."
+)
+SPECIALIZE = (
+    "A language model of 135 million parameters learns the memory operations on the CPU, from the scripted player's "
+    "traces (for the demonstration; else a model learns from its own). It keeps the notebook for the scripted player, "
+    "who commits the actions: first untrained, then trained, and at last on seeds that nobody has played."
+)
+
+
+def evolve_briefly(settings: dict[str, Any], folder: Path, console: Console) -> bool:
+    """One version of loop 1, and its lineage; whether it came to its end."""
+    from cli.evolve import run_search
+    from cli.lineage import lineage
+    from graphs.reviewer.search import Context
+    from graphs.reviewer.state import Input
+
+    console.print(EVOLVE, highlight=False)
+    given = Input(
+        world=settings["world"],
+        model="scripted",
+        reviewer_model="scripted",
+        out=str(folder),
+        seeds=settings["seeds"],
+        holdout_seeds=settings["holdout_seeds"],
+        versions=1,
+        attempts=settings["attempts"],
+        continuations=settings["continuations"],
+    )
+    run_search(given, Context(max_steps=settings["steps"]), settings["steps"], console, quiet=False)
+    console.print()
+    lineage(folder)
+    return True
+
+
+def specialize_briefly(settings: dict[str, Any], folder: Path, console: Console) -> bool:
+    """One iteration of loop 2; whether it came to its end. Where there are no weights to train, a line says so."""
+    from chat_models import ConfigurationError, chat_model
+    from cli.specialize import run_specialization
+    from graphs.curator.run import Context
+    from graphs.curator.state import Input
+
+    console.print(SPECIALIZE, highlight=False)
+    try:
+        chat_model(settings["base"], world=settings["world"])
+    except ConfigurationError as error:
+        console.print(f"Not trained: {error}", markup=False, highlight=False, soft_wrap=True)
+        return True
+    given = Input(
+        world=settings["world"],
+        tasks=[settings["task"]],
+        model="scripted",
+        base=settings["base"],
+        curator_model="scripted",
+        recipe=settings["recipe"],
+        train_seeds=list(range(1_000, 1_000 + settings["train_episodes"])),
+        validation_seeds=settings["validation_seeds"],
+        final_seeds=settings["final_seeds"],
+        minimum_examples=settings["minimum_examples"],
+        iterations=1,
+        out=str(folder),
+    )
+    context = Context(scaffold=settings["scaffold"], gameplay_model="scripted", max_steps=settings["steps"])
+    run_specialization(given, context, settings["steps"], console, quiet=False)
+    return True
+
+
 SETTINGS = Path(__file__).with_name("demo.toml")
 """What the demo plays, unless told otherwise."""
 
@@ -37,8 +152,6 @@ def demo(
 
     from rich.console import Console
 
-    from cli.demo_loops import evolve_briefly, specialize_briefly
-    from cli.demo_play import play_worlds
     from cli.stopping import go_on_with
 
     settings = tomllib.loads(settings_file.read_text(encoding="utf-8"))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import typer
 
 from cli import options as o
-from cli.seeds import parse_seeds
+from cli.options import parse_seeds
 
 if TYPE_CHECKING:
     from graphs.evaluation.state import Input
-    from graphs.inner_agent.context import Context
+    from graphs.settings import Context
 
 
 def evaluate(
@@ -48,7 +48,7 @@ def evaluate(
 ) -> None:
     """Play a protocol's episodes and score them: progression, mean ± standard error."""
     from graphs.evaluation.state import Input
-    from graphs.inner_agent.context import Context
+    from graphs.settings import Context
     from worlds import world_entry
 
     entry = world_entry(world)
@@ -101,8 +101,8 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
 
     from rich.console import Console
 
+    from cli.progress import run_evaluation
     from cli.results_table import print_results
-    from cli.running import run_evaluation
 
     console = Console()
     out = Path(request["out"])
@@ -116,7 +116,7 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
 
 def _check_untouched(fixed: tuple[object, ...] = (None, None, None, None), **given: object) -> None:
     """SettingsError if an option that the published protocol fixes was given another value."""
-    from graphs.inner_agent.context import SettingsError
+    from graphs.settings import SettingsError
 
     for (name, value), expected in zip(given.items(), fixed, strict=True):
         if value != expected:

@@ -2,20 +2,92 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
+from rich.console import Console
 
-from cli import evolve_options as e
 from cli import options as o
 from cli import outer_options as outer
-from cli.seeds import parse_seeds
+from cli.options import parse_seeds
+from cli.outer_loop import read_answer_at
+from cli.visible_text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from graphs.reviewer.context import Context
+    from graphs.reviewer.search import Context
     from graphs.reviewer.state import Input
+
+
+class GateName(StrEnum):
+    """By which rule a candidate is kept."""
+
+    mean = "mean"
+    paired = "paired"
+    confirm = "confirm"
+
+
+GateSeeds: TypeAlias = Annotated[str | None, typer.Option(help="Seeds the gate judges by. (default: the protocol's)")]
+HoldoutSeeds: TypeAlias = Annotated[
+    str | None, typer.Option(help="Seeds of the final table; neither reviewer nor gate ever sees them.")
+]
+Versions: TypeAlias = Annotated[int, typer.Option(min=1, help="Versions to reach (paper: 5).")]
+FreshAttempts: TypeAlias = Annotated[int, typer.Option(min=1, help="Fresh attempts per version (paper: 3).")]
+Continuations: TypeAlias = Annotated[
+    int, typer.Option(min=0, help="Continuations of an attempt that was turned down (paper: 1).")
+]
+Gate: TypeAlias = Annotated[
+    GateName,
+    typer.Option(help="mean: any rise (paper); paired: beyond luck; confirm: rises again on fresh seeds."),
+]
+Confidence: TypeAlias = Annotated[
+    float, typer.Option(min=0.5, max=0.9999, help="That nothing in the whole search is kept by luck.")
+]
+Reevaluate: TypeAlias = Annotated[
+    bool, typer.Option("--reevaluate-incumbent", help="Control arm: play the old scaffold again for every candidate.")
+]
+AttemptCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--attempt-ceiling", help="What each attempt may spend, likewise; may be repeated.")
+]
+Approve: TypeAlias = Annotated[
+    bool | None,
+    typer.Option("--approve/--no-approve", help="Ask before a candidate is evaluated and before it is adopted."),
+]
+
+
+DIFF_LINES = 40
+"""Lines of the difference shown at once: a screen."""
+
+
+def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
+    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
+    for line in _shown(question):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return read_answer_at(console)
+
+
+def changed(changes: Mapping[str, list[str]]) -> list[str]:
+    """What a candidate changes, a line for each area."""
+    return ["  " + one_line(f"{area}: {'; '.join(what)}", 400) for area, what in changes.items()] or ["  nothing"]
+
+
+def verdict(plain: Mapping[str, Any]) -> str:
+    """What the gate said, on several lines."""
+    from graphs.reviewer.gate import Verdict
+    from graphs.reviewer.verdict_text import render
+
+    return visible(render(Verdict.from_plain(plain)), 20_000)
+
+
+def _shown(question: Mapping[str, Any]) -> list[str]:
+    lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
+    more = len(lines) - DIFF_LINES
+    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
+    said = [verdict(question["verdict"])] if "verdict" in question else []
+    return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
 
 
 def evolve(
@@ -26,19 +98,19 @@ def evolve(
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
     reviewer_base_url: outer.AgentBaseUrl = None,
-    seeds: e.GateSeeds = None,
+    seeds: GateSeeds = None,
     task: o.Tasks = None,
-    versions: e.Versions = 5,
-    attempts: e.FreshAttempts = 3,
-    continuations: e.Continuations = 1,
-    gate: e.Gate = e.GateName.paired,
-    confidence: e.Confidence = 0.9,
-    holdout_seeds: e.HoldoutSeeds = None,
-    reevaluate_incumbent: e.Reevaluate = False,
-    approve: e.Approve = None,
+    versions: Versions = 5,
+    attempts: FreshAttempts = 3,
+    continuations: Continuations = 1,
+    gate: Gate = GateName.paired,
+    confidence: Confidence = 0.9,
+    holdout_seeds: HoldoutSeeds = None,
+    reevaluate_incumbent: Reevaluate = False,
+    approve: Approve = None,
     seed: outer.Seed = 0,
     ceiling: outer.WholeCeilings = None,
-    attempt_ceiling: e.AttemptCeilings = None,
+    attempt_ceiling: AttemptCeilings = None,
     episode_ceiling: outer.EpisodeCeilings = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
@@ -56,7 +128,7 @@ def evolve(
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
     from rich.console import Console
 
-    from graphs.reviewer.context import Context
+    from graphs.reviewer.search import Context
     from graphs.reviewer.state import Input
     from worlds import world_entry
 
@@ -105,13 +177,12 @@ def evolve(
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
     from cli import stopping
-    from cli.evolve_approval import ask
     from cli.evolve_lines import ALWAYS, lines
     from cli.outer_loop import EventWatcher, drive
     from cli.setting_names import as_options
     from cli.visible_text import one_line
     from graphs.reviewer import open_search
-    from graphs.reviewer.failures import SearchHalted
+    from graphs.reviewer.evaluating import SearchHalted
 
     def watcher() -> EventWatcher:
         return EventWatcher(console, max_steps, lines, begins_play="evaluating", always=ALWAYS, quiet=quiet)

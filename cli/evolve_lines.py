@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cli.evaluate import who
-from cli.evolve_approval import changed, verdict
-from cli.outer_lines import Event, faults, percent, tool, warning
+from cli.evolve import changed, verdict
+from cli.outer_loop import Event, faults, percent, tool, warning
 from cli.visible_text import one_line
 
 ALWAYS = ("warning", "holdout", "ended")

@@ -11,7 +11,7 @@ import typer
 from cli import options as o
 
 if TYPE_CHECKING:
-    from graphs.inner_agent.context import EpisodeSettings
+    from graphs.settings import EpisodeSettings
     from traces import EpisodeFolder
 
 
@@ -31,11 +31,11 @@ def fork(
     """Fork an episode at a step and play the rest anew; the episode itself is not changed."""
     from rich.console import Console
 
+    from cli.progress import run_evaluation
     from cli.results_table import print_results
-    from cli.running import run_evaluation
     from cli.stopping import go_on_with
     from graphs.evaluation.state import Input
-    from graphs.inner_agent.context import Context
+    from graphs.settings import Context
     from traces import EpisodeFolder, read_result
     from worlds import world_entry
 
@@ -76,10 +76,10 @@ def _lay_out(
     """The fork's settings and its folder, ready to be played on. Raises our errors."""
     import dataclasses
 
-    from graphs.inner_agent.context import SettingsError
     from graphs.inner_agent.forking import fork_episode, next_free
     from graphs.inner_agent.opening import check
     from graphs.inner_agent.run_file import begin_run, recorded_settings
+    from graphs.settings import SettingsError
     from traces import RunFolder
 
     recorded = recorded_settings(source) if source.steps.exists() else None
@@ -118,6 +118,6 @@ def _common(settings: EpisodeSettings) -> dict[str, Any]:
     """The settings that are a run's rather than an episode's."""
     import dataclasses
 
-    from graphs.inner_agent.context import Context
+    from graphs.settings import Context
 
     return {field.name: getattr(settings, field.name) for field in dataclasses.fields(Context)}

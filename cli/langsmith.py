@@ -113,7 +113,7 @@ def dataset(
 def _run_folder(path: Path) -> RunFolder:
     """The run; of one of automem specialize its training episodes, which the curator chooses from. SettingsError."""
     from graphs.curator.folders import SpecializationFolder
-    from graphs.inner_agent.context import SettingsError
+    from graphs.settings import SettingsError
     from traces import RunFolder
 
     loop = SpecializationFolder(path)

@@ -1,4 +1,4 @@
-"""automem ledger: what each training of a run of loop 2 was made of, cost and brought."""
+"""automem ledger, automem certify: what trainings were made of, cost and brought; a dataset re-cut from traces."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ledger(
     for line in render(entries).splitlines():
         typer.echo(visible(line, 400))
     if (path.parent / "specialize.json").exists():
-        from graphs.curator.specialization import read_specialization
+        from graphs.curator.run import read_specialization
         from graphs.curator.verification import ledger_faults
 
         for fault in ledger_faults(read_specialization(path.parent), entries):
@@ -39,3 +39,38 @@ def ledger(
         typer.echo(one_line(f"{entry.run}: {entry.data_source or 'nothing trained'}; {paths or 'no artifacts'}", 2_000))
         if entry.note:
             typer.echo(one_line(f"  {entry.note}", 2_000))
+
+
+Dataset = Annotated[Path, typer.Argument(help="dataset.jsonl, as automem specialize writes it.", show_default=False)]
+Run = Annotated[
+    Path | None, typer.Option(help="The run it was cut from; the one that postprocess.json beside it names if empty.")
+]
+
+
+EvaluationSeeds = Annotated[
+    str | None, typer.Option(help="Seeds that no example may come from, such as 42-51; the recorded ones if empty.")
+]
+
+
+def certify(dataset: Dataset, run: Run = None, evaluation_seeds: EvaluationSeeds = None) -> None:
+    """Re-cut every example of a dataset from the traces and compare byte for byte; status 1 if anything differs."""
+    from cli.options import parse_seeds
+    from cli.visible_text import one_line
+    from memory_fs.results import plural
+    from training.certificate import certify as examine
+    from training.certificate import origin
+
+    source, seeds = origin(dataset, run)
+    seeds = parse_seeds(evaluation_seeds) if evaluation_seeds else seeds
+    faults = examine(dataset, source, evaluation_seeds=seeds)
+    for fault in faults:
+        typer.echo(one_line(fault, 500))
+    if faults:
+        typer.echo(f"not certified: {plural(len(faults), 'fault')}")
+        raise typer.Exit(1)
+    with dataset.open("rb") as file:
+        examples = sum(1 for _ in file)
+    typer.echo(
+        f"certified: {examples} examples, every word of them cut from the traces in {source.path}; "
+        f"none of the evaluation seeds {', '.join(map(str, seeds)) or '(none were named)'}"
+    )

@@ -10,9 +10,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.visible_text import one_line
-from graphs.inner_agent.context import CEILINGS
 from graphs.reviewer.budget import spent_before
 from graphs.reviewer.lineage import LineageRecord, Node, best, tree
+from graphs.settings import CEILINGS
 
 WHY = 300
 """Characters of a reason and of what changed in an area: a model wrote some of it, and may have written much."""

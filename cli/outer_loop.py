@@ -1,10 +1,10 @@
-"""Drive an outer loop from the command line: show its events, ask where a person is asked, play evaluations live."""
+"""Drive an outer loop from the command line: show its events, ask a person where one is asked."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,41 @@ import typer
 from rich.console import Console
 
 from cli import stopping
-from cli.outer_lines import Event
 from cli.progress import TICK_S, LiveProgress
 from cli.progress_tally import Tally
+from cli.setting_names import as_options
+from cli.visible_text import one_line
 
 if TYPE_CHECKING:
-    from graphs.resumable import OpenRun
+    from graphs.outer_loop import OpenRun
+
+
+Event = Mapping[str, Any]
+WIDTH = 160
+"""Characters of a line about something a model wrote."""
+
+
+def warning(event: Event) -> list[str]:
+    """What will not work out."""
+    return [f"warning: {as_options(event['sentence'])}"]
+
+
+def faults(event: Event) -> list[str]:
+    """What was found wrong, a line each."""
+    return [f"  fault: {one_line(fault, WIDTH)}" for fault in event["faults"]]
+
+
+def tool(event: Event) -> list[str]:
+    """A tool call of the agent and what came of it."""
+    arguments = ", ".join(f"{name}={one_line(str(value), 60)}" for name, value in event["arguments"].items())
+    mark = "→" if event["ok"] else "✗"
+    return ["  " + one_line(f"{event['tool']}({arguments}) {mark} {event['result']}", WIDTH)]
+
+
+def percent(figures: Event) -> str:
+    """Mean ± standard error."""
+    return f"{100 * figures['mean']:.2f} ± {100 * figures['standard_error']:.2f} %"
+
 
 Ask = Callable[[Event, Console], dict[str, Any] | None]
 """Shows a question and reads the answer; None if nobody answers."""
@@ -109,7 +138,7 @@ class EventWatcher:
 
 def read_answer_at(console: Console) -> dict[str, Any] | None:
     """A person's yes or no, and why; None if nobody answers (end of input, Ctrl-D)."""
-    from graphs.asking import read_answer
+    from graphs.outer_loop import read_answer
 
     while True:
         try:

@@ -18,9 +18,9 @@ from cli import stopping
 from cli.stopping import Stopped
 
 if TYPE_CHECKING:
-    from cli.frame_files import FrameFiles
-    from graphs.inner_agent.context import EpisodeSettings
+    from cli.tiles import FrameFiles
     from graphs.inner_agent.session import Session
+    from graphs.settings import EpisodeSettings
     from traces import EpisodeFolder
 
 DELAY_S = 0.3
@@ -85,7 +85,7 @@ def play(
         settings, folder = _new(_told(which), _told(given) | _told(free), out)
     else:
         settings, folder = _begun(episode, _told(which | given | {"out": out}), _told(free))
-    from cli.frame_files import FrameFiles
+    from cli.tiles import FrameFiles
 
     files = FrameFiles(frames, tiles=tiles) if frames is not None else None
     _play(settings, folder, steps, delay, _has_screen() and not plain, files)
@@ -98,9 +98,9 @@ def _told(options: Mapping[str, object]) -> dict[str, Any]:
 
 def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tuple[EpisodeSettings, EpisodeFolder]:
     """A new episode in a run folder of its own. Raises our errors."""
-    from graphs.inner_agent.context import Context, SettingsError, episode_settings
     from graphs.inner_agent.opening import check
     from graphs.inner_agent.run_file import begin_run
+    from graphs.settings import Context, SettingsError, episode_settings
     from traces import RunFolder
     from worlds import world_names
 
@@ -116,8 +116,8 @@ def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tupl
 
 def _begun(episode: Path, clashing: dict[str, Any], free: dict[str, Any]) -> tuple[EpisodeSettings, EpisodeFolder]:
     """An episode that was begun, with the settings it was begun with. Raises our errors."""
-    from graphs.inner_agent.context import SettingsError
     from graphs.inner_agent.run_file import recorded_settings
+    from graphs.settings import SettingsError
     from traces import EpisodeFolder
 
     if clashing:
@@ -141,9 +141,9 @@ def _play(
     """Play, and say in the end how it went; the machine's failure is one line and status 1."""
     from cli.setting_names import as_options
     from cli.visible_text import one_line
-    from graphs.inner_agent.ceilings import CeilingReached
     from graphs.inner_agent.failures import MACHINE_FAILURES
     from graphs.inner_agent.sessions import SESSIONS
+    from graphs.spending import CeilingReached
     from traces import read_result
 
     go_on = f"go on with: automem play --episode {shlex.quote(str(folder.path))}"
@@ -189,7 +189,7 @@ async def _watch(
 
     from cli.evaluate import who
     from cli.pace import Leaving, Pace
-    from cli.play_plain import PlainLines
+    from cli.play_live import PlainLines
     from cli.watched import Watched
 
     settings = session.settings

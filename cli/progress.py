@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
 from rich.live import Live
 
+from cli import stopping
 from cli.progress_table import progress_table, totals
 from cli.progress_tally import Tally
 from cli.setting_names import as_options
@@ -15,6 +19,9 @@ from cli.visible_text import one_line
 
 if TYPE_CHECKING:
     from graphs.evaluation.episode import Progress
+    from graphs.evaluation.state import Input
+    from graphs.settings import Context
+
 
 TICK_S = 0.2
 """How often `tick` should be called: five drawings a second."""
@@ -84,3 +91,41 @@ class LiveProgress:
 
     def _write(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def run_evaluation(
+    given: Input, context: Context, console: Console, max_steps: int, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Play the episodes `given` asks for (fields of `graphs.evaluation.state.Input`) and return the summary."""
+    from langsmith import tracing_context
+
+    # LangSmith is told of every step by the episodes themselves (`traces.langsmith_export`).
+    with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress, tracing_context(enabled=False):
+        return stopping.run(_stream(given, context, progress))
+
+
+async def _stream(given: Input, context: Context, progress: LiveProgress) -> dict[str, Any]:
+    from graphs.evaluation import graph
+
+    summary: dict[str, Any] = {}
+    ticking = asyncio.create_task(_tick(progress))
+    try:
+        events: AsyncIterator[Any] = graph.astream(given, context=context, stream_mode=["custom", "updates"])
+        async for mode, data in events:
+            if mode == "custom":
+                progress.show(data)
+            elif "prepare" in data:
+                progress.plan(len(data["prepare"]["plan"]))
+            elif "summarise" in data:
+                summary = data["summarise"]["summary"]
+    finally:
+        ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticking
+    return summary
+
+
+async def _tick(progress: LiveProgress) -> None:
+    while True:
+        progress.tick()
+        await asyncio.sleep(TICK_S)

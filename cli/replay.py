@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from graphs.inner_agent.context import EpisodeSettings
+    from graphs.settings import EpisodeSettings
     from traces import EpisodeFolder, TraceReader
     from traces.replay import Shown
     from traces.replay_blocks import Stream
@@ -62,8 +62,8 @@ def replay(
 
 def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:
     """The settings of each episode. SettingsError where there is none, or they are not of one seed."""
-    from graphs.inner_agent.context import SettingsError
     from graphs.inner_agent.run_file import recorded_settings
+    from graphs.settings import SettingsError
     from traces.replay import MOST
 
     if len(folders) > MOST:

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cli.report_page.document import Report, Section
+from cli.report_page.entries import Entry, read_runs
+from cli.report_page.loops import loop_sections
+from cli.report_page.overview import honesty, overview
+from cli.report_page.world import world_section
+
+
+def build(paths: Sequence[Path], told: Callable[[str], None]) -> Report:
+    """The report of these runs. `told` hears what is being done.
+
+    Raises SettingsError for what is no run, TrainingError for a damaged ledger, TraceFailure or TraceDamaged.
+    """
+    told("reading")
+    runs = read_runs(paths)
+    entries = [entry for run in runs for entry in run.entries]
+    worlds: dict[str, list[Entry]] = {}
+    for entry in entries:
+        worlds.setdefault(entry.world, []).append(entry)
+    sections: list[Section] = [overview(entries)] if entries else []
+    for number, (world, group) in enumerate(worlds.items(), 1):
+        told(f"drawing {world}")
+        sections.append(world_section(world, group, number))
+    for number, run in enumerate(runs, 1):
+        sections += loop_sections(run, number)
+    return Report(", ".join(run.name for run in runs), sections, honesty(entries))
 
 
 def report(
@@ -20,7 +47,6 @@ def report(
     """Write a report of runs, the paper's table beside ours; runs still being played are told as they stand."""
     from rich.console import Console
 
-    from cli.report_page.build import build
     from cli.report_page.writing import write_report
 
     with Console(stderr=True).status("") as status:

@@ -2,30 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+import shlex
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from cli import options as o
 from cli import outer_options as outer
-from cli import specialize_options as s
-from cli.seeds import parse_seeds
+from cli.options import parse_seeds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
 
-    from graphs.curator.context import Context
+    from graphs.curator.run import Context
     from graphs.curator.state import Input
+
+
+Base: TypeAlias = Annotated[str | None, typer.Option(help="What is trained: vllm:NAME or embedded. (default: --model)")]
+Weights: TypeAlias = Annotated[
+    str | None, typer.Option(help="Its weights for training: a folder, or OWNER/NAME. (default: as --base says)")
+]
+TrainSeeds: TypeAlias = Annotated[str, typer.Option(help="Of the training episodes: 1-100, or random:100 to draw.")]
+ValidationSeeds: TypeAlias = Annotated[
+    str | None, typer.Option(help="Recipes are chosen by these. (default: random, as many as final ones)")
+]
+FinalSeeds: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--eval-seeds", "--final-seeds", help="Of the final table, never played before. (default: protocol)"),
+]
+Iterations: TypeAlias = Annotated[int, typer.Option(min=1, help="Recipes to try.")]
+Recipe: TypeAlias = Annotated[
+    str | None, typer.Option(help="To start from: a shipped one's name, or a TOML file. (default: by world and base)")
+]
+MinimumExamples: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Fewer are never trained on. (default: the recipe's)")
+]
+Controls: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--controls/--no-controls", help="Final table also: specialist in both roles; one trained on random turns."
+    ),
+]
+Approve: TypeAlias = Annotated[
+    bool | None, typer.Option("--approve/--no-approve", help="Ask before each training and before the final table.")
+]
+Launcher: TypeAlias = Annotated[
+    str | None, typer.Option(help='What starts a training, such as "accelerate launch --config_file FILE".')
+]
+TrainOptions: TypeAlias = Annotated[
+    str | None, typer.Option(help='Further options of training/sft_specialist.py, such as "--batching grouped".')
+]
+
+
+def seeds_or_number(text: str) -> list[int] | int:
+    """The seeds that are named, or N of `random:N`. typer.BadParameter for anything else."""
+    drawn = re.fullmatch(r"\s*random:(\d{1,6})\s*", text)
+    return int(drawn[1]) if drawn else parse_seeds(text)
+
+
+def words(text: str | None) -> list[str]:
+    """The words of an option that holds several, quoted as in a shell. typer.BadParameter for an open quote."""
+    try:
+        return shlex.split(text or "")
+    except ValueError as error:
+        raise typer.BadParameter(f'"{text}" cannot be read: {error}.') from error
 
 
 def specialize(
     world: o.World,
     out: o.Out,
     model: o.Model = "scripted",
-    base: s.Base = None,
-    weights: s.Weights = None,
+    base: Base = None,
+    weights: Weights = None,
     curator_model: outer.AgentModel = "scripted",
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
@@ -33,17 +84,17 @@ def specialize(
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     task: o.Tasks = None,
-    train_seeds: s.TrainSeeds = "random:100",
-    validation_seeds: s.ValidationSeeds = None,
-    eval_seeds: s.FinalSeeds = None,
-    iterations: s.Iterations = 5,
-    recipe: s.Recipe = None,
-    minimum_examples: s.MinimumExamples = None,
-    controls: s.Controls = None,
-    approve: s.Approve = None,
+    train_seeds: TrainSeeds = "random:100",
+    validation_seeds: ValidationSeeds = None,
+    eval_seeds: FinalSeeds = None,
+    iterations: Iterations = 5,
+    recipe: Recipe = None,
+    minimum_examples: MinimumExamples = None,
+    controls: Controls = None,
+    approve: Approve = None,
     seed: outer.Seed = 0,
-    launcher: s.Launcher = None,
-    train_options: s.TrainOptions = None,
+    launcher: Launcher = None,
+    train_options: TrainOptions = None,
     ceiling: outer.WholeCeilings = None,
     episode_ceiling: outer.EpisodeCeilings = None,
     prices: o.Prices = None,
@@ -61,7 +112,7 @@ def specialize(
     """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
     from rich.console import Console
 
-    from graphs.curator.context import Context
+    from graphs.curator.run import Context
     from worlds import world_entry
 
     context = Context(
@@ -84,7 +135,7 @@ def specialize(
         "base": base,
         "weights": weights,
         "tasks": task,
-        "validation_seeds": s.seeds_or_number(validation_seeds) if validation_seeds is not None else None,
+        "validation_seeds": seeds_or_number(validation_seeds) if validation_seeds is not None else None,
         "final_seeds": parse_seeds(eval_seeds) if eval_seeds is not None else None,
         "recipe": recipe,
         "minimum_examples": minimum_examples,
@@ -98,11 +149,11 @@ def specialize(
         "out": str(out),
         "model": model,
         "curator_model": curator_model,
-        "train_seeds": s.seeds_or_number(train_seeds),
+        "train_seeds": seeds_or_number(train_seeds),
         "iterations": iterations,
         "seed": seed,
-        "launcher": s.words(launcher),
-        "train_options": s.words(train_options),
+        "launcher": words(launcher),
+        "train_options": words(train_options),
         "ceilings": o.read_ceilings(ceiling),
         "resume": resume,
     }

@@ -9,8 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.evaluate import who
-from cli.outer_lines import WIDTH, Event, faults, percent, tool, warning
-from cli.outer_loop import read_answer_at
+from cli.outer_loop import WIDTH, Event, faults, percent, read_answer_at, tool, warning
 from cli.visible_text import one_line
 
 if TYPE_CHECKING:

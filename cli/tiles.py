@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from rich.style import Style
 from rich.text import Text
 
 from cli.visible_text import visible
-from worlds.world import ColouredText
+from traces import TraceFailure
+from worlds.frame_image import png
+from worlds.world import ColouredText, World
 
 Picture = NDArray[np.uint8]
 """RGB of shape (height, width, 3)."""
@@ -145,3 +148,22 @@ def _around(at: int, room: int, length: int) -> int:
 def _style(upper: tuple[int, int, int], lower: tuple[int, int, int], system: str | None) -> Style:
     """`system` is only part of the key: a style of Rich's remembers the codes of the first terminal it wrote to."""
     return Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
+
+
+class FrameFiles:
+    """Writes one file per moment: step-000001.png is what stood there when step 1 was to be played."""
+
+    def __init__(self, folder: Path, *, tiles: bool) -> None:
+        self._folder = folder
+        self._tiles = tiles
+        """Whether the world's own tiles are drawn, where it has any."""
+
+    def write(self, world: World, step: int) -> None:
+        """Draw the present moment. Raises TraceFailure where the disk does not take it."""
+        tiles = world.tiles() if self._tiles else None
+        path = self._folder / f"step-{step:06}.png"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(world.frame() if tiles is None else tiles))
+        except OSError as error:
+            raise TraceFailure(f"cannot write the frame {path}: {error.strerror or error}") from error

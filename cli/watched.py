@@ -8,11 +8,11 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cli.frame_files import FrameFiles
 from cli.notebook_watch import NotebookWatch, Pages
+from cli.tiles import FrameFiles
 from cli.visible_text import one_line, visible
-from graphs.inner_agent.moment import Moment
 from graphs.inner_agent.session import Session
+from graphs.inner_agent.state import Moment
 from worlds.world import Frame
 
 ROWS = 300

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from graphs.bad_values import shown_value
-from graphs.inner_agent.context import SettingsError
+from graphs.fields import shown_value
+from graphs.settings import SettingsError
 from scaffolds.folder import SHIPPED
 
 ROOTS = "AUTOMEM_ROOTS"

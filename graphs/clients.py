@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from chat_models.embedded_spec import files_named
-from graphs.bad_values import shown_value
 from graphs.client_paths import RUN_FILES, check_inside, check_own_run, reading_folders, writing_folders
-from graphs.inner_agent.ceilings import parse_ceilings
-from graphs.inner_agent.context import SettingsError
+from graphs.fields import shown_value
+from graphs.settings import SettingsError
+from graphs.spending import parse_ceilings
 from scaffolds.folder import SHIPPED
 from traces.plain_json import read_file
 from training.recipe import recipe_names

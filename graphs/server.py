@@ -17,15 +17,15 @@ from langgraph.types import Command, StateUpdate
 from langgraph_sdk.runtime import ServerRuntime
 
 from chat_models.keys import client_calls
-from graphs.bad_values import shown_value
+from graphs.checked_graph import CheckedGraph, check_names, check_texts
 from graphs.clients import permitted
 from graphs.curator.graph import graph as _curator
 from graphs.evaluation.graph import graph as _evaluation
-from graphs.inner_agent.checked_graph import CheckedGraph, check_names, check_texts
-from graphs.inner_agent.context import Context, SettingsError
+from graphs.fields import shown_value
 from graphs.inner_agent.graph import graph as _inner_agent
 from graphs.inner_agent.sessions import thread_run
 from graphs.reviewer.graph import graph as _reviewer
+from graphs.settings import Context, SettingsError
 
 EDITABLE = ("notices", "choice")
 """What a client may edit in the state of an episode beside the fields of its input: what the model is told of this

@@ -1,19 +1,25 @@
-"""Which web pages a started server answers: those of the origins in langgraph.json (Studio), and its own.
+"""The ready assistants that a started server offers: settings of each graph, for Studio.
 
-Any page that is open in a browser on this machine can send requests to a server on it. `http.cors` keeps a page of
-another origin from reading the answers, but a request that needs no preflight (a POST of text/plain) is carried out all
-the same, and a page whose name is made to resolve to this machine is of the server's own origin. Both are refused here.
-This is the `http.app` of langgraph.json: LangGraph's server puts its routes behind the middleware of this application,
-and offers its ready assistants when it starts.
+They are made when the server starts, under ids that stay the same: one that is there is left as it is, so that what a
+person changed stays. Each has a context, and in its metadata an input that plays with it.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import tomllib
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from langgraph_sdk import get_client
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -21,7 +27,46 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat_models.keys import on_loopback
-from graphs.assistants import offered
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assistant:
+    """One ready assistant, as assistants.toml describes it."""
+
+    graph: str
+    name: str
+    description: str
+    context: dict[str, Any]
+    input: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The same in every server."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"automem/{self.graph}/{self.name}"))
+
+
+def assistants() -> list[Assistant]:
+    """All that are shipped."""
+    tables = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    return [Assistant(graph=graph, **one) for graph, several in tables.items() for one in several]
+
+
+@asynccontextmanager
+async def offered(_: Starlette) -> AsyncIterator[None]:
+    """Make the assistants that the server does not have yet."""
+    client = get_client()  # of this very server, in its own process
+    for one in await asyncio.to_thread(assistants):
+        await client.assistants.create(
+            one.graph,
+            assistant_id=one.id,
+            name=one.name,
+            description=one.description,
+            context=one.context,
+            metadata={"input": one.input},
+            if_exists="do_nothing",
+        )
+    yield
+
 
 PRIVATE_NETWORK = b"access-control-request-private-network"
 

@@ -16,7 +16,7 @@ from openai_stub import OpenAIStub
 from playing import by_turn
 from tiny_model import make_tiny_model
 
-from cli.seeds import parse_seeds
+from cli.options import parse_seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = ("README.md", "docs/models.md")

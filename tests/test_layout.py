@@ -23,7 +23,7 @@ FLOORS = ("memory_fs", "worlds", "tools", "scaffolds", "chat_models", "traces", 
 BESIDE = {("worlds", "memory_fs"), ("memory_fs", "worlds"), ("traces", "chat_models"), ("chat_models", "traces")}
 """Rooms that stand side by side and know nothing of each other."""
 GRAPHS = ("inner_agent", "evaluation", "reviewer", "curator")
-FILE_LINES, FUNCTION_LINES = 300, 60
+FILE_LINES, FUNCTION_LINES = 400, 60
 LONGER = dict.fromkeys(
     ("cli/evaluate.py:evaluate", "cli/evolve.py:evolve", "cli/specialize.py:specialize"),
     "half of it is its options, one a line, as Typer wants them",

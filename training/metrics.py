@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from training.errors import TrainingError
 from training.recipe import LoraConfiguration
-from training.rows import RowCounts
+from training.tokens import RowCounts
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 

@@ -32,13 +32,12 @@ from training.base_model import (
 )
 from training.dataset import dataset_digest
 from training.errors import TrainingError, TrainingFailure
-from training.launched import is_main, processes
-from training.loss_curve import draw_loss_curve
 from training.metrics import BaseFacts, DataFacts, Metrics, points, read_metrics, versions
 from training.model_card import model_card
 from training.output_folder import OutputFolder, write_whole
-from training.rows import tokenise
+from training.progress import draw_loss_curve, is_main, processes
 from training.sft_config import SftSettings, read_arguments
+from training.tokens import tokenise
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer

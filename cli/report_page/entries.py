@@ -9,11 +9,11 @@ from typing import Literal
 
 from cli.evaluate import who
 from graphs.curator.folders import SpecializationFolder
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.reviewer.search import Search, read_search
+from graphs.settings import SettingsError
 from traces import RunFolder
 from traces.plain_json import read_file
 from traces.report_data import Played, Score, read_played, seed_words

@@ -12,14 +12,14 @@ from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures
 from cli.report_page.drawing import Dot, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table, short_model
 from graphs.curator.folders import SpecializationFolder
-from graphs.curator.specialization import read_specialization
+from graphs.curator.run import read_specialization
 from graphs.curator.verification import ledger_faults, table_faults
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer.budget import spent_before
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
+from graphs.settings import SettingsError
 from traces import TraceDamaged, read_run
 from traces.summary import mean_and_error
 from traces.verification import Fault

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Table, count, signed
 from cli.report_page.drawing import Strip, draw_strips
 from cli.report_page.entries import Entry
-from graphs.evaluation.paired import Paired, pair_up
-from graphs.evaluation.resampling import all_subsets, spared_subsets
+from graphs.evaluation.statistics import Paired, all_subsets, pair_up, spared_subsets
 from traces.report_data import Pair
 
 ERROR = 0.05

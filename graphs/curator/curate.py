@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from graphs.agent.loop import AgentLimits, Spent, run_agent, spent_on
+from graphs.agent.transcript import Transcript, present_task
 from graphs.curator.desk import Desk
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import selection_tools, survivors
-from graphs.tool_agent import AgentLimits, Spent, run_agent, spent_on
-from graphs.tool_transcript import Transcript, present_task
 from training.recipe import Recipe
 from training.selection import PolicyError
 

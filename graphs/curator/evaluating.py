@@ -1,26 +1,65 @@
-"""Play one evaluation of a run, its progress among the run's events."""
+"""What an evaluation shows of its memory model, beside the score: for the ledger and the final table."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from langgraph.config import get_stream_writer
 
 from graphs.curator.events import tell
-from graphs.curator.measures import measures
 from graphs.curator.players import make_servable, specialist_of
-from graphs.curator.prices import priced
-from graphs.curator.specialization import Specialization
-from graphs.curator.spending import left_for, raise_reached
+from graphs.curator.position import left_for, priced, raise_reached
+from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import Work, broken_off, finished, play_whole
-from graphs.evaluation.scores import read_scores
-from graphs.inner_agent.context import Context
-from traces import RunFolder
+from graphs.evaluation.playing import Work, broken_off, finished, play_whole, summary
+from graphs.evaluation.statistics import Pair, pair_up, read_scores
+from graphs.settings import Context
+from traces import RunFolder, read_results
+from traces.plain_json import write_file
 from traces.summary import mean_and_error
+from training import ledger
+from training.ledger import LedgerEntry
+from training.validity import validity
+
+
+def measures(run: RunFolder) -> dict[str, float]:
+    """By name; what could not be measured (no search to divide by, no turn) is left out.
+
+    log_writes_per_search  of LOG alone, as the paper reports it: mean over episodes (traces.metrics)
+    valid_turns            share of the memory role's turns made of valid operations only (training.validity);
+                           valid_log_turns, valid_plan_turns: of one routine
+    """
+    seen = validity(run)
+    found = {
+        "log_writes_per_search": (summary(run)["metrics"].get("log_writes_per_search") or {}).get("mean"),
+        "valid_turns": seen.share(),
+        "valid_log_turns": seen.share("LOG"),
+        "valid_plan_turns": seen.share("PLAN"),
+    }
+    return {name: round(value, 6) for name, value in found.items() if value is not None}
+
+
+def progression(run: Specialization, out: RunFolder, seeds: list[int], *, measured: bool = True) -> dict[str, Any]:
+    """The fields of a ledger's line that an evaluation fills; a failed episode counts 0.
+
+    `measured`: with what the traces show, which takes reading them.
+    """
+    scores: dict[str, dict[int, float]] = {task: {} for task in run.tasks}
+    for (task, seed), value in read_scores(out, run.pairs(seeds)).items():
+        scores[task][seed] = value
+    return {"progression": scores} | ({"measures": measures(out)} if measured else {})
+
+
+def append(run: Specialization, entry: LedgerEntry) -> None:
+    """Write a line, unless it is there already from before a kill, and tell of it."""
+    if any(one.run == entry.run for one in ledger.read(run.folder.ledger)):
+        return
+    ledger.append(run.folder.ledger, entry)
+    tell("recorded", name=entry.run, note=entry.note, mean=entry.mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +82,7 @@ def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder,
     return Evaluation(name=name, out=out, seeds=seeds, model=model, context=context, adapter=adapter)
 
 
-async def evaluate(run: Specialization, what: Evaluation) -> None:
+async def play_episodes(run: Specialization, what: Evaluation) -> None:
     """Play what is not played yet. CeilingReached where the budget ended it, Halted where the machine failed it.
 
     TrainingError or TrainingFailure where a specialist's server does not take it.
@@ -82,3 +121,86 @@ def figures(run: Specialization, out: RunFolder, seeds: list[int]) -> dict[str, 
         "episodes": len(scores),
         "measures": measures(out),
     }
+
+
+BASE, BOTH, RANDOM = "base-handoff", "both-roles", "random-turns"
+"""Names of its players, and of their run folders under final/."""
+ERROR = 0.05
+"""Each end of the interval of a paired difference is wrong with this probability at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One player. Progressions lie in [0, 1]."""
+
+    player: str
+    memory: str
+    """Who keeps the memory."""
+    gameplay: str
+    """Who commits the actions."""
+    mean: float
+    standard_error: float
+    """Over episodes: population standard deviation / sqrt(n), as the paper reports it."""
+    episodes: int
+    failed: int
+    """Of these: they count 0."""
+    measures: dict[str, float]
+    difference: float | None
+    """Mean over pairs of its score less the base's; None for the base."""
+    interval: tuple[float, float] | None
+    chance: float | None
+    """How likely at least this difference is for a player that plays like the base."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "interval": list(self.interval) if self.interval else None}
+
+
+def rows(run: Specialization, played: Mapping[str, tuple[str, str]], *, measured: bool = True) -> list[Row]:
+    """The rows of `played`: who kept the memory and who committed the actions, by player; the base among them.
+
+    `measured`: with what the traces show, which takes reading them.
+    """
+    pairs = run.pairs(run.final_seeds)
+    scores = {player: read_scores(run.folder.final(player), pairs) for player in played}
+    return [_row(run, player, *who, scores[player], scores[BASE], measured) for player, who in played.items()]
+
+
+def write_table(run: Specialization, found: list[Row], winner: str) -> None:
+    """Keep it with who played and who curated, so that nobody takes it for what it is not."""
+    labels = {
+        "winner": winner,
+        "traces_played_by": run.model,
+        "base": run.base,
+        "curated_by": run.curator_model,
+        "scripted": "rules, no language model",
+        "seeds": run.final_seeds,
+        "interval_error": ERROR,
+    }
+    write_file(run.folder.table, {**labels, "rows": [row.to_plain() for row in found]})
+
+
+def _row(
+    run: Specialization,
+    player: str,
+    memory: str,
+    gameplay: str,
+    scores: Mapping[Pair, float],
+    base: Mapping[Pair, float],
+    measured: bool,
+) -> Row:
+    paired = pair_up(base, scores, error=ERROR, seed=run.seed)
+    own = player == BASE
+    return Row(
+        player=player,
+        memory=memory,
+        gameplay=gameplay,
+        mean=paired.after_mean,
+        standard_error=paired.after_se,
+        episodes=len(scores),
+        failed=sum(not one.scored for one in read_results(run.folder.final(player))),
+        measures=measures(run.folder.final(player)) if measured else {},
+        difference=None if own else paired.mean_difference,
+        interval=None if own else paired.interval,
+        chance=None if own else paired.chance,
+    )

@@ -17,7 +17,7 @@ training    name, line                           what a training says of itself
 trained     name, examples, first_loss, last_loss, steps, seconds
 refused     iteration, reason                    a training could not be; the curator is told
 recorded    name, note, mean                     a line of the ledger was written
-final       rows                                 the final table (graphs.curator.final_table.Row.to_plain)
+final       rows                                 the final table (graphs.curator.evaluating.Row.to_plain)
 ended       winner, adapter, reason
 """
 

@@ -13,28 +13,21 @@ the winner and its controls meet on seeds never played before. Every finished pi
 goes on from there. A budget that is spent leads to `finish`. This file only wires them up.
 """
 
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+
 from langgraph.graph import START, StateGraph
 
-from graphs.curator.approve_final_node import approve_final
-from graphs.curator.approve_node import approve
-from graphs.curator.baseline_node import baseline
-from graphs.curator.certify_node import certify
-from graphs.curator.collect_node import collect
-from graphs.curator.context import Context
-from graphs.curator.controls_node import controls
-from graphs.curator.curate_node import curate
-from graphs.curator.evaluate_node import evaluate
-from graphs.curator.featurise_node import featurise
-from graphs.curator.final_node import final
-from graphs.curator.finish_node import finish
-from graphs.curator.next_iteration_node import next_iteration
-from graphs.curator.record_node import record
-from graphs.curator.start_node import start
+from graphs.checked_graph import CheckedGraph, add_node
+from graphs.curator.collect_nodes import baseline, collect, featurise, next_iteration, start
+from graphs.curator.final_nodes import approve_final, controls, evaluate, final, finish, record
+from graphs.curator.run import Context, lay_out
 from graphs.curator.state import Input, Output, State
-from graphs.curator.train_node import train
-from graphs.holding import Node, alone
-from graphs.inner_agent.checked_graph import CheckedGraph
-from graphs.onward import add_node
+from graphs.curator.train_nodes import approve, certify, curate, train
+from graphs.outer_loop import OpenRun, Resumable, opened
+from graphs.run_lock import Node, alone
 
 STEP_LIMIT = 10_000
 """Supersteps of one run: at most about 20 an iteration."""
@@ -60,7 +53,7 @@ NODES: tuple[Node, ...] = (
 def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """The graph, not yet compiled: for those who bring their own checkpointer.
 
-    `held`: whoever drives it holds the run folder, as `graphs.resumable` does; else every node does while it works.
+    `held`: whoever drives it holds the run folder, as `graphs.outer_loop` does; else every node does while it works.
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
@@ -70,3 +63,21 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
 
 
 graph = CheckedGraph.of(build().compile(name="curator")).with_config(recursion_limit=STEP_LIMIT)
+
+
+CURATOR = Resumable(
+    name="curator",
+    build=partial(build, held=True),
+    lay_out=lay_out,
+    outputs=tuple(Output.__annotations__),
+    step_limit=STEP_LIMIT,
+)
+
+
+def open_specialization(given: Input, context: Context | None = None) -> AbstractAsyncContextManager[OpenRun]:
+    """A run for the length of an `async with` block; `given` says where it lies and what is asked for.
+
+    With `resume` in it a run that was stopped or killed goes on where it stood. Raises our errors, also where another
+    run drives it.
+    """
+    return opened(CURATOR, given, context)

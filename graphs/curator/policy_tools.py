@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from graphs.agent.tools import model_tool, page
 from graphs.curator.desk import Desk
-from graphs.model_tool import model_tool, page
 from training import ledger as ledgers
 from training.errors import TrainingError
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of

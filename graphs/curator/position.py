@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
 
+from graphs.agent.loop import AgentLimits, spent_on
 from graphs.curator.folders import IterationFolder
-from graphs.curator.specialization import Specialization
+from graphs.curator.run import Specialization
+from graphs.settings import Context
+from graphs.spending import Amounts, Price, Spending, read_prices, spent_playing
+from traces import RunFolder
 from training.ledger import LedgerEntry, read
+from training.metrics import read_metrics
 
 SPECIALIST, NOTHING, BASE = "specialist", "none", "base"
 """Roles in the ledger: a training that was evaluated; an iteration without one; the untrained base."""
@@ -33,3 +42,77 @@ def earlier(run: Specialization, iteration: int) -> dict[int, IterationFolder]:
     """The iterations before this one that have a selection, by number."""
     folders = {number: run.folder.iteration(number) for number in range(1, iteration)}
     return {number: folder for number, folder in folders.items() if folder.selected.exists()}
+
+
+def spent(run: Specialization) -> Amounts:
+    """Model calls, tokens, US dollars (a model without a price counts as free) and minutes so far.
+
+    A training costs minutes; of one that is under way, they count when it has finished.
+    """
+    amounts = spent_playing(run.folder.evaluations())
+    for transcript in run.folder.transcripts():
+        for name, value in spent_on(transcript, _curators_price(run)).amounts().items():
+            amounts[name] += value
+    finished = [metrics for folder in run.folder.trainings() if (metrics := read_metrics(folder)) is not None]
+    amounts["minutes"] += sum(metrics.seconds for metrics in finished) / 60
+    return amounts
+
+
+def check_budget(run: Specialization) -> None:
+    """CeilingReached if nothing more may be spent."""
+    Spending(run.ceilings, "run", spent=spent(run)).check()
+
+
+def raise_reached(run: Specialization) -> None:
+    """CeilingReached for an evaluation that the run's ceilings stopped: by that of which least is left.
+
+    What was spent on a step that a ceiling broke off stands in no result, so by the files something may be left of it.
+    """
+    check_budget(run)
+    now = spent(run)
+    name = min(run.ceilings, key=lambda one: (run.ceilings[one] - now[one]) / run.ceilings[one])
+    Spending(run.ceilings, "run", spent={**now, name: run.ceilings[name]}).check()
+
+
+def left_for(run: Specialization, evaluation: RunFolder | None = None) -> Amounts:
+    """Ceilings for the next piece of work; CeilingReached where nothing is left.
+
+    `evaluation`: one that may have begun already; it counts its finished episodes anew, all but their minutes.
+    """
+    check_budget(run)
+    now = spent(run)
+    again = spent_playing([evaluation]) if evaluation is not None and evaluation.run.exists() else {}
+    return {
+        name: limit - now[name] + (again.get(name, 0.0) if name != "minutes" else 0.0)
+        for name, limit in run.ceilings.items()
+    }
+
+
+def curator_limits(run: Specialization, transcript: Path) -> AgentLimits:
+    """What the curator's conversation in an iteration may come to. CeilingReached where nothing is left."""
+    return AgentLimits.leaving(left_for(run), transcript, _curators_price(run))
+
+
+def _curators_price(run: Specialization) -> Price | None:
+    return read_prices(run.context.prices).get(run.curator_model)
+
+
+def priced(run: Specialization, context: Context, model: str) -> Context:
+    """The context with a price table of the run's own, in which both players have their price."""
+    prices = dict(read_prices(run.context.prices))
+    players = {model, context.gameplay_model or model}
+    new = {one: prices[run.base] for one in players if one not in prices and run.base in prices}
+    if not new:
+        return context
+    text = "".join(_table(one, price) for one, price in sorted({**prices, **new}.items()))
+    # Price tables are read once per path: another content has another name.
+    path = run.folder.path / "prices" / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.toml"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return replace(context, prices=str(path))
+
+
+def _table(model: str, price: Price) -> str:
+    """A price as TOML; JSON's strings are TOML's."""
+    values = "".join(f"{name} = {value}\n" for name, value in asdict(price).items() if value is not None)
+    return f"[{json.dumps(model, ensure_ascii=False)}]\n{values}\n"

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from graphs.agent.tools import model_tool, page
 from graphs.curator.desk import Desk, coverage
-from graphs.model_tool import model_tool, page
 from training.candidates import Candidate
 from training.certificate import example_of
 from training.errors import TrainingError

@@ -12,7 +12,7 @@ from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic need
 
 from graphs.evaluation.state import CONCURRENCY
 from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
-from graphs.inner_agent.context import CEILINGS
+from graphs.settings import CEILINGS
 from worlds import world_names
 
 

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphs.curator.certify_node import attempts
-from graphs.curator.final_table import rows
+from graphs.curator.evaluating import progression, rows
+from graphs.curator.final_nodes import trained
 from graphs.curator.folders import IterationFolder
 from graphs.curator.position import SPECIALIST, best
-from graphs.curator.record_node import trained
-from graphs.curator.recording import progression
-from graphs.curator.specialization import Specialization
+from graphs.curator.run import Specialization
+from graphs.curator.train_nodes import attempts
 from graphs.evaluation.verification import run_faults
 from traces import RunFolder, TraceFailure
 from traces.plain_json import read_file

@@ -1,4 +1,4 @@
-"""One episode of an evaluation: step after step of the inner agent, until the world ends it or the machine fails."""
+"""Why an episode failed: the machine, or what was being played; and whether playing on can help."""
 
 from __future__ import annotations
 
@@ -11,15 +11,31 @@ from typing import Any, TypedDict
 
 from langchain_core.runnables import RunnableConfig
 
+from chat_models.failures import RETRIED, FailureKind
 from chat_models.keys import new_context
-from graphs.inner_agent.ceilings import CeilingReached, Spending
-from graphs.inner_agent.context import EpisodeSettings
 from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
+from graphs.settings import EpisodeSettings
+from graphs.spending import CeilingReached, Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFailure, TraceReader, read_result
+
+
+def players_own(cause: Mapping[str, Any]) -> bool:
+    """Whether a failed episode is the doing of what was played: its code broke, or its prompts grew too long.
+
+    That containment could not be set up at all is the machine's doing.
+    """
+    if cause["where"] == "provider":
+        return str(cause["kind"]) == FailureKind.CONTEXT_TOO_LONG
+    return str(cause["where"]) == "bug" or (cause["where"] == "hooks" and cause["kind"] != "containment")
+
+
+def may_pass(cause: Mapping[str, Any]) -> bool:
+    """Whether playing on at once can help: a server that was away may be back."""
+    return cause["where"] == "provider" and cause["kind"] in set(RETRIED)
 
 
 class Progress(TypedDict):

@@ -7,12 +7,10 @@ inner agent), `summarise` writes summary.json.
 from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 
-from graphs.evaluation.play_node import play, play_sync
-from graphs.evaluation.prepare_node import prepare
+from graphs.checked_graph import CheckedGraph
+from graphs.evaluation.nodes import play, play_sync, prepare, summarise
 from graphs.evaluation.state import Input, Output, State
-from graphs.evaluation.summarise_node import summarise
-from graphs.inner_agent.checked_graph import CheckedGraph
-from graphs.inner_agent.context import Context
+from graphs.settings import Context
 
 
 def build() -> StateGraph[State, Context, Input, Output]:

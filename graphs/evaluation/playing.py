@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chat_models.keys import new_context
-from graphs.evaluation.causes import may_pass, players_own
-from graphs.evaluation.episode import Progress
+from graphs.evaluation.episode import Progress, may_pass, players_own
 from graphs.evaluation.graph import graph as evaluation
-from graphs.evaluation.spending import Amounts, add_minutes
 from graphs.evaluation.state import Input
-from graphs.inner_agent.context import Context
+from graphs.settings import Context
+from graphs.spending import Amounts, add_minutes
 from traces import RunFolder
 from traces.plain_json import read_file
 

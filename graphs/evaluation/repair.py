@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from graphs.errors import OUR_ERRORS
 from graphs.evaluation.verification import summary_faults
 from graphs.inner_agent.failures import MACHINE_FAILURES
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.run_file import recorded_settings
+from graphs.settings import OUR_ERRORS
 from memory_fs import MemoryFS, NotebookFailure, NotebookMisuse
 from traces import EpisodeFolder, EpisodeResult, RunFolder, read_result, read_results, write_summary
 from traces.integrity import only_other_bytes

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
 
 from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
-from graphs.inner_agent.context import CEILINGS
+from graphs.settings import CEILINGS
 from worlds import world_names
 
 CONCURRENCY = 10

@@ -14,7 +14,7 @@ from langgraph.constants import CONFIG_KEY_CHECKPOINTER
 from langgraph.graph import StateGraph
 from langgraph.types import StateUpdate
 
-from graphs.inner_agent.observe_node import outcome
+from graphs.inner_agent.nodes import outcome
 from graphs.inner_agent.session import Session
 from traces import TraceReader
 

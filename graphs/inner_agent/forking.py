@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 from memory_fs import MemoryFS, Outcome
 from traces import EpisodeFolder, TraceReader, copy_steps, read_result
 from traces.plain_json import read_file, write_file

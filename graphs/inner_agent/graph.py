@@ -11,15 +11,11 @@ writes the step to the trace. Each node's return type names where it can go next
 
 from langgraph.graph import START, StateGraph
 
-from graphs.inner_agent.act_node import act
-from graphs.inner_agent.checked_graph import CheckedGraph
-from graphs.inner_agent.context import Context
-from graphs.inner_agent.log_node import log, remember
+from graphs.checked_graph import CheckedGraph, add_node
 from graphs.inner_agent.node import Node, ready_for
-from graphs.inner_agent.observe_node import observe
-from graphs.inner_agent.plan_node import commit, handoff, plan, recall
+from graphs.inner_agent.nodes import act, commit, handoff, log, observe, plan, recall, remember
 from graphs.inner_agent.state import Input, Output, State
-from graphs.onward import add_node
+from graphs.settings import Context
 
 STEP_LIMIT = 1_000_000
 """Supersteps of one run, about nine a world step. LangGraph's own 10,007 would end a long run after 1,100 steps."""

@@ -22,15 +22,15 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from chat_models import Completion, acall, call
+from graphs.checked_graph import destinations_of
 from graphs.inner_agent.caller import Caller
-from graphs.inner_agent.ceilings import CeilingReached
-from graphs.inner_agent.context import Context
-from graphs.inner_agent.observe_node import outcome
+from graphs.inner_agent.nodes import outcome
 from graphs.inner_agent.routine import Ask, handed_over
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
-from graphs.onward import destinations_of
+from graphs.settings import Context
+from graphs.spending import CeilingReached
 from traces.folders import disk_failures
 
 Steps = Generator[Ask, Completion, Command[Any]]

@@ -7,14 +7,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chat_models.keys import called_for_client
-from graphs.inner_agent.ceilings import check_prices, parse_ceilings, read_prices
-from graphs.inner_agent.context import EpisodeSettings, SettingsError
-from graphs.inner_agent.deciding import decide
 from graphs.inner_agent.forking import origin_of
-from graphs.inner_agent.hook_calls import observe_notices
-from graphs.inner_agent.moment import Moment, plain
+from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
 from graphs.inner_agent.session import Role, Session
+from graphs.inner_agent.state import Moment, plain
+from graphs.settings import EpisodeSettings, SettingsError
+from graphs.spending import check_prices, parse_ceilings, read_prices
 from memory_fs import MemoryFS
 from scaffolds import Scaffold
 from tools import dialect

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graphs.bad_values import shown_value
-from graphs.inner_agent.context import Context, EpisodeSettings, SettingsError, episode_settings, validated
+from graphs.fields import shown_value
+from graphs.settings import Context, EpisodeSettings, SettingsError, episode_settings, validated
 from scaffolds.folder import resolve
 from traces import EpisodeFolder, RunFolder, read_run, write_run
 

@@ -7,12 +7,11 @@ from collections import Counter
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Literal
 
-from graphs.inner_agent.ceilings import CeilingReached, Spending, parse_ceilings, read_prices
-from graphs.inner_agent.claim import Claim
-from graphs.inner_agent.context import EpisodeSettings
-from graphs.inner_agent.moment import Moment, plain
 from graphs.inner_agent.served_runs import ServedRuns
-from graphs.inner_agent.state import Message, Talk
+from graphs.inner_agent.state import Message, Moment, Talk, plain
+from graphs.run_lock import Claim
+from graphs.settings import EpisodeSettings
+from graphs.spending import CeilingReached, Spending, parse_ceilings, read_prices
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
 from traces import EpisodeFolder, EpisodeResult, Failure, MetricsAccumulator, OperationRecord, StepRecord, TraceWriter

@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from graphs.bad_values import shown_value
+from graphs.fields import shown_value
 from graphs.inner_agent.caller import Caller
-from graphs.inner_agent.ceilings import CeilingReached
-from graphs.inner_agent.context import (
+from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
+from graphs.inner_agent.forking import fork_episode, next_free
+from graphs.inner_agent.opening import open_session
+from graphs.inner_agent.run_file import check_place, thread_settings
+from graphs.inner_agent.served_runs import PROCESS, ServedRuns
+from graphs.inner_agent.session import Session
+from graphs.settings import (
     Context,
     EpisodeSettings,
     SettingsError,
@@ -24,12 +29,7 @@ from graphs.inner_agent.context import (
     episode_settings,
     validated,
 )
-from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
-from graphs.inner_agent.forking import fork_episode, next_free
-from graphs.inner_agent.opening import open_session
-from graphs.inner_agent.run_file import check_place, thread_settings
-from graphs.inner_agent.served_runs import PROCESS, ServedRuns
-from graphs.inner_agent.session import Session
+from graphs.spending import CeilingReached
 from traces import EpisodeFolder, RunFolder, TraceFailure, TraceReader
 
 KEPT = 64

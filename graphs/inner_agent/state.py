@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from typing_extensions import TypedDict
@@ -102,3 +103,32 @@ class State(Output):
     """The finished conversations of this step, in order; `act` empties it."""
     choice: str | None
     """The action as the model wrote it; set by `plan`, `recall` and `commit`, taken by `act`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where the episode stands: what the world shows now and what led here."""
+
+    step: int
+    """The step about to be played, from 1."""
+    observation: Observation
+    info: dict[str, Any]
+    previous: Observation | None = None
+    action: str | None = None
+    """The action that led here, as it was sent."""
+    complaints: tuple[str, ...] = ()
+    """What to tell the model of its last output: no valid action in it, something that could not be read or done."""
+    reward: float = 0.0
+    episode_return: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.terminated or self.truncated
+
+
+def plain(observation: Observation) -> dict[str, str]:
+    """The observation as the trace keeps it."""
+    return {"long": observation["long"], "short": observation["short"]}

@@ -14,9 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import scaffolds.hooks
 import scaffolds.operations
-from graphs.reviewer.file_tools import file_tools
+from graphs.agent.loop import AgentLimits, run_agent
+from graphs.reviewer.tools import file_tools
 from graphs.reviewer.workspace import Workspace
-from graphs.tool_agent import AgentLimits, run_agent
 from scaffolds import SHIPPED, View
 from scaffolds.settings import read_settings
 from tools import DONE, MEMORY_OPERATIONS
@@ -77,8 +77,8 @@ async def review(
 
 def reviewer_tools(workspace: Workspace) -> list[BaseTool]:
     """Everything the reviewer can do: its files, the traces of its runs, and contained Python over them."""
-    from graphs.reviewer.analysis_tool import analysis_tool
-    from graphs.reviewer.trace_tools import trace_tools
+    from graphs.reviewer.tools import analysis_tool
+    from graphs.reviewer.trace_tools.tools import trace_tools
 
     return [*file_tools(workspace), *trace_tools(workspace.runs), analysis_tool(workspace.runs)]
 

@@ -1,25 +1,41 @@
-"""Play a scaffold of the search on some seeds: the evaluation graph, begun, gone on with, or found finished."""
+"""What stops a search without ending it, and what makes an attempt lose: the machine's failures, and a candidate's."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chat_models.failures import FailureKind
 from graphs.evaluation import playing
-from graphs.evaluation.episode import Progress
-from graphs.evaluation.scores import read_scores
-from graphs.evaluation.spending import Amounts, spent_playing
-from graphs.reviewer.budget import Spent
+from graphs.evaluation.episode import Progress, players_own
+from graphs.evaluation.playing import Halted
+from graphs.evaluation.statistics import read_scores
+from graphs.reviewer.budget import Spent, check_budget, left_for, raise_reached, spent_in
 from graphs.reviewer.events import tell
-from graphs.reviewer.failures import CANDIDATE_ERRORS
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.search import Search
-from graphs.reviewer.spending import check_budget, left_for, raise_reached, spent_in
-from scaffolds import Scaffold
+from graphs.spending import Amounts, spent_playing
+from scaffolds import Scaffold, ScaffoldError
+from tools import UnknownDialect, VocabularyError
 from traces import RunFolder, read_results
 from traces.summary import mean_and_error
+
+CANDIDATE_ERRORS = (ScaffoldError, UnknownDialect, VocabularyError)
+"""What playing a candidate raises where its files, which passed the check, turn out not to do."""
+
+SearchHalted = Halted
+"""The machine failed a search: nothing was decided, and it can be gone on with."""
+
+
+def candidates_own(cause: Mapping[str, Any]) -> bool:
+    """Whether a failed probe is the candidate's doing: its code broke, hung or flooded, or its prompts grew too long.
+
+    So is a request that the server does not take: of the same settings and another scaffold it took every one.
+    """
+    return players_own(cause) or (cause["where"] == "provider" and cause["kind"] == FailureKind.BAD_REQUEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +54,7 @@ class Work:
     sampling: int = 0
 
 
-async def evaluate(search: Search, work: Work) -> str | None:
+async def play_episodes(search: Search, work: Work) -> str | None:
     """Play what is not played yet. None, or why by the scaffold's own doing there is no episode to judge by.
 
     BudgetReached where a budget ended it before it was whole. SearchHalted where the machine failed an episode and

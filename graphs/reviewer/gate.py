@@ -1,24 +1,138 @@
-"""The gate: whether a candidate is kept, and everything a person needs to judge that judgement.
-
-Both scaffolds are played by the same model on the same seeds; a failed or missing episode counts 0. A rule is a file of
-its own: `gate_mean` (the paper's), `gate_paired` (the default), `gate_confirm`.
-"""
+"""The gate: the rules by which a candidate is kept, and everything a person needs to judge the verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from math import ceil, log2
+from typing import Any, Protocol
 
-from graphs.evaluation.paired import Difference, Paired, pair_up
-from graphs.evaluation.scores import Pair
-from graphs.inner_agent.context import SettingsError
-from graphs.reviewer.gate_confirm import gate_confirm
-from graphs.reviewer.gate_mean import gate_mean
-from graphs.reviewer.gate_paired import gate_paired, reachable
-from graphs.reviewer.gate_rules import Allowed, GateRule
-from graphs.reviewer.luck import expected_luck
+from graphs.evaluation.statistics import (
+    DRAWN,
+    Difference,
+    Pair,
+    Paired,
+    all_subsets,
+    expected_luck,
+    pair_up,
+    spared_subsets,
+)
+from graphs.settings import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """How often chance may open the gate."""
+
+    confidence: float
+    """That no attempt of the whole search is kept by luck."""
+    attempts_total: int
+
+    @property
+    def error(self) -> float:
+        """The chance each attempt may be kept with: every attempt gets the same share of the error budget.
+
+        With equal shares (Bonferroni) the budget holds however the attempts depend on each other; they do, since
+        attempts at one version are all compared with the same evaluation of the incumbent.
+        """
+        return (1 - self.confidence) / self.attempts_total
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a rule says."""
+
+    accepted: bool
+    why: str
+    """One sentence."""
+    needs_fresh: bool = False
+    """The rule asks for an evaluation of both on seeds that neither has played."""
+
+
+class GateRule(Protocol):
+    """One way to decide."""
+
+    def __call__(self, seen: Paired, fresh: Paired | None, allowed: Allowed) -> Decision:
+        """Decide from the gate seeds (`seen`) and, where the rule asked for them, fresh ones."""
+        ...
+
+
+def percent(progression: float) -> str:
+    """ "27.27 %"."""
+    return f"{100 * progression:.2f} %"
+
+
+def odds(chance: float) -> str:
+    """A probability as people read it: "0.21", "1 in 1,024"."""
+    return f"{chance:.2f}" if chance >= 0.1 else f"1 in {round(1 / chance):,}"
+
+
+def rise(paired: Paired) -> str:
+    """How the mean moved, in words."""
+    if paired.mean_difference == 0:
+        return f"The mean stays at {percent(paired.before_mean)}"
+    verb = "rises" if paired.mean_difference > 0 else "falls"
+    return f"The mean {verb} from {percent(paired.before_mean)} to {percent(paired.after_mean)}"
+
+
+def gate_mean(seen: Paired, fresh: Paired | None, allowed: Allowed) -> Decision:
+    """Keep a strictly higher mean; a tie is not kept."""
+    return Decision(seen.mean_difference > 0, f"{rise(seen)}; the rule asks for any rise and does not test for luck.")
+
+
+def gate_paired(seen: Paired, fresh: Paired | None, allowed: Allowed) -> Decision:
+    """Keep a gain whose interval lies above 0: its chance is within this attempt's share of the error budget."""
+    if closed := reachable(len(seen.differences), allowed.confidence, allowed.attempts_total):
+        return Decision(False, closed)
+    accepted = seen.interval[0] > 0
+    return Decision(
+        accepted,
+        f"{rise(seen)}; luck alone does at least that with probability {odds(seen.chance)}, "
+        f"{'and' if accepted else 'but'} each attempt is allowed {odds(allowed.error)} ({_share(allowed)}).",
+    )
+
+
+def reachable(n_pairs: int, confidence: float, attempts_total: int) -> str | None:
+    """None where `paired` can open with so many pairs; else in one sentence why it never can and what would help.
+
+    Ask before a token is spent.
+    """
+    allowed = Allowed(confidence, attempts_total)
+    subsets = all_subsets(n_pairs)
+    if spared_subsets(allowed.error, subsets):
+        return None
+    ways = []
+    if 1 / allowed.error <= DRAWN + 1:
+        ways.append(f"{ceil(log2(1 / allowed.error))} pairs")
+    if attempts := spared_subsets(1 - confidence, subsets):
+        ways.append(f"a search of at most {attempts} attempt{'s' if attempts > 1 else ''}")
+    if attempts_total < subsets / 2:
+        ways.append(f"a confidence of {int(1000 * (1 - attempts_total / subsets)) / 10:g} %")
+    return (
+        f"The paired gate can never open: were all {n_pairs} pairs (task, seed) better, luck alone would do that with "
+        f"probability {odds(1 / subsets)}, but each attempt is allowed {odds(allowed.error)} ({_share(allowed)}); "
+        f"give {' or '.join(ways) or 'fewer attempts'}."
+    )
+
+
+def _share(allowed: Allowed) -> str:
+    return f"an error of {1 - allowed.confidence:.3g} over {allowed.attempts_total} attempts"
+
+
+def gate_confirm(seen: Paired, fresh: Paired | None, allowed: Allowed) -> Decision:
+    """Keep a mean that is strictly higher twice; without `fresh`, a first rise asks for it."""
+    if seen.mean_difference <= 0:
+        return Decision(False, f"{rise(seen)}: nothing to confirm on fresh seeds.")
+    if fresh is None:
+        return Decision(False, f"{rise(seen)}; now both play fresh seeds.", needs_fresh=True)
+    again = fresh.mean_difference > 0
+    return Decision(
+        again,
+        f"{rise(seen)} and {'again' if again else 'not again'} on {len(fresh.differences)} fresh pairs: "
+        f"{percent(fresh.before_mean)}, then {percent(fresh.after_mean)}.",
+    )
+
 
 __all__ = ["RULES", "Difference", "Rule", "Verdict", "judge", "reachable"]
 

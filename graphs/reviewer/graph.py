@@ -13,27 +13,21 @@ continuation, a fresh attempt, or the end. Every finished piece is on disk: a no
 A budget that is spent leads to `settle` (an attempt's) or `finish` (the search's). This file only wires them up.
 """
 
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+
 from langgraph.graph import START, StateGraph
 
-from graphs.holding import Node, alone
-from graphs.inner_agent.checked_graph import CheckedGraph
-from graphs.onward import add_node
-from graphs.reviewer.adopt_node import adopt
-from graphs.reviewer.approve_node import approve
-from graphs.reviewer.check_node import check
-from graphs.reviewer.confirm_node import confirm
-from graphs.reviewer.context import Context
-from graphs.reviewer.control_node import control
-from graphs.reviewer.evaluate_node import evaluate
-from graphs.reviewer.evaluate_start_node import evaluate_start
-from graphs.reviewer.finish_node import finish
-from graphs.reviewer.gate_node import gate
-from graphs.reviewer.holdout_node import holdout
-from graphs.reviewer.next_attempt_node import next_attempt
-from graphs.reviewer.review_node import review
-from graphs.reviewer.settle_node import settle
-from graphs.reviewer.start_node import start
+from graphs.checked_graph import CheckedGraph, add_node
+from graphs.outer_loop import OpenRun, Resumable, opened
+from graphs.reviewer.evaluate_nodes import approve, confirm, control, evaluate, evaluate_start, gate
+from graphs.reviewer.review_nodes import check, next_attempt, review, start
+from graphs.reviewer.search import Context, lay_out
+from graphs.reviewer.settle_nodes import adopt, finish, holdout, settle
 from graphs.reviewer.state import Input, Output, State
+from graphs.run_lock import Node, alone
 
 STEP_LIMIT = 100_000
 """Supersteps of one run: at most about 20 an attempt."""
@@ -58,7 +52,7 @@ NODES: tuple[Node, ...] = (
 def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """The graph, not yet compiled: for those who bring their own checkpointer.
 
-    `held`: whoever drives it holds the run folder, as `graphs.resumable` does; else every node does while it works.
+    `held`: whoever drives it holds the run folder, as `graphs.outer_loop` does; else every node does while it works.
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
@@ -68,3 +62,21 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
 
 
 graph = CheckedGraph.of(build().compile(name="reviewer")).with_config(recursion_limit=STEP_LIMIT)
+
+
+SEARCH = Resumable(
+    name="reviewer",
+    build=partial(build, held=True),
+    lay_out=lay_out,
+    outputs=tuple(Output.__annotations__),
+    step_limit=STEP_LIMIT,
+)
+
+
+def open_search(given: Input, context: Context | None = None) -> AbstractAsyncContextManager[OpenRun]:
+    """A search for the length of an `async with` block; `given` says where it lies and what is asked for.
+
+    With `resume` in it a search that was stopped or killed goes on where it stood. Raises our errors, also where
+    another run drives the search.
+    """
+    return opened(SEARCH, given, context)

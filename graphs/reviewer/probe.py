@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from chat_models import ConfigurationError
 from chat_models.keys import new_context
 from graphs.evaluation import graph as evaluation
-from graphs.evaluation.spending import Amounts
-from graphs.reviewer.failures import CANDIDATE_ERRORS, SearchHalted, candidates_own
+from graphs.reviewer.evaluating import CANDIDATE_ERRORS, SearchHalted, candidates_own
+from graphs.spending import Amounts
 from scaffolds import Scaffold, ScaffoldError
 from scaffolds.containment import Bounds
 from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader, read_result

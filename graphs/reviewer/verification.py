@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphs.evaluation.verification import run_faults
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer import lineage
+from graphs.reviewer.evaluate_nodes import judge_attempt
 from graphs.reviewer.evaluating import figures
 from graphs.reviewer.folders import AttemptFolder
-from graphs.reviewer.holdout_node import gained
-from graphs.reviewer.judging import judge_attempt
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
+from graphs.reviewer.settle_nodes import gained
+from graphs.settings import SettingsError
 from scaffolds import Scaffold, ScaffoldError
 from traces import RunFolder, TraceFailure, read_run
 from traces.plain_json import read_file

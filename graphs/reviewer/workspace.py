@@ -13,8 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphs.reviewer import beneath
+from graphs.reviewer import beneath, lineage
 from graphs.reviewer.folders import AttemptFolder
+from graphs.reviewer.lineage import evaluation_of, position, scaffold_of
+from graphs.reviewer.search import Search
 from memory_fs.limits import Limits
 from memory_fs.names import check_vacant, clean_name
 from memory_fs.results import Refused
@@ -163,3 +165,29 @@ def _check_candidate(place: Place) -> None:
 def _check_notes(place: Place) -> None:
     if len(place.parts) != 1 or not place.parts[0].endswith(".md"):
         raise FileRefused("notes/ holds *.md files, such as notes/analysis.md, and no folders.")
+
+
+def workspace_of(search: Search, name: str) -> Workspace:
+    """The workspace of an attempt that is under way."""
+    stands = position(search)
+    records = [one for one in lineage.read(search.folder.path) if one.kind in ("start", "attempt")]
+    runs = {"incumbent": evaluation_of(search, stands.incumbent).path}
+    for record in records:
+        if record.evaluation is not None and record.name != stands.incumbent.name:
+            known = "previous" if record.name == stands.continues else record.name
+            runs[known] = search.folder.path / record.evaluation
+    return Workspace(
+        attempt=search.folder.attempt(name).path,
+        parent=scaffold_of(search, stands.incumbent),
+        history={one.name: search.folder.attempt(one.name).path for one in records if one.kind == "attempt"},
+        runs=runs,
+    )
+
+
+def what_became(search: Search) -> str:
+    """For a continuation: what became of the attempt that it continues; empty for a fresh one."""
+    continues = position(search).continues
+    if continues is None:
+        return ""
+    record = next(one for one in lineage.read(search.folder.path) if one.name == continues and one.kind == "attempt")
+    return f"{continues} was {record.status}. {record.reason}"

@@ -12,9 +12,9 @@ from openai_stub import OpenAIStub
 from chat_models import ConfigurationError, ProviderFailure, call, chat_model
 from chat_models.keys import MODEL_HOSTS, access, client_calls, new_context
 from chat_models.served import ServedChatModel
-from graphs.agent_model import agent_model
-from graphs.inner_agent.context import EpisodeSettings
+from graphs.agent.loop import agent_model
 from graphs.inner_agent.opening import models
+from graphs.settings import EpisodeSettings
 from training.errors import TrainingError, TrainingFailure
 from training.serving import served_models, unload_adapter
 

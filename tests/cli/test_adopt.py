@@ -8,7 +8,7 @@ import pytest
 from finished_search import lay_out_finished
 
 from cli.adopt import adopt
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 from scaffolds import Scaffold, ScaffoldError
 
 

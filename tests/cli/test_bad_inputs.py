@@ -114,5 +114,5 @@ def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(automem: Run, monkeypa
 
     monkeypatch.setattr("cli.evolve.run_search", interrupted)
     assert automem(*SEARCH, "--out", "run") == (130, "automem: stopped; the same command with --resume goes on.")
-    monkeypatch.setattr("cli.report_page.build.build", interrupted)
+    monkeypatch.setattr("cli.report.build", interrupted)
     assert automem("report", "run") == (130, "automem: stopped.")

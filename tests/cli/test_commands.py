@@ -13,7 +13,7 @@ from in_process import Run
 from openai_stub import OpenAIStub, status
 from playing import by_turn
 
-from cli.seeds import parse_seeds
+from cli.options import parse_seeds
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from finished_search import lay_out_finished
 from PIL import Image
 from rich.console import Console
 
-from cli.lineage import lineage
+from cli.lineage import FILE_BYTES, lineage, scaffold_diff
 from cli.lineage_tree import print_tree, spent_words
-from cli.scaffold_diff import FILE_BYTES, scaffold_diff
 from cli.version_chart import points_of
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer.lineage import FILE, LineageRecord, read
+from graphs.settings import SettingsError
 from traces import TraceDamaged
 
 Show = Callable[..., str]

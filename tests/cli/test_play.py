@@ -17,7 +17,7 @@ from openai_stub import OpenAIStub, status
 from PIL import Image
 from playing import Reply, by_turn
 
-from cli.frame_files import FrameFiles
+from cli.tiles import FrameFiles
 from traces import EpisodeFolder, TraceReader
 from worlds import make_world
 

@@ -15,12 +15,12 @@ from playing import Reply, by_turn
 from rich.console import Console
 
 from cli.pace import Pace, play_steps
-from cli.play_plain import PlainLines
+from cli.play_live import PlainLines
 from cli.play_screen import compose
 from cli.view import View
 from cli.watched import Row, Watched
-from graphs.inner_agent.context import Context, episode_settings
 from graphs.inner_agent.sessions import SESSIONS
+from graphs.settings import Context, episode_settings
 from traces import RunFolder
 
 EPISODE = Path("episodes/vault/three-doors/seed-4")

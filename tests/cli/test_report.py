@@ -15,12 +15,11 @@ from report_runs import lay_out_run
 from typer.testing import CliRunner
 
 from cli.commands import app
-from cli.report import report
-from cli.report_page.build import build
+from cli.report import build, report
 from cli.report_page.entries import read_runs, short_model
 from cli.report_page.pairs import compare
 from cli.report_page.writing import to_markdown
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 from traces import METRICS_VERSION
 
 SEEDS = range(42, 48)

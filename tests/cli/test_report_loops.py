@@ -8,7 +8,7 @@ import pytest
 from finished_search import lay_out_finished
 from report_runs import lay_out_run
 
-from cli.report_page.build import build
+from cli.report import build
 from cli.report_page.document import Report, Section
 from cli.report_page.entries import read_runs
 from cli.report_page.pairs import compare

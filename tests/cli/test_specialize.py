@@ -13,10 +13,9 @@ from specializing import RECIPE, ROOT, small_scaffold
 from tiny_model import make_adapter, make_tiny_model
 from typer.testing import CliRunner, Result
 
-from cli.specialize import specialize
+from cli.specialize import seeds_or_number, specialize, words
 from cli.specialize_lines import final_table
-from cli.specialize_options import seeds_or_number, words
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 
 app = typer.Typer()
 app.command()(specialize)

@@ -15,7 +15,7 @@ import pytest
 from langsmith_server import LangSmithServer
 from traced_runs import STEPS, episode, expected_tree, played, played_live, tree_of
 
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 from traces import RunFolder, flagged_steps, langsmith_export, read_result
 from traces.langsmith_client import LangSmithClient
 from traces.langsmith_episode import Choice

@@ -15,16 +15,16 @@ from cli.setting_names import as_options
 from graphs.curator import Context as CuratorContext
 from graphs.curator.graph import graph as curator
 from graphs.curator.state import Input as CuratorInput
-from graphs.errors import OUR_ERRORS
 from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
 from graphs.inner_agent.failures import MACHINE_FAILURES
 from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.state import Input
-from graphs.reviewer.context import Context as ReviewerContext
 from graphs.reviewer.graph import graph as reviewer
+from graphs.reviewer.search import Context as ReviewerContext
 from graphs.reviewer.state import Input as ReviewerInput
+from graphs.settings import OUR_ERRORS
 from scaffolds import Scaffold
 
 TEXTS = ("", "x", "a\0b", "two\nlines", "\ud800", "n" * 300, "/dev/null")

@@ -11,8 +11,8 @@ from openai_stub import OpenAIStub
 from playing import by_turn, folder_of, play, steps_of
 
 from graphs.evaluation import graph
-from graphs.inner_agent.ceilings import Price
-from graphs.inner_agent.context import Context, SettingsError
+from graphs.settings import Context, SettingsError
+from graphs.spending import Price
 from traces import RunFolder
 
 

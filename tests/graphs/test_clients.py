@@ -10,8 +10,8 @@ import pytest
 
 from graphs.clients import permitted
 from graphs.evaluation.graph import graph as evaluation
-from graphs.inner_agent.context import Context, SettingsError
 from graphs.inner_agent.graph import graph as inner_agent
+from graphs.settings import Context, SettingsError
 from scaffolds.folder import SHIPPED
 
 EVALUATION = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "out": "runs/x"}

@@ -11,7 +11,7 @@ from playing import Json, folder_of, play, steps_of
 from tiny_model import make_tiny_model
 
 from chat_models import ConfigurationError
-from graphs.inner_agent.context import SettingsError
+from graphs.settings import SettingsError
 from traces import RunFolder, read_run
 
 

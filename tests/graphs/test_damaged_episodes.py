@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from cli.commands import app
 from graphs.evaluation import graph
-from graphs.evaluation.scores import read_scores
+from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent import Context
-from graphs.inner_agent.context import SettingsError, episode_settings
 from graphs.inner_agent.forking import fork_episode
 from graphs.inner_agent.opening import open_session
-from graphs.reviewer.trace_desk import TraceDesk
-from graphs.reviewer.trace_lookup import NotThere
+from graphs.reviewer.trace_tools.desk import TraceDesk
+from graphs.reviewer.trace_tools.lookup import NotThere
+from graphs.settings import SettingsError, episode_settings
 from memory_fs import MemoryFS
 from traces import EpisodeFolder, RunFolder, TraceDamaged, TraceReader, aggregate, read_result, read_results
 from training.candidates import candidates

@@ -20,17 +20,17 @@ from openai_stub import OpenAIStub, late, say
 from playing import by_turn
 from specializing import RECIPE
 
-from graphs.assistants import assistants
-from graphs.curator.context import Context as CuratorContext
 from graphs.curator.players import served_name
-from graphs.curator.specialization import specialization_settings
+from graphs.curator.run import Context as CuratorContext
+from graphs.curator.run import specialization_settings
 from graphs.curator.state import Input as CuratorInput
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
 from graphs.inner_agent.state import Input as InnerInput
-from graphs.reviewer.context import Context as ReviewerContext
+from graphs.reviewer.search import Context as ReviewerContext
 from graphs.reviewer.search import search_settings
 from graphs.reviewer.state import Input as ReviewerInput
+from graphs.web_pages import assistants
 from traces import EpisodeFolder
 
 INPUTS: dict[str, Any] = {

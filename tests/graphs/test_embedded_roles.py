@@ -9,8 +9,8 @@ from playing import play, steps_of
 from tiny_model import make_adapter, make_tiny_model
 
 from chat_models.embedded import EmbeddedChatModel
-from graphs.inner_agent.context import Context, episode_settings
 from graphs.inner_agent.opening import models
+from graphs.settings import Context, episode_settings
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from playing import by_turn, turn_of
 from chat_models.keys import client_calls
 from graphs.evaluation import graph
 from graphs.evaluation.playing import Work, play_whole
-from graphs.inner_agent.context import Context, SettingsError
+from graphs.settings import Context, SettingsError
 from traces import RunFolder, TraceReader
 from worlds import UnknownWorld
 

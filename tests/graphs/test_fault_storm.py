@@ -10,7 +10,7 @@ from openai_stub import Exchange, OpenAIStub, answer, cut, hang_up, late, raw, s
 from playing import turn_of
 
 from graphs.evaluation import graph
-from graphs.inner_agent.context import Context
+from graphs.settings import Context
 from traces import RunFolder, TraceReader
 
 EPISODES, STEPS = 100, 3

@@ -14,10 +14,10 @@ from playing import by_turn, folder_of, play, steps_of
 
 from chat_models import ProviderFailure
 from graphs.inner_agent import Context, graph
-from graphs.inner_agent.context import SettingsError
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.graph import build
 from graphs.inner_agent.sessions import SESSIONS
+from graphs.settings import SettingsError
 from traces import EpisodeFolder, RunFolder, TraceReader
 
 

@@ -16,10 +16,10 @@ from playing import by_turn, folder_of, play, speaker, steps_of, turn_of
 
 from graphs.evaluation import graph as evaluation
 from graphs.inner_agent import Context, graph
-from graphs.inner_agent.claim import Busy
-from graphs.inner_agent.context import SettingsError
 from graphs.inner_agent.graph import build
 from graphs.inner_agent.sessions import SESSIONS
+from graphs.run_lock import Busy
+from graphs.settings import SettingsError
 from scaffolds import SHIPPED
 from traces import RunFolder, TraceFailure, TraceReader, TraceWriter
 

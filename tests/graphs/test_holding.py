@@ -21,11 +21,11 @@ from graphs.curator import Context as CuratorContext
 from graphs.curator import Input as CuratorInput
 from graphs.curator import graph as curator
 from graphs.curator import open_specialization
-from graphs.holding import LOCK, held
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer import Input, open_search
 from graphs.reviewer.graph import build
 from graphs.reviewer.graph import graph as reviewer
+from graphs.run_lock import LOCK, held
+from graphs.settings import SettingsError
 
 REFUSED = "Another run drives what is in .*run: wait for its end"
 

@@ -13,8 +13,8 @@ from playing import by_turn, folder_of, play, speaker, steps_of, turn_of
 
 from chat_models import ProviderFailure
 from graphs.inner_agent import Context, graph
-from graphs.inner_agent.context import SettingsError
 from graphs.inner_agent.sessions import SESSIONS
+from graphs.settings import SettingsError
 from traces import TraceReader
 from worlds.registry import BUILT_IN
 

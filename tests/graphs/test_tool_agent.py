@@ -13,9 +13,9 @@ from openai_stub import OpenAIStub, say, tool_call
 from puppet_agent import PuppetAgent, puppet_agent
 
 from chat_models import ConfigurationError, ProviderFailure, Retry, chat_model
-from graphs.inner_agent.ceilings import Price
-from graphs.tool_agent import AgentLimits, spent_on
-from graphs.tool_transcript import Transcript
+from graphs.agent.loop import AgentLimits, spent_on
+from graphs.agent.transcript import Transcript
+from graphs.spending import Price
 from traces import TraceDamaged, TraceFailure
 
 
@@ -58,7 +58,7 @@ def test_the_order_holds_where_a_server_gives_every_reply_the_same_ids(desk: Des
 def test_the_same_holds_where_the_agent_is_invoked_and_not_awaited(desk: Desk) -> None:
     from langchain.agents import create_agent
 
-    from graphs.tool_middleware import Middleware
+    from graphs.agent.middleware import Middleware
 
     texts = ["slow", *"bcdefghijklmnop"]
     model = puppet_agent(noted(*texts), ConnectionError("broken"), "done")

@@ -9,7 +9,7 @@ from agent_desk import Desk, noted
 from langchain_core.messages import AIMessage
 from puppet_agent import puppet_agent
 
-from graphs.tool_context import fitted, room
+from graphs.agent.middleware import fitted, room
 
 
 @pytest.fixture

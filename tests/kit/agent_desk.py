@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.tools import BaseTool, tool
 
 from chat_models import Retry
-from graphs.tool_agent import AgentLimits, AgentRun, run_agent
+from graphs.agent.loop import AgentLimits, AgentRun, run_agent
 
 ONCE = Retry(attempts=1)
 

@@ -10,9 +10,8 @@ from typing import Any
 from graphs.evaluation import graph as evaluation
 from graphs.fields import defaults_of
 from graphs.inner_agent import Context as Play
-from graphs.reviewer.context import Context
 from graphs.reviewer.folders import SearchFolder
-from graphs.reviewer.search import Search
+from graphs.reviewer.search import Context, Search
 from graphs.reviewer.state import Input
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED

@@ -12,8 +12,8 @@ from typing import Any
 
 from cli.report_page.entries import Run, final_table, read_runs
 from cli.report_page.loops import figures_at_odds
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer.lineage import read as read_lineage
+from graphs.settings import SettingsError
 from traces import TraceFailure
 from training.errors import TrainingError
 from training.ledger import read as read_ledger

@@ -1,6 +1,6 @@
 """The map of the graphs: graphs/README.md, made of the first sentence of every file's docstring.
 
-PYTHONPATH=. .venv/bin/python tests/kit/file_map.py    writes it anew
+PYTHONPATH=. .venv/bin/python tests/kit/file_map.py    writes it
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "graphs" / "README.md"
-FOLDERS = ("inner_agent", "evaluation", "reviewer", "curator", "")
+FOLDERS = ("", "agent", "inner_agent", "evaluation", "reviewer", "reviewer/trace_tools", "curator")
 HEAD = """# graphs: who does what, when
 
 `inner_agent` plays one episode, `evaluation` a protocol's; `reviewer` (loop 1) and `curator` (loop 2) are built around
-them and know nothing of each other. In each folder start with `graph.py`: its docstring is the picture, its nodes are
-the files `*_node.py`, and a node's return type names where it can go next. This page is made of the files' docstrings
+them and do not import each other. In each folder start with `graph.py`: its docstring is the picture, its nodes are in
+`nodes.py` or the files `*_nodes.py`, and a node's return type names where it can go next. Made of docstrings
 (`PYTHONPATH=. .venv/bin/python tests/kit/file_map.py`); a test compares them.
 """
 
@@ -25,7 +25,7 @@ def file_map() -> str:
     parts = [HEAD]
     for folder in FOLDERS:
         files = sorted((ROOT / "graphs" / folder).glob("*.py"))
-        parts.append(f"## {folder or 'shared by both loops'}\n")
+        parts.append(f"## {folder or 'shared by all graphs'}\n")
         parts += [f"- `{file.stem}`: {_sentence(file)}" for file in files if file.stem != "__init__"]
         parts.append("")
     return "\n".join(parts)

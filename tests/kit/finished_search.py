@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphs.evaluation.scores import Pair
-from graphs.reviewer.context import Context
+from graphs.evaluation.statistics import Pair
 from graphs.reviewer.gate import judge
-from graphs.reviewer.laying_out import lay_out
 from graphs.reviewer.lineage import LineageRecord, append
-from graphs.reviewer.search import Search
+from graphs.reviewer.search import Context, Search, lay_out
 from graphs.reviewer.state import Input
 from scaffolds import Scaffold
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from graphs.evaluation import graph
 from graphs.evaluation.state import Input
-from graphs.inner_agent.context import Context
+from graphs.settings import Context
 from worlds import world_entry
 
 

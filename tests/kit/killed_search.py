@@ -18,12 +18,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphs.agent_model import agent_model
+from graphs.agent.loop import agent_model
 from graphs.reviewer import Context, Input, open_search
 
 NEEDED = (
     *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "chat_models.served"),
-    *("graphs.reviewer.analysis_tool", "graphs.reviewer.trace_tools", "graphs.tool_middleware"),
+    *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware"),
     *("worlds.scripted_world", "worlds.players.vault"),
 )
 """What a search imports when it uses it: here once, for all processes."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from training.dataset import dataset_digest, read_dataset
 from training.metrics import BaseFacts, DataFacts, Metrics, Point
-from training.rows import RowCounts
 from training.sft_config import SftSettings, read_arguments
+from training.tokens import RowCounts
 
 
 def main() -> int:

@@ -12,10 +12,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from graphs.evaluation.paired import pair_up
-from graphs.evaluation.scores import Pair
-from graphs.reviewer.gate import RULES, Rule
-from graphs.reviewer.gate_rules import Allowed
+from graphs.evaluation.statistics import Pair, pair_up
+from graphs.reviewer.gate import RULES, Allowed, Rule
 
 ACHIEVEMENTS = 22
 MEAN, BETWEEN_SEEDS = 0.35, 0.05

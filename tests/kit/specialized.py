@@ -7,11 +7,9 @@ from typing import Any
 
 from specializing import RECIPE, small_scaffold
 
-from graphs.curator.context import Context
-from graphs.curator.final_table import BASE, SPECIALIST, rows, write_table
+from graphs.curator.evaluating import BASE, SPECIALIST, progression, rows, write_table
 from graphs.curator.folders import SpecializationFolder
-from graphs.curator.recording import progression
-from graphs.curator.specialization import Specialization, specialization_settings
+from graphs.curator.run import Context, Specialization, specialization_settings
 from graphs.curator.state import Input
 from graphs.evaluation import graph
 from scaffolds import Scaffold

@@ -33,7 +33,7 @@ def test_the_adapter_moves_and_the_base_does_not(settings: Callable[..., Any], t
 
     from training.base_model import find_base, load_chat
     from training.output_folder import OutputFolder
-    from training.rows import tokenise
+    from training.tokens import tokenise
     from training.trainer import make_trainer
 
     made = settings("--epochs", "2", "--batch", "8")

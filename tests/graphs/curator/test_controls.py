@@ -11,9 +11,8 @@ import pytest
 from tiny_model import make_tiny_model
 from training_runs import collected
 
-from graphs.curator.controls_node import _choose
-from graphs.curator.laying_out import lay_out
-from graphs.curator.specialization import Specialization
+from graphs.curator.final_nodes import _choose
+from graphs.curator.run import Specialization, lay_out
 from training.candidates import candidates, write_candidates
 from training.certificate import build_dataset
 from training.dataset import read_dataset

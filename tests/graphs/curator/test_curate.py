@@ -14,11 +14,11 @@ import pytest
 from training_runs import collected
 
 from chat_models.scripted_curator import ScriptedCurator
+from graphs.agent.loop import AgentLimits
 from graphs.curator.curate import Curation, Task, curate
 from graphs.curator.desk import Desk
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import CHARACTERS, selection_tools
-from graphs.tool_agent import AgentLimits
 from traces import RunFolder
 from training.candidates import candidates, write_candidates
 from training.selection import DEFAULT_POLICY

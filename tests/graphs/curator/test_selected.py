@@ -9,9 +9,8 @@ import orjson
 import pytest
 from tiny_model import make_tiny_model
 
-from graphs.curator.laying_out import lay_out
-from graphs.curator.selected import reused, selected_ids
-from graphs.curator.specialization import Specialization
+from graphs.curator.desk import reused, selected_ids
+from graphs.curator.run import Specialization, lay_out
 from training.candidates import Candidate, write_candidates
 from training.errors import TrainingError
 from training.recipe import Recipe

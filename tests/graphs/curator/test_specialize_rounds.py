@@ -13,10 +13,10 @@ from lora_stub import LoraStub
 from specializing import ROOT, Specializing
 from tiny_model import make_adapter, make_tiny_model
 
+from graphs.agent.transcript import Transcript
 from graphs.curator import Context
-from graphs.curator.laying_out import lay_out
-from graphs.curator.spending import curator_limits, spent
-from graphs.tool_transcript import Transcript
+from graphs.curator.position import curator_limits, spent
+from graphs.curator.run import lay_out
 from traces import RunFolder, read_results
 from training.errors import TrainingError, TrainingFailure
 
@@ -63,7 +63,7 @@ def test_a_dataset_with_faults_goes_back_to_the_curator_and_is_never_trained_on(
     tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = quick(tmp_path, tiny, adapter)
-    monkeypatch.setattr("graphs.curator.certify_node.build_dataset", tampered)
+    monkeypatch.setattr("graphs.curator.train_nodes.build_dataset", tampered)
     told = run.go()
     assert len(told.of("certified")) == 4
     assert all("not cut from the model's reply" in event["faults"][0] for event in told.of("certified"))

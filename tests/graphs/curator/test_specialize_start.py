@@ -13,9 +13,8 @@ from specializing import RECIPE, small_scaffold
 from tiny_model import make_tiny_model
 
 from graphs.curator import Context, Input, graph
-from graphs.curator.laying_out import lay_out, warnings
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
-from graphs.curator.specialization import read_specialization
+from graphs.curator.run import lay_out, read_specialization, warnings
 from worlds import world_entry
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from graphs.curator.training_process import LINE, _run
+from graphs.curator.training import LINE, _run
 
 
 def test_a_line_of_any_length_is_passed_on_cut_and_ends_no_training(tmp_path: Path) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from graphs.evaluation.spending import played
-from graphs.inner_agent.ceilings import CeilingReached
 from graphs.reviewer.budget import Budget, BudgetReached, Spent, add_up, nothing, spent_before
 from graphs.reviewer.lineage import LineageRecord, append, read
+from graphs.spending import CeilingReached, played
 from traces import EpisodeResult, Failure, RunFolder, write_result
 
 

@@ -8,10 +8,9 @@ import pytest
 from candidates import ANALYSIS, METHOD, PLACE, UPSERT, VAULT, Edit, evaluated, hooks, revise, workspace
 from foreign_scaffold import why_not_contained
 
-from graphs.inner_agent.context import SettingsError
-from graphs.reviewer.check import Checked, check_candidate
-from graphs.reviewer.citations import Citations, uncited
+from graphs.reviewer.check import Checked, Citations, check_candidate, uncited
 from graphs.reviewer.workspace import Workspace
+from graphs.settings import SettingsError
 from scaffolds import SHIPPED
 from scaffolds.containment.bubblewrap import CannotContain
 

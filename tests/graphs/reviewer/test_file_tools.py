@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 
-from graphs.reviewer.file_tools import CHARACTERS, LINE_CHARACTERS, file_tools
+from graphs.reviewer.tools import CHARACTERS, LINE_CHARACTERS, file_tools
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED, Scaffold
 

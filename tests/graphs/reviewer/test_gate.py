@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from graphs.evaluation.scores import Pair
-from graphs.inner_agent.context import SettingsError
+from graphs.evaluation.statistics import Pair
 from graphs.reviewer.gate import Rule, Verdict, judge
 from graphs.reviewer.verdict_text import SHOWN, render
+from graphs.settings import SettingsError
 
 
 def scores(*values: float, task: str = "default") -> dict[Pair, float]:

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from searches_without_progress import Game, percentile_bootstrap, search
 
-from graphs.evaluation.resampling import DRAWN, EXACT, subset_means
+from graphs.evaluation.statistics import DRAWN, EXACT, expected_luck, subset_means
 from graphs.reviewer.gate import Rule, judge, reachable
-from graphs.reviewer.luck import expected_luck
 
 
 def sign_flip_chance(differences: list[float]) -> float:

@@ -12,7 +12,7 @@ from searching import searching
 from graphs.inner_agent.routine import call_seed
 from graphs.reviewer.gate import Verdict
 from graphs.reviewer.search import read_search
-from graphs.reviewer.shown import workspace_of
+from graphs.reviewer.workspace import workspace_of
 from scaffolds import Scaffold
 
 

@@ -9,7 +9,7 @@ import pytest
 from puppet_reviewer import helps, in_vain
 from searching import searching
 
-from graphs.asking import read_answer
+from graphs.outer_loop import read_answer
 
 
 def test_nothing_is_played_nor_adopted_before_a_person_agrees(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from puppet_reviewer import breaks, helps, in_vain
 from searching import searching
 
 from chat_models import ProviderFailure
-from graphs.reviewer.failures import SearchHalted, candidates_own
+from graphs.reviewer.evaluating import SearchHalted, candidates_own
 from traces import RunFolder, read_results
 
 

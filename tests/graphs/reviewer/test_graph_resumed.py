@@ -12,9 +12,9 @@ from puppet_reviewer import helps, rewords
 from searching import searching
 
 from chat_models import ProviderFailure
-from graphs.inner_agent.context import SettingsError
 from graphs.reviewer import Input, open_search
 from graphs.reviewer.search import read_search
+from graphs.settings import SettingsError
 
 
 def test_a_search_whose_budget_ended_it_before_its_start_was_played_goes_on_with_a_higher_one(tmp_path: Path) -> None:

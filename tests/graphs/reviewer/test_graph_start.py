@@ -12,7 +12,7 @@ from puppet_reviewer import weak_scaffold
 from searching import searching
 
 from graphs.reviewer import Context, graph
-from graphs.reviewer.position import fresh_seeds
+from graphs.reviewer.lineage import fresh_seeds
 from graphs.reviewer.search import read_search
 
 

@@ -9,8 +9,8 @@ from called_tools import CalledTools
 from foreign_scaffold import why_not_contained
 from synthetic_episode import SyntheticEpisode
 
-from graphs.reviewer.analysis_tool import analysis_tool
-from graphs.reviewer.trace_tools import trace_tools
+from graphs.reviewer.tools import analysis_tool
+from graphs.reviewer.trace_tools.tools import trace_tools
 from traces import (
     Conversation,
     ModelCall,

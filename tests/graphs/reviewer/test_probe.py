@@ -10,9 +10,9 @@ import pytest
 from candidates import UPSERT, hooks, revise, search, workspace
 from foreign_scaffold import why_not_contained
 
-from graphs.reviewer.context import Context
-from graphs.reviewer.failures import SearchHalted
+from graphs.reviewer.evaluating import SearchHalted
 from graphs.reviewer.probe import SEED, STEPS, probe
+from graphs.reviewer.search import Context
 from graphs.reviewer.workspace import Workspace
 from scaffolds.containment import Bounds
 from traces import RunFolder, read_result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from graphs.evaluation.scores import read_scores
+from graphs.evaluation.statistics import read_scores
 from traces import EpisodeResult, Failure, RunFolder, write_result
 
 

@@ -14,7 +14,7 @@ import pytest
 from candidates import evaluated, hooks, revise, workspace
 from foreign_scaffold import why_not_contained
 
-from graphs.evaluation.scores import read_scores
+from graphs.evaluation.statistics import read_scores
 from graphs.reviewer.gate import Rule, judge
 from graphs.reviewer.workspace import Workspace
 from memory_fs import MemoryFS, Outcome

@@ -9,7 +9,7 @@ from called_tools import CalledTools
 from playing import folder_of, play, steps_of
 from synthetic_episode import SyntheticEpisode
 
-from graphs.reviewer.trace_tools import trace_tools
+from graphs.reviewer.trace_tools.tools import trace_tools
 from memory_fs import files_at
 from traces import (
     EpisodeResult,

@@ -1,0 +1,290 @@
+"""What stands between LangChain's agent loop, its model and its tools: retries, budget, order, faults, the transcript.
+
+Importing this imports LangChain's agents; `tool_agent` does so when an agent is run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
+from langchain.agents.middleware.types import ToolCallRequest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
+from langchain_core.tools import BaseTool
+from langgraph.runtime import Runtime
+from pydantic import ValidationError
+
+from chat_models.calling import NOT_THE_PROVIDER, Retry
+from chat_models.failures import ProviderFailure
+from chat_models.messages import UNREADABLE, assistant_message, calls_of
+from chat_models.provider_errors import failure_of
+from graphs.agent.transcript import NUDGE, Transcript, unfinished
+from traces.folders import disk_failure
+
+logger = logging.getLogger(__name__)
+
+NUDGES = 3
+"""Empty or cut replies in a row after which the agent is given up."""
+RESULT_CHARACTERS = 40_000
+"""A tool's result is cut here, should the tool not have done so: ten thousand tokens."""
+
+
+class Ended(Exception):
+    """The agent stops before it has answered; the message is the reason, a clause."""
+
+
+class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
+    """One conversation's. `before_call` is asked before every model call and may raise to end it."""
+
+    def __init__(
+        self, talk: Transcript, model: BaseChatModel, retry: Retry, room: int, before_call: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self._talk = talk
+        self._model = model
+        self._retry = retry
+        self._room = room
+        self._before_call = before_call
+        self._ends: dict[str, Any] = {}
+        self._broken: BaseException | None = None
+
+    # Model calls
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Ask the model, patiently."""
+        asked, began = self._asked(request), time.monotonic()
+        for attempt in range(1, self._retry.attempts + 1):
+            try:
+                response = handler(asked)
+            except NOT_THE_PROVIDER:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+                wait = self._wait_s(error, attempt)
+            else:
+                return self._replied(response, time.monotonic() - began)
+            time.sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        """Ask the model, patiently."""
+        asked, began = self._asked(request), time.monotonic()
+        for attempt in range(1, self._retry.attempts + 1):
+            try:
+                response = await handler(asked)
+            except NOT_THE_PROVIDER:
+                raise
+            except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+                wait = self._wait_s(error, attempt)
+            else:
+                return self._replied(response, time.monotonic() - began)
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    @hook_config(can_jump_to=["model"])
+    def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """An empty or cut reply is no answer: say so and ask again. Ended after a few."""
+        nudge = self.nudge(state["messages"][-1])
+        return None if nudge is None else {"messages": [nudge], "jump_to": "model"}
+
+    def nudge(self, last: BaseMessage) -> HumanMessage | None:
+        """What is said, and written down, after a reply that is no answer; None after anything else."""
+        if not isinstance(last, AIMessage) or last.tool_calls or not (wrong := unfinished(last)):
+            return None
+        if self._talk.nudges >= NUDGES:
+            raise Ended(f"the model's reply {wrong}, for the {NUDGES + 1}th time in a row")
+        words = f"Your reply {wrong}. Go on in smaller pieces; when all is done, end with a short answer in words."
+        nudge = HumanMessage(words, additional_kwargs={NUDGE: True})
+        self._talk.append(nudge)
+        return nudge
+
+    def _asked(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        self._before_call()
+        return request.override(messages=fitted(request.messages, self._room))
+
+    def _replied(self, response: ModelResponse[Any], seconds: float) -> ModelResponse[Any]:
+        reply = response.result[-1]
+        assert isinstance(reply, AIMessage), "a chat model answers with an AIMessage"
+        reply = readable(reply)
+        self._ends = {}  # some servers give the calls of every reply the same ids
+        self._talk.append(reply, seconds)
+        return ModelResponse(result=[reply])
+
+    def _wait_s(self, error: Exception, attempt: int) -> float:
+        """Seconds until the next attempt. Raises the failure when there is to be none."""
+        failed = error if isinstance(error, ProviderFailure) else failure_of(error, self._model)
+        if failed.retried and attempt < self._retry.attempts:
+            return self._retry.wait_s(attempt, None, failed.retry_after_s)
+        failed.attempts = attempt
+        if failed is error:
+            raise failed
+        raise failed from error
+
+    # Tool calls
+
+    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> ToolMessage:
+        """Carry out a tool call when those written before it are done."""
+        before = self._before(request, threading.Event)
+        if before is not None:
+            before.wait()
+        try:
+            return self._told(request.tool_call, lambda: _carry_out(request.tool, request.tool_call))
+        finally:
+            self._ends.setdefault(str(request.tool_call["id"]), threading.Event()).set()
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
+    ) -> ToolMessage:
+        """Carry out a tool call when those written before it are done, in a thread."""
+        before = self._before(request, asyncio.Event)
+        if before is not None:
+            await before.wait()
+        try:
+            return await self.carry_out(request.tool, request.tool_call)
+        finally:
+            self._ends.setdefault(str(request.tool_call["id"]), asyncio.Event()).set()
+
+    async def carry_out(self, tool: BaseTool | None, call: ToolCall) -> ToolMessage:
+        """The answer to a tool call, in the transcript too."""
+        return await asyncio.to_thread(self._told, call, lambda: _carry_out(tool, call))
+
+    def _before(self, request: ToolCallRequest, event: Callable[[], Any]) -> Any:
+        """What tells that the call written before this one is done; None for the first."""
+        last: AIMessage = next(one for one in reversed(request.state["messages"]) if isinstance(one, AIMessage))
+        ids = [str(call["id"]) for call in last.tool_calls]
+        place = ids.index(str(request.tool_call["id"]))
+        return self._ends.setdefault(ids[place - 1], event()) if place else None
+
+    def _told(self, call: ToolCall, run: Callable[[], ToolMessage]) -> ToolMessage:
+        if self._broken is not None:  # the machine failed under an earlier call of this message
+            raise self._broken
+        began = time.monotonic()
+        try:
+            answer = run()
+            self._talk.append(answer, time.monotonic() - began)
+        except BaseException as error:
+            self._broken = error
+            raise
+        return answer
+
+
+def _carry_out(tool: BaseTool | None, call: ToolCall) -> ToolMessage:
+    """What a tool answers; whatever is wrong with the call is said as an error. The machine's failures are raised."""
+    if tool is None:
+        return _error(call, f"There is no tool {call['name']!r}.")
+    if call["args"].keys() == {UNREADABLE}:
+        return _error(call, "The arguments of this call are no JSON object: write it again, shorter if it was cut.")
+    try:
+        answer = tool.invoke({**call, "type": "tool_call"})
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
+        return _error(call, f"{call['name']} was not called: {faults}.")
+    except MemoryError:
+        raise
+    except OSError as error:  # the machine's: no sentence to the model helps
+        raise disk_failure(f"run {call['name']} on", Path(str(error.filename or "this disk")), error) from error
+    except Exception as error:  # a tool's fault must not end the agent; it is logged as ours
+        logger.error("the tool %s failed", call["name"], exc_info=error)
+        return _error(call, f"The tool failed ({type(error).__name__}: {error}). Try something else.")
+    assert isinstance(answer, ToolMessage), "a tool that is given a call answers with a message"
+    if len(answer.text) > RESULT_CHARACTERS:
+        cut = f"{answer.text[:RESULT_CHARACTERS]}\n… (cut: {len(answer.text):,} characters in all; ask for less)"
+        answer = answer.model_copy(update={"content": cut})
+    return answer.model_copy(update={"artifact": None})
+
+
+def _error(call: ToolCall, sentence: str) -> ToolMessage:
+    return ToolMessage(sentence[:4_000], tool_call_id=str(call["id"]), name=call["name"], status="error")
+
+
+def readable(reply: AIMessage) -> AIMessage:
+    """The reply with every call the model wrote among its tool calls, in that order and each with an id of its own.
+
+    LangChain keeps a call whose arguments cannot be read apart, and an agent would take a reply of such for its end.
+    """
+    ids: Sequence[Any] = [call["id"] for call in reply.tool_calls]
+    if not reply.invalid_tool_calls and all(ids) and len(set(ids)) == len(ids):
+        return reply
+    written = assistant_message("", calls_of(reply), show_unreadable=True)
+    return reply.model_copy(update={"tool_calls": written.tool_calls, "invalid_tool_calls": []})
+
+
+def conversation(messages: Sequence[BaseMessage]) -> list[Any]:
+    """The messages an agent's state begins with: all but the system's, which the agent adds itself."""
+    return list(messages[1:])
+
+
+DEFAULT_CHARACTERS = 300_000
+"""About 100,000 tokens: what today's smallest contexts of strong models hold."""
+CHARACTERS_PER_TOKEN = 2.4
+"""Of a model's context that says how many tokens it takes: three a token in code and JSON, and a fifth left free."""
+_LEFT = 0.6
+"""What stays when something is cut."""
+_SHORT = 600
+"""Texts up to here are kept: a pointer is hardly shorter."""
+_RECENT = 6
+"""The last so many messages are kept whole: the model is working with them."""
+
+
+def room(model: BaseChatModel, characters: int | None) -> int:
+    """The characters a prompt may have: as configured, else by the model's profile, else a default."""
+    tokens = (model.profile or {}).get("max_input_tokens")
+    return characters or (int(tokens * CHARACTERS_PER_TOKEN) if tokens else DEFAULT_CHARACTERS)
+
+
+def fitted(messages: Sequence[AnyMessage], most: int) -> list[AnyMessage]:
+    """The messages, the oldest long ones cut where they had grown past `most` characters before a reply."""
+    shown = list(messages)
+    total = begun = 0
+    calls = {call["id"]: call for one in messages if isinstance(one, AIMessage) for call in one.tool_calls}
+    for index, message in enumerate(messages):
+        total += _size(message)
+        asked = index + 1 == len(messages) or isinstance(messages[index + 1], AIMessage)
+        if not asked or total <= most:
+            continue
+        while begun <= index - _RECENT and total > most * _LEFT:
+            total -= _size(shown[begun])
+            shown[begun] = _cut(shown[begun], calls)
+            total += _size(shown[begun])
+            begun += 1
+    return shown
+
+
+def _size(message: AnyMessage) -> int:
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    return len(message.text) + sum(len(orjson.dumps(call["args"], default=str)) for call in calls)
+
+
+def _cut(message: AnyMessage, calls: dict[Any, Any]) -> AnyMessage:
+    if isinstance(message, ToolMessage) and len(message.text) > _SHORT:
+        call = calls.get(message.tool_call_id) or {"name": message.name, "args": {}}
+        given = orjson.dumps(call["args"], default=str).decode()
+        what = f"{call['name']} {given if len(given) <= 200 else given[:200] + '…'}"
+        pointer = f"[Cut to save room: {what} gave {len(message.text):,} characters here. Call it again to see them.]"
+        return message.model_copy(update={"content": pointer})
+    if isinstance(message, AIMessage) and isinstance(message.content, str) and message.tool_calls:
+        shorter = [
+            {**call, "args": {name: _told(value) for name, value in call["args"].items()}}
+            for call in message.tool_calls
+        ]
+        if shorter != message.tool_calls:  # the calls as written are kept a second time there
+            others = {name: value for name, value in message.additional_kwargs.items() if name != "tool_calls"}
+            return message.model_copy(update={"tool_calls": shorter, "additional_kwargs": others})
+    return message
+
+
+def _told(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) <= _SHORT:
+        return value
+    return f"[Cut to save room: {len(value):,} characters that you wrote here.]"

@@ -1,0 +1,123 @@
+"""The nodes before curation: START, COLLECT, FEATURISE, BASELINE, NEXT_ITERATION."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from graphs.curator.evaluating import Evaluation, append, play_episodes, progression
+from graphs.curator.events import tell
+from graphs.curator.position import BASE, best, check_budget, winner
+from graphs.curator.position import next_iteration as upcoming
+from graphs.curator.run import Context, Specialization, lay_out, read_specialization, warnings
+from graphs.curator.state import State
+from graphs.evaluation.playing import Halted, summary
+from graphs.spending import CeilingReached
+from training.candidates import candidates, judge_anew, read_candidates, write_candidates
+from training.ledger import LedgerEntry, read
+
+
+def start(state: State, runtime: Runtime[Context]) -> Command[Literal["collect"]]:
+    """Begin the run, or take it up as it stands in its folder. Raises our errors."""
+    run = lay_out(state, runtime.context)
+    resumed = run.folder.collect.run.exists()
+    tell("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
+    for sentence in warnings(run):
+        tell("warning", sentence=sentence)
+    return Command(goto="collect", update={"status": "", "reason": ""})
+
+
+async def collect(state: State) -> Command[Literal["featurise", "finish"]]:
+    """Play what is not played yet, on seeds that nothing else is played on."""
+    run = await asyncio.to_thread(read_specialization, state["out"])
+    what = Evaluation(
+        name="collect",
+        out=run.folder.collect,
+        seeds=run.train_seeds,
+        model=run.model,
+        context=run.context.collecting(),
+    )
+    try:
+        await play_episodes(run, what)
+    except CeilingReached as reached:
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    return Command(goto="featurise")
+
+
+SIDE_BY_SIDE = 5_000
+"""Steps from which episodes are read by several processes: below, starting those takes longer."""
+
+
+def featurise(state: State) -> Command[Literal["baseline"]]:
+    """Write candidates.jsonl, whole or not at all. Halted where nothing was collected."""
+    run = read_specialization(state["out"])
+    path = run.folder.candidates
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        beside = path.parent.with_name("candidates.jsonl.tmp")
+        write_candidates(candidates(run.folder.collect, workers=_workers(run)), beside)
+        beside.replace(path)
+    routines = {"LOG": 0, "PLAN": 0}
+    for candidate in read_candidates(path):
+        routines[candidate.routine] += 1
+    if not any(routines.values()):
+        raise Halted(f"{run.folder.collect.path} holds no turn to learn from: every episode failed.")
+    tell("candidates", count=sum(routines.values()), routines=routines)
+    return Command(goto="baseline")
+
+
+def _workers(run: Specialization) -> int:
+    steps = sum(int(one["steps"]) for one in summary(run.folder.collect)["episodes"])
+    return (os.cpu_count() or 1) if steps >= SIDE_BY_SIDE else 1
+
+
+async def baseline(state: State) -> Command[Literal["next_iteration", "finish"]]:
+    """Play it on the validation seeds; the ledger's first line."""
+    run = await asyncio.to_thread(read_specialization, state["out"])
+    out = run.folder.baseline
+    context = run.context.evaluating(run.gameplay)
+    what = Evaluation(name="base", out=out, seeds=run.validation_seeds, model=run.base, context=context)
+    try:
+        await play_episodes(run, what)
+    except CeilingReached as reached:
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    entry = LedgerEntry(
+        run="base",
+        iteration=0,
+        role=BASE,
+        artifacts={"evaluation": run.folder.relative(out.path)},
+        **await asyncio.to_thread(progression, run, out, run.validation_seeds),
+    )
+    await asyncio.to_thread(append, run, entry)
+    return Command(goto="next_iteration")
+
+
+def next_iteration(state: State) -> Command[Literal["curate", "controls", "finish"]]:
+    """Open the next iteration, with what people have judged by now; after the last, the final table if any won."""
+    run = read_specialization(state["out"])
+    number = upcoming(run)
+    if number is None:
+        if winner(run) is None:
+            return Command(goto="finish", update={"reason": "No iteration came to a training: see the ledger."})
+        return Command(goto="controls", update={"reason": _over(run)})
+    try:
+        check_budget(run)
+    except CeilingReached as reached:
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    judge_anew(run.folder.candidates, run.folder.collect)
+    tell("iteration", iteration=number, iterations=run.iterations)
+    return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
+
+
+def _over(run: Specialization) -> str:
+    """Why the search for a recipe ends, and honestly what it found."""
+    entries = read(run.folder.ledger)
+    found, base = best(entries), next((one for one in entries if one.role == BASE), None)
+    said = f"All {run.iterations} iterations are over."
+    if found is not None and base is not None and (found.mean or 0.0) <= (base.mean or 0.0):
+        said += " No specialist did better than the untrained base on the validation seeds."
+    return said

@@ -1,0 +1,239 @@
+"""The nodes that measure an adapter: EVALUATE, RECORD, CONTROLS, APPROVE_FINAL, FINAL, FINISH."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from langgraph.types import Command
+
+from graphs.curator.desk import recipe_of, reused
+from graphs.curator.evaluating import (
+    BASE,
+    BOTH,
+    RANDOM,
+    Evaluation,
+    Row,
+    append,
+    by_specialist,
+    play_episodes,
+    progression,
+    rows,
+    write_table,
+)
+from graphs.curator.events import tell
+from graphs.curator.folders import LETTERS, IterationFolder
+from graphs.curator.position import NOTHING, SPECIALIST, check_budget, winner
+from graphs.curator.run import Specialization, read_specialization
+from graphs.curator.state import State
+from graphs.curator.train_nodes import train_one
+from graphs.outer_loop import approved
+from graphs.spending import CeilingReached
+from training.candidates import read_candidates
+from training.certificate import build_dataset, certify
+from training.dataset import read_dataset
+from training.errors import TrainingError
+from training.ledger import LedgerEntry
+from training.metrics import Metrics, read_metrics
+from training.recipe import LoraConfiguration, Recipe
+from training.selection import Policy, Quotas, select
+
+
+async def evaluate(state: State) -> Command[Literal["record", "finish"]]:
+    """The specialist keeps LOG and the consulting half of PLAN; the gameplay model commits the action."""
+    run = await asyncio.to_thread(read_specialization, state["out"])
+    folder = run.folder.iteration(state["iteration"])
+    recipe = await asyncio.to_thread(recipe_of, folder)
+    for letter, _ in zip(LETTERS, recipe.configurations, strict=False):
+        name, out = f"{state['iteration']}{letter}", folder.evaluation(letter)
+        what = await asyncio.to_thread(by_specialist, run, name, folder.adapter(letter), out, run.validation_seeds)
+        try:
+            await play_episodes(run, what)
+        except CeilingReached as reached:
+            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    return Command(goto="record")
+
+
+def record(state: State) -> Command[Literal["next_iteration"]]:
+    """Write the lines of the iteration that is over."""
+    run = read_specialization(state["out"])
+    number = state["iteration"]
+    if state["reason"]:
+        append(run, LedgerEntry(run=str(number), iteration=number, role=NOTHING, note=state["reason"]))
+        return Command(goto="next_iteration")
+    folder = run.folder.iteration(number)
+    recipe = recipe_of(folder)
+    for letter, configuration in zip(LETTERS, recipe.configurations, strict=False):
+        entry = LedgerEntry(
+            run=f"{number}{letter}",
+            iteration=number,
+            role=SPECIALIST,
+            data_source=_source(run, number, recipe),
+            note=recipe.rationale,
+            artifacts=_artifacts(run, folder, letter),
+            **trained(folder, letter, configuration),
+            **progression(run, folder.evaluation(letter), run.validation_seeds),
+        )
+        append(run, entry)
+    return Command(goto="next_iteration")
+
+
+def trained(folder: IterationFolder, letter: str, configuration: LoraConfiguration) -> dict[str, Any]:
+    """The fields of a ledger's line that a training fills."""
+    metrics = read_metrics(folder.adapter(letter))
+    assert isinstance(metrics, Metrics), "a training that was evaluated has finished"
+    return {
+        "configuration": configuration,
+        "examples": metrics.dataset.rows.kept,
+        "first_loss": metrics.first_loss,
+        "last_loss": metrics.last_loss,
+        "tokens": metrics.tokens_seen,
+        "seconds": metrics.seconds,
+    }
+
+
+def _source(run: Specialization, number: int, recipe: Recipe) -> str:
+    if recipe.data.source == "reuse":
+        return f"reuse of iteration {reused(run, number, recipe.data)}"
+    return f"regenerate in iteration {number}"
+
+
+def _artifacts(run: Specialization, folder: IterationFolder, letter: str) -> dict[str, str]:
+    paths = {
+        "dataset": folder.dataset,
+        "adapter": folder.adapter(letter),
+        "evaluation": folder.evaluation(letter).path,
+        "selection": folder.path / "selection",
+    }
+    return {name: run.folder.relative(path) for name, path in paths.items()}
+
+
+NAME = "random turns"
+
+
+async def controls(state: State) -> Command[Literal["approve_final", "finish"]]:
+    """Select by chance, cut, certify and train, unless that is done."""
+    run = await asyncio.to_thread(read_specialization, state["out"])
+    best = await asyncio.to_thread(winner, run)
+    if not run.controls or best is None or best.configuration is None:
+        return Command(goto="approve_final")
+    folder = run.folder.random_turns
+    try:
+        await asyncio.to_thread(check_budget, run)
+        if not folder.certified.exists():
+            await asyncio.to_thread(_choose, run, best.examples)
+        await train_one(run, NAME, folder, LETTERS[0], best.configuration)
+    except CeilingReached as reached:
+        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    return Command(goto="approve_final")
+
+
+def _choose(run: Specialization, count: int) -> None:
+    """A dataset of so many turns, chosen by chance among all that post-processing keeps; all, where there are fewer."""
+    folder, collect = run.folder.random_turns, run.folder.collect
+    everything = list(read_candidates(run.folder.candidates))
+    # Twice as many places as candidates, half of them for each routine: no quota is ever full.
+    policy = Policy(summary="by chance", total=2 * len(everything), order="random", quotas=Quotas())
+    order = list(select(everything, policy, seed=run.seed).chosen)
+    kept: list[str] = []
+    while order and len(kept) < count:
+        drawn, order = order[:count], order[count:]
+        made = build_dataset(collect, drawn, folder.dataset, evaluation_seeds=run.never_trained_on)
+        sound = {one.id for one in read_dataset(folder.dataset)} if made.examples else set()
+        kept += [one for one in drawn if one in sound]
+    build_dataset(collect, kept[:count], folder.dataset, evaluation_seeds=run.never_trained_on)
+    if faults := certify(folder.dataset, collect, evaluation_seeds=run.never_trained_on):
+        raise TrainingError(f"The turns chosen by chance cannot be certified: {faults[0]}")
+    folder.selected.parent.mkdir(parents=True, exist_ok=True)
+    folder.selected.write_bytes(b"".join(orjson.dumps({"id": one, "why": "by chance"}) + b"\n" for one in kept[:count]))
+    folder.certified.write_bytes(orjson.dumps([{"examples": len(kept[:count]), "faults": []}]))
+
+
+def approve_final(state: State) -> Command[Literal["final", "finish"]]:
+    """Ask before the final table: seeds that were played once can never again be called unseen."""
+    run = read_specialization(state["out"])
+    best = winner(run)
+    if not run.approve or best is None:
+        return Command(goto="final")
+    facts = {
+        "winner": best.run,
+        "validation_mean": best.mean,
+        "recipe": best.note,
+    }
+    yes, reason = approved(
+        run.folder.answers,
+        "final",
+        best.run,
+        f"Play the final table on {len(run.final_seeds)} seeds that were never played?",
+        "The winner and its controls are played on them; they can never be called unseen again.",
+        "The run ends with the winner by validation, and the seeds stay unseen.",
+        facts,
+    )
+    if yes:
+        return Command(goto="final")
+    why = f"{state['reason']} A person refused the final table: {reason or 'no reason was given'}"
+    return Command(goto="finish", update={"reason": why})
+
+
+async def final(state: State) -> Command[Literal["finish"]]:
+    """Play everybody, then compare."""
+    run = await asyncio.to_thread(read_specialization, state["out"])
+    best = await asyncio.to_thread(winner, run)
+    assert best is not None, "next_iteration leads here only with a winner"
+    players = await asyncio.to_thread(_players, run, best)
+    try:
+        for what in players.values():
+            await play_episodes(run, what)
+    except CeilingReached as reached:
+        why = f"{state['reason']} The final seeds were not played to their end: {reached}."
+        return Command(goto="finish", update={"reason": why, "status": "limited"})
+    table = await asyncio.to_thread(_written, run, best, players)
+    tell("final", winner=best.run, rows=[row.to_plain() for row in table])
+    return Command(goto="finish")
+
+
+def _players(run: Specialization, best: LedgerEntry) -> dict[str, Evaluation]:
+    """Everybody who plays; the base first, with whom the others are compared."""
+
+    def by(player: str, adapter: Path) -> Evaluation:
+        return by_specialist(run, f"final {player}", adapter, run.folder.final(player), run.final_seeds)
+
+    adapter = run.folder.path / best.artifacts["adapter"]
+    players = {SPECIALIST: by(SPECIALIST, adapter)}
+    if run.controls:
+        both = by(BOTH, adapter)
+        players[BOTH] = replace(both, context=run.context.evaluating(both.model))
+        players[RANDOM] = by(RANDOM, run.folder.random_turns.adapter(LETTERS[0]))
+    base = replace(by(BASE, adapter), model=run.base, adapter=None)
+    return {BASE: base, **players}
+
+
+def _written(run: Specialization, best: LedgerEntry, players: dict[str, Evaluation]) -> list[Row]:
+    table = rows(run, {name: (one.model, str(one.context.gameplay_model)) for name, one in players.items()})
+    write_table(run, table, best.run)
+    for player in players:
+        out = run.folder.final(player)
+        entry = LedgerEntry(
+            run=f"final {player}",
+            iteration=best.iteration,
+            role=f"final {player}",
+            artifacts={"evaluation": run.folder.relative(out.path)},
+            **progression(run, out, run.final_seeds),
+        )
+        append(run, entry)
+    return table
+
+
+def finish(state: State) -> Command[Literal["__end__"]]:
+    """Say how it ended. A run that goes on later, with a higher budget, ends once more."""
+    run = read_specialization(state["out"])
+    best = winner(run)
+    adapter = str(run.folder.path / best.artifacts["adapter"]) if best else None
+    ended = state["reason"] or "The final table is written."
+    tell("ended", winner=best.run if best else None, adapter=adapter, reason=ended)
+    status = "limited" if state["status"] == "limited" else "finished"
+    update = {"winner": best.run if best else None, "adapter": adapter, "status": status, "ended": ended}
+    return Command(goto="__end__", update=update)

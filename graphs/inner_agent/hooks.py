@@ -1,0 +1,86 @@
+"""Where the scaffold's hooks are called: notices, maintained files, and repair or veto of the action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.state import plain
+from scaffolds import Decision, Repair, Veto, View
+from traces import OperationRecord
+
+
+def observe_notices(session: Session) -> list[str]:
+    """What the hooks want said about this step's observation, then what the file schema says of overlong files."""
+    notices = session.hooks.observe(view(session)) if session.hooks is not None else []
+    if session.settings.notebook == "off":
+        return list(notices)
+    return [*notices, *session.scaffold.length_notices(session.notebook.index())]
+
+
+def maintain(session: Session) -> None:
+    """Let the hooks keep the files that are declared theirs; only where the notebook may be written."""
+    if session.hooks is None or session.settings.notebook != "on":
+        return
+    before = session.notebook.revision
+    session.notebook.mark(session.moment.step, "HOOKS")
+    session.hooks.maintain(view(session), session.notebook)
+    written = session.notebook.revision - before
+    if written:  # what was written stands in the notebook's journal, revision by revision
+        facts = OperationRecord(
+            call=-1, operation="maintain", outcome="written", total=written, revision=before + written
+        )
+        session.hook_operations = [facts]
+
+
+def judge(session: Session, action: str) -> Decision | None:
+    """What the hooks say of an action before it is sent; None without hooks."""
+    return session.hooks.act(action, view(session)) if session.hooks is not None else None
+
+
+def view(session: Session) -> View:
+    """What a hook may know of the moment."""
+    moment = session.moment
+    return View(
+        world=session.settings.world,
+        task=session.settings.task,
+        step=moment.step,
+        observation=plain(moment.observation),
+        action=moment.action,
+        actions=session.world.actions.names,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The action sent to the world and how it came about."""
+
+    action: str
+    how: Literal["valid", "repaired", "invalid", "missing", "vetoed"]
+    complaint: str | None
+    """What the next observation tells the model of its output, if anything."""
+    veto: str | None = None
+    """Why a hook would rather see another action; None if none objects."""
+
+
+def decide(session: Session, choice: str | None) -> Sent:
+    """From what the model wrote to what is sent: repaired by a hook, or the world's default action with a complaint."""
+    actions = session.world.actions
+    if choice is None:
+        complaint = f'Your last output held no action; the default action "{actions.default}" was sent instead.'
+        return Sent(actions.default, "missing", complaint)
+    action = actions.find(choice)
+    judged = judge(session, action if action is not None else choice)
+    wrong = " ".join(choice[:80].split())
+    if isinstance(judged, Veto):
+        complaint = f'"{wrong}" was vetoed ({judged.why}); the default action "{actions.default}" was sent instead.'
+        return Sent(actions.default, "vetoed", complaint, veto=judged.why)
+    if isinstance(judged, Repair) and judged.action in actions:
+        return Sent(judged.action, "repaired", f'"{wrong}" was sent as "{judged.action}": {judged.why}')
+    if action is None:
+        complaint = (
+            f'"{wrong}" is not an action of this world; the default action "{actions.default}" was sent instead.'
+        )
+        return Sent(actions.default, "invalid", complaint)
+    return Sent(action, "valid", None)

@@ -1,0 +1,203 @@
+"""The nodes before an evaluation: START, NEXT_ATTEMPT, REVIEW (the reviewer revises the scaffold), CHECK."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from graphs.agent.loop import agent_model
+from graphs.agent.tools import watched
+from graphs.evaluation.playing import broken_off
+from graphs.reviewer import agent, lineage
+from graphs.reviewer.agent import Review, ReviewLimits
+from graphs.reviewer.budget import (
+    BudgetReached,
+    check_budget,
+    left_for,
+    over_budget,
+    raise_reached,
+    review_limits,
+    spent_in,
+)
+from graphs.reviewer.check import Checked, check_candidate
+from graphs.reviewer.events import tell
+from graphs.reviewer.folders import AttemptFolder
+from graphs.reviewer.lineage import Position, position, scaffold_of
+from graphs.reviewer.probe import probe, probe_run
+from graphs.reviewer.search import Context, Search, copy_scaffold, lay_out, read_search, warnings
+from graphs.reviewer.state import State
+from graphs.reviewer.workspace import what_became, workspace_of
+from graphs.spending import Amounts
+from scaffolds import Scaffold, ScaffoldError
+from traces import RunFolder
+from traces.plain_json import read_file, write_file
+
+
+def start(state: State, runtime: Runtime[Context]) -> Command[Literal["evaluate_start"]]:
+    """Begin the search, or take it up as it stands in its folder. Raises our errors."""
+    search = lay_out(state, runtime.context)
+    resumed = bool(lineage.read(search.folder.path))
+    tell("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
+    for sentence in warnings(search):
+        tell("warning", sentence=sentence)
+    return Command(goto="evaluate_start", update={"status": ""})
+
+
+def next_attempt(state: State) -> Command[Literal["review", "control", "holdout", "finish"]]:
+    """Open the next attempt's folder with its working copy, unless it is open already."""
+    search = read_search(state["out"])
+    stands = position(search)
+    if stands.uncontrolled is not None:
+        return Command(goto="control")
+    if stands.attempt is None:
+        return Command(goto="holdout", update={"reason": stands.reason})
+    try:
+        check_budget(search, spent_in(search, search.folder.attempt(stands.attempt)))
+    except BudgetReached as reached:
+        if reached.whole:
+            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    folder = search.folder.attempt(stands.attempt)
+    if not folder.candidate.exists():
+        copy_scaffold(_source(search, stands), folder.candidate)
+    tell("attempt", name=stands.attempt, parent=stands.incumbent.name, continues=stands.continues)
+    return Command(goto="review", update={"attempt": stands.attempt, "round": 0, "status": "", "reason": ""})
+
+
+def _source(search: Search, stands: Position) -> Path:
+    """What the working copy begins as: the best version, or for a continuation what was turned down."""
+    if stands.continues is not None:
+        return search.folder.attempt(stands.continues).candidate
+    return scaffold_of(search, stands.incumbent)
+
+
+async def review(state: State) -> Command[Literal["check", "settle", "finish"]]:
+    """Ask the reviewer, unless this review has finished already; one that was broken off goes on where it stopped."""
+    search = await asyncio.to_thread(read_search, state["out"])
+    name, asked = state["attempt"], state["round"]
+    folder = search.folder.attempt(name)
+    done = await asyncio.to_thread(reviews, folder)
+    if len(done) > asked and done[asked]["finished"]:
+        return Command(goto="check")
+    try:
+        limits = await asyncio.to_thread(review_limits, search, folder)
+        ended = await _review(search, state, folder, limits)
+        await asyncio.to_thread(_keep, folder, done[:asked], ended)
+        tell("reviewed", name=name, finished=ended.finished, reason=ended.reason)
+        if not ended.finished:
+            await asyncio.to_thread(lambda: check_budget(search, spent_in(search, folder)))
+    except BudgetReached as reached:
+        return over_budget(reached)
+    if not ended.finished:
+        why = f"The reviewer did not come to an end: {ended.reason}."
+        return Command(goto="settle", update={"status": "stopped", "reason": why})
+    return Command(goto="check")
+
+
+def reviews(folder: AttemptFolder) -> list[dict[str, Any]]:
+    """The reviews of an attempt, one for each round; the last may have been broken off by a budget."""
+    found: list[dict[str, Any]] = read_file(folder.reviews) if folder.reviews.exists() else []
+    return found
+
+
+async def _review(search: Search, state: State, folder: AttemptFolder, limits: ReviewLimits) -> Review:
+    asked = state["round"]
+    workspace = await asyncio.to_thread(workspace_of, search, state["attempt"])
+    continues = await asyncio.to_thread(what_became, search)
+    faults = (await asyncio.to_thread(checks, folder))[asked - 1]["faults"] if asked else []
+    model = await asyncio.to_thread(
+        agent_model, search.reviewer_model, "reviewer", search.world, search.context.reviewer_base_url
+    )
+    tell("reviewing", name=state["attempt"], round=asked, faults=faults)
+    return await watched(
+        state["attempt"],
+        f"{search.folder.path.name} {state['attempt']} review",
+        lambda: agent.review(workspace, model, faults, limits=limits, round=asked, continues=continues),
+    )
+
+
+def _keep(folder: AttemptFolder, done: list[dict[str, Any]], ended: Review) -> None:
+    write_file(folder.reviews, [*done, asdict(ended)])
+
+
+ROUNDS = 3
+"""Times that faults go back to the reviewer before the attempt is lost."""
+
+
+async def check(state: State) -> Command[Literal["approve", "review", "settle", "finish"]]:
+    """Look at the working copy; faults go back to the reviewer as its next message, at most ROUNDS times."""
+    search = await asyncio.to_thread(read_search, state["out"])
+    folder = search.folder.attempt(state["attempt"])
+    found = await asyncio.to_thread(_known, folder, state["round"])
+    if found is None:
+        tell("checking", name=state["attempt"])
+        try:
+            found = await _look(search, folder)
+        except BudgetReached as reached:
+            return over_budget(reached)
+        await asyncio.to_thread(_keep_check, folder, state["round"], found)
+        tell("checked", name=state["attempt"], faults=found["faults"], changes=found["changes"])
+    if not found["faults"]:
+        return Command(goto="approve")
+    if state["round"] < ROUNDS:
+        return Command(goto="review", update={"round": state["round"] + 1})
+    more = f" (and {len(found['faults']) - 1} more)" if len(found["faults"]) > 1 else ""
+    reason = f"After {ROUNDS} repairs there is still: {found['faults'][0]}{more}"
+    return Command(goto="settle", update={"status": "check failed", "reason": reason})
+
+
+def checks(folder: AttemptFolder) -> list[dict[str, Any]]:
+    """What the checks of an attempt have found, round by round: faults, changes by area, digest of what was seen."""
+    found: list[dict[str, Any]] = read_file(folder.check) if folder.check.exists() else []
+    return found
+
+
+def digest_of(folder: AttemptFolder) -> str:
+    """The digest of a working copy as it is now; empty if it cannot be loaded."""
+    try:
+        return Scaffold.load(folder.candidate).digest
+    except ScaffoldError:
+        return ""
+
+
+def _known(folder: AttemptFolder, round_: int) -> dict[str, Any] | None:
+    """What the check of this round found, if the files are still those it looked at."""
+    found = checks(folder)
+    if len(found) <= round_ or found[round_]["digest"] != digest_of(folder):
+        return None
+    return found[round_]
+
+
+async def _look(search: Search, folder: AttemptFolder) -> dict[str, Any]:
+    """Check the files, and if they are in order play the probe."""
+    digest = await asyncio.to_thread(digest_of, folder)
+    checked = await asyncio.to_thread(_checked, search, folder)
+    faults = checked.faults or await _probed(search, folder, probe_run(folder.probe, digest))
+    return {**asdict(checked), "faults": faults, "digest": digest}
+
+
+async def _probed(search: Search, folder: AttemptFolder, run: RunFolder) -> list[str]:
+    """The faults that a probe shows. BudgetReached where it could not be played to its end."""
+
+    def left() -> Amounts:
+        spent = spent_in(search, folder)
+        check_budget(search, spent)
+        return left_for(search, spent, run)
+
+    faults = await probe(folder.candidate, search, folder.probe, ceilings=await asyncio.to_thread(left))
+    if not faults and await asyncio.to_thread(broken_off, run):
+        await asyncio.to_thread(lambda: raise_reached(search, spent_in(search, folder)))
+    return faults
+
+
+def _checked(search: Search, folder: AttemptFolder) -> Checked:
+    shown = workspace_of(search, folder.path.name)
+    return check_candidate(shown.parent, folder.candidate, folder.notes, runs=shown.runs)
+
+
+def _keep_check(folder: AttemptFolder, round_: int, found: dict[str, Any]) -> None:
+    write_file(folder.check, [*checks(folder)[:round_], found])

@@ -1,0 +1,240 @@
+"""The reviewer's tools over its virtual tree: list, read, write, edit, delete; and contained Python for analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from graphs.agent.tools import model_tool
+from graphs.reviewer import beneath
+from graphs.reviewer.trace_tools.step_text import readable
+from graphs.reviewer.workspace import MAX_READ_BYTES, FileRefused, Place, Workspace
+from memory_fs.content import UNFIT
+from scaffolds.containment.script import ScriptBounds, run_script
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
+
+CHARACTERS = 12_000
+"""Of one result: some 3,000 to 4,000 tokens, so that dozens of them fit into a context."""
+LINE_CHARACTERS = 4_000
+"""Of one line that is shown or written: more would be a mistake in a prompt, and could not be read back."""
+LISTED = 200
+"""Entries of one listing."""
+
+_Path = Annotated[str, Field(description="A path such as candidate/hooks.py or runs/NAME/summary.json")]
+
+
+def file_tools(workspace: Workspace) -> list[BaseTool]:
+    """`list_files`, `read_file`, `write_file`, `edit_file` and `delete_file` for one attempt."""
+    return [
+        _tool(
+            partial(list_files, workspace),
+            "list_files",
+            "List a folder of the tree with file sizes in bytes; without a folder, the tree's top.",
+            folder=(Annotated[str, Field(description="For example candidate or runs/NAME/episodes")], ""),
+        ),
+        _tool(
+            partial(read_file, workspace),
+            "read_file",
+            "Read lines of a text file. What does not fit is named, with how to see it.",
+            path=(_Path, ...),
+            first_line=(Annotated[int, Field(ge=1)], 1),
+            lines=(Annotated[int, Field(ge=1)], 200),
+        ),
+        _tool(
+            partial(write_file, workspace),
+            "write_file",
+            "Write a whole file below candidate/ or notes/; what stood there is replaced.",
+            path=(_Path, ...),
+            content=(str, ...),
+        ),
+        _tool(
+            partial(edit_file, workspace),
+            "edit_file",
+            "Replace a piece of a file below candidate/ or notes/. The piece must stand in the file exactly once.",
+            path=(_Path, ...),
+            old=(Annotated[str, Field(description="The piece as it stands, with its line breaks and spaces")], ...),
+            new=(Annotated[str, Field(description="What takes its place")], ...),
+        ),
+        _tool(
+            partial(delete_file, workspace),
+            "delete_file",
+            "Delete a file below candidate/ or notes/.",
+            path=(_Path, ...),
+        ),
+    ]
+
+
+def list_files(workspace: Workspace, folder: str = "") -> str:
+    """The entries of a folder, one a line: name and bytes, folders with a slash. FileRefused if there is none."""
+    if folder.strip() in ("", "/", "."):
+        return "\n".join(f"{name}/" for name in workspace.folders())
+    tops = [name for name in workspace.folders() if name.startswith(folder.strip().strip("/") + "/")]
+    if tops:
+        return "\n".join(f"{name}/" for name in tops)
+    if folder.strip().strip("/") in ("history", "runs"):
+        return f"{folder.strip()} is empty."
+    place = workspace.place(folder)
+    shown = [
+        f"{place.name}/{name}/" if size is None else f"{place.name}/{name}  {size:,}"
+        for name, size in _entries(workspace, place)
+    ]
+    rest = len(shown) - LISTED
+    if rest > 0:
+        shown[LISTED:] = [f"… and {rest} more: name a folder below this one, or use the trace tools"]
+    return "\n".join(shown) or f"{place.name} is empty."
+
+
+def read_file(workspace: Workspace, path: str, first_line: int = 1, lines: int = 200) -> str:
+    """Lines of a text under a heading that says which. FileRefused where there is no such text or line."""
+    place = workspace.place(path)
+    if place.parts and place.parts[-1] == "steps.jsonl":
+        raise FileRefused(f"{place.name} is a packed trace: see it with episode_overview, search_trace and show_step.")
+    text = _text(place)
+    found = text.split("\n")[: -1 if text.endswith("\n") else None] if text else []
+    if not found:
+        return f"{place.name} is empty."
+    if first_line > len(found):
+        raise FileRefused(f"{place.name} has {len(found)} lines, there is no line {first_line}.")
+    shown: list[str] = []
+    room = CHARACTERS
+    for line in found[first_line - 1 : first_line - 1 + lines]:
+        cut = line if len(line) <= LINE_CHARACTERS else f"{line[:LINE_CHARACTERS]}… (of {len(line):,} characters)"
+        if len(cut) > room and shown:
+            break
+        shown.append(cut)
+        room -= len(cut) + 1
+    last = first_line + len(shown) - 1
+    heading = f"{place.name}, lines {first_line}-{last} of {len(found)}:"
+    rest = [f"… {len(found) - last} lines more: read_file, first_line={last + 1}"] if last < len(found) else []
+    return "\n".join([heading, *shown, *rest])
+
+
+def write_file(workspace: Workspace, path: str, content: str) -> str:
+    """Write a whole file. FileRefused where it may not stand there."""
+    place = workspace.place_to_write(path)
+    return _written(workspace, place, content)
+
+
+def edit_file(workspace: Workspace, path: str, old: str, new: str) -> str:
+    """Replace a piece that stands exactly once. FileRefused otherwise."""
+    place = workspace.place_to_write(path)
+    text = _text(place)
+    count = text.count(old) if old else 0
+    if count != 1:
+        how = "is empty" if not old else "does not stand there" if count == 0 else f"stands there {count} times"
+        advice = "read the file and give a piece that stands there exactly once" if count != 1 else ""
+        raise FileRefused(f"{place.name} was not changed: the old piece {how}; {advice}.")
+    return _written(workspace, place, text.replace(old, new))
+
+
+def delete_file(workspace: Workspace, path: str) -> str:
+    """Delete a file. FileRefused where there is none, or it may not be deleted."""
+    place = workspace.place_to_write(path)
+    try:
+        beneath.delete(place.root, place.parts)
+    except beneath.Barred as barred:
+        raise FileRefused(f"{place.name} {barred}.") from None
+    return f"{place.name} is deleted."
+
+
+def _entries(workspace: Workspace, place: Place) -> list[tuple[str, int | None]]:
+    try:
+        return [entry for entry in beneath.entries(place.root, place.parts) if _shown(workspace, place, entry[0])]
+    except beneath.Barred as barred:
+        raise FileRefused(f"{place.name} {barred}.") from None
+
+
+def _shown(workspace: Workspace, place: Place, name: str) -> bool:
+    try:
+        workspace.place(f"{place.name}/{name}")
+    except FileRefused:
+        return False
+    return True
+
+
+def _text(place: Place) -> str:
+    if not place.parts or beneath.is_folder(place.root, place.parts):
+        raise FileRefused(f"{place.name} is a folder: list_files shows what is in it.")
+    try:
+        return beneath.read(place.root, place.parts, MAX_READ_BYTES).decode("utf-8", "replace")
+    except beneath.Barred as barred:
+        advice = "; run_python can read it" if "bytes" in str(barred) else ""
+        raise FileRefused(f"{place.name} {barred}{advice}.") from None
+
+
+def _written(workspace: Workspace, place: Place, content: str) -> str:
+    content = content.replace("\r\n", "\n")
+    if unfit := UNFIT.search(content):
+        raise FileRefused(
+            f"The text holds a control character or half a character at {unfit.start() + 1}: leave it out."
+        )
+    longest = max(map(len, content.split("\n")))
+    if longest > LINE_CHARACTERS:
+        raise FileRefused(f"A line of {longest:,} characters is too long; the most is {LINE_CHARACTERS:,}: break it.")
+    data = content.encode()
+    workspace.check_room(place, len(data))
+    try:
+        beneath.write(place.root, place.parts, data)
+    except beneath.Barred as barred:
+        raise FileRefused(f"{place.name} {barred}.") from None
+    return f"{place.name} is written: {content.count(chr(10)) + (not content.endswith(chr(10)))} lines."
+
+
+def _tool(function: Callable[..., str], name: str, description: str, **arguments: Any) -> BaseTool:
+    return model_tool(function, name, description, refusals=(FileRefused,), **arguments)
+
+
+OUTPUT_CHARACTERS = 12_000
+"""Of what a script printed that is shown: from its beginning, and of its error the end."""
+_ERROR = 3_000
+_DESCRIPTION = """\
+Run a Python script over the runs, contained: no network, no files but the runs (read-only at /runs/NAME) and an empty \
+/tmp, {wall:.0f} s, {memory} MB. There are the standard library, numpy, and the packages of the traces:
+  from pathlib import Path
+  from traces import RunFolder, TraceReader, read_result
+  for episode in RunFolder(Path("/runs/NAME")).episodes():  # NAME is one of: {names}
+      result = read_result(episode)              # None while it is played; .progression, .metrics ...
+      with TraceReader(episode) as reader:
+          for step in reader.outlines():         # all but the prompts; reader.step(n) is a whole record
+              step.step, step.observation["long"], step.action, step.reward, step.info["progression"]
+              for talk in step.conversations:    # talk.routine is "LOG" or "PLAN"
+                  for one in talk.operations: one.operation, one.arguments, one.outcome, one.file
+  traces.flags.flagged_steps(reader.outlines()) yields (step, flags): flags.unproductive is "stuck", "oscillating" \
+or None
+What the script prints is the result; print little."""
+
+
+def analysis_tool(runs: Mapping[str, Path], *, bounds: ScriptBounds | None = None) -> BaseTool:
+    """The tool `run_python` over these runs (name and run folder)."""
+    bounds = bounds or ScriptBounds()
+    description = _DESCRIPTION.format(wall=bounds.wall_s, memory=bounds.memory_mb, names=", ".join(runs) or "none yet")
+    return model_tool(
+        partial(_run, runs, bounds),
+        "run_python",
+        description,
+        refusals=(ValueError,),
+        code=(Annotated[str, Field(description="The whole script; nothing is kept from one call to the next")], ...),
+    )
+
+
+def _run(runs: Mapping[str, Path], bounds: ScriptBounds, code: str) -> str:
+    """Run a script. ValueError for one that is too long; CannotContain where this machine can contain nothing."""
+    there = {name: path for name, path in runs.items() if path.exists()}
+    result = run_script(code, there, bounds=bounds)
+    shown = readable(result.output[:OUTPUT_CHARACTERS])
+    parts = [shown.rstrip("\n")] if shown.strip() else []
+    if len(result.output) > OUTPUT_CHARACTERS:
+        more = len(result.output) - OUTPUT_CHARACTERS
+        parts.append(f"… {more:,} characters more were printed: print less, or a part of it")
+    if result.error.strip():
+        cut = "… " if len(result.error) > _ERROR else ""
+        parts.append(f"Standard error:\n{cut}{readable(result.error[-_ERROR:]).strip()}")
+    parts += [result.sentence] if result.sentence else []
+    return "\n".join(parts) or "It ended and printed nothing."

@@ -1,0 +1,163 @@
+"""Ceilings: what an episode, or a whole run, may spend. Reaching one ends the episode as *limited*, with its score.
+
+A ceiling is checked before each model call, so what is spent goes over it by at most the calls in flight. Spent is what
+completed steps cost (their calls, tokens and time stand in the trace) plus the calls of the step in progress.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from graphs.settings import CEILINGS, SettingsError
+from traces import EpisodeFolder, EpisodeResult, RunFolder, read_result
+from traces.plain_json import read_file, write_file
+
+MOST_SHOWN = 100
+"""Characters of a path that a sentence repeats."""
+
+
+class CeilingReached(RuntimeError):
+    """An episode or its run has spent what it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens of a model."""
+
+    prompt: float
+    completion: float
+    cached: float | None = None
+    """Of prompt tokens in the server's cache; the prompt price if None."""
+
+    def cost(self, prompt: int, completion: int, cached: int) -> float:
+        """Dollars for these tokens; `cached` are among `prompt`."""
+        hit = self.prompt if self.cached is None else self.cached
+        return (self.prompt * (prompt - cached) + hit * cached + self.completion * completion) / 1e6
+
+
+def parse_ceilings(given: Mapping[str, float] | None) -> dict[str, float]:
+    """The ceilings, checked. SettingsError for an unknown name or a limit that is not positive."""
+    for name, limit in (given or {}).items():
+        if name not in CEILINGS:
+            raise SettingsError(f'There is no ceiling "{name}": use one of {", ".join(CEILINGS)}.')
+        if not limit > 0:
+            raise SettingsError(f"The ceiling {name} must be above 0, not {limit}.")
+    return dict(given or {})
+
+
+@lru_cache(maxsize=16)
+def read_prices(path: str | None) -> Mapping[str, Price]:
+    """The price table in a TOML file: one table per model specification. SettingsError names what is wrong.
+
+    ["openai:gpt-x"]
+    prompt = 2.50        # US dollars per million tokens
+    cached = 1.25
+    completion = 10.00
+    """
+    if not path:
+        return {}
+    try:
+        tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return {model: Price(**table) for model, table in tables.items()}
+    except OSError as error:
+        raise SettingsError(f"The price table {path[:MOST_SHOWN]} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The price table {path} is no TOML file: {error}.") from error
+    except TypeError as error:
+        raise SettingsError(
+            f"The price table {path}: a model's table has prompt, completion and perhaps cached, in US dollars per "
+            f"million tokens ({error})."
+        ) from error
+
+
+def check_prices(ceilings: Mapping[str, float], prices: Mapping[str, Price], models: set[str]) -> None:
+    """SettingsError if money is limited and a model has no price."""
+    if "cost" not in ceilings:
+        return
+    if unpriced := sorted(models - prices.keys()):
+        raise SettingsError(
+            f"The ceiling cost needs the price of {unpriced[0]}: give a table of prices (`prices`; 0 if free)."
+        )
+
+
+@dataclass
+class Spending:
+    """What has been spent against ceilings; shared by the episodes of a run, or of one episode. Thread-safe."""
+
+    ceilings: Mapping[str, float]
+    whose: str
+    """"episode" or "run", for the sentence."""
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CEILINGS, 0.0))
+    began: float | None = None
+    """`time.monotonic()` when the minutes began to run; None if they are only added."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, calls: int = 0, tokens: int = 0, cost: float = 0.0, minutes: float = 0.0) -> None:
+        """Count what was spent."""
+        with self._lock:
+            for name, value in zip(CEILINGS, (calls, tokens, cost, minutes), strict=True):
+                self.spent[name] += value
+
+    def check(self, running_minutes: float = 0.0) -> None:
+        """CeilingReached if nothing more may be spent; `running_minutes` are not yet added."""
+        if self.began is not None:
+            running_minutes += (time.monotonic() - self.began) / 60
+        for name, limit in self.ceilings.items():
+            spent = self.spent[name] + (running_minutes if name == "minutes" else 0.0)
+            if spent >= limit:
+                unit = {"calls": "model calls", "tokens": "tokens", "cost": "US dollars", "minutes": "minutes"}[name]
+                raise CeilingReached(f"the {self.whose}'s ceiling of {limit:g} {unit} is reached")
+
+
+Amounts = dict[str, float]
+"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `context.CEILINGS`."""
+CLOCK = "clock.json"
+"""Beside an evaluation's run.json: minutes it was played, which its episodes, side by side, do not tell."""
+
+
+def spent_playing(runs: Iterable[RunFolder]) -> Amounts:
+    """What evaluations spent so far, failed episodes and earlier attempts at them included.
+
+    `cost` counts a model without a price as free. TraceFailure or TraceDamaged.
+    """
+    total = dict.fromkeys(CEILINGS, 0.0)
+    for run in runs:
+        amounts = played(run)
+        amounts["minutes"] = max(amounts["minutes"], minutes_on(run))
+        total = {name: total[name] + amounts[name] for name in CEILINGS}
+    return total
+
+
+def played(run: RunFolder) -> Amounts:
+    """The same of one evaluation; `minutes` are those of its longest episode, since they are played side by side."""
+    results = [one for folder in run.episodes() for one in _attempts(folder)]
+    return {
+        "calls": sum(float(one.model_calls) for one in results),
+        "tokens": sum(float(one.tokens.get("prompt", 0) + one.tokens.get("completion", 0)) for one in results),
+        "cost": sum(one.cost or 0.0 for one in results),
+        "minutes": max((one.wall_s for one in results), default=0.0) / 60,
+    }
+
+
+def minutes_on(run: RunFolder) -> float:
+    """Minutes an evaluation was played, by its clock."""
+    path = run.path / CLOCK
+    return float(read_file(path)["minutes"]) if path.exists() else 0.0
+
+
+def add_minutes(run: RunFolder, seconds: float) -> None:
+    """Add to the time an evaluation was played, if it has begun."""
+    if run.run.exists():
+        write_file(run.path / CLOCK, {"minutes": round(minutes_on(run) + seconds / 60, 4)})
+
+
+def _attempts(folder: EpisodeFolder) -> Iterable[EpisodeResult]:
+    """The results of the present attempt at an episode and of those set aside."""
+    aside = (EpisodeFolder(folder.path / f"attempt-{number}") for number in range(1, folder.attempt))
+    return [result for one in (folder, *aside) if (result := read_result(one)) is not None]
