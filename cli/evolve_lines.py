@@ -14,7 +14,7 @@ ALWAYS = ("warning", "holdout", "ended")
 
 
 def lines(event: Event) -> list[str]:
-    """What is written of an event of `graphs.reviewer.events`."""
+    """What is written of an event of `graphs.events`."""
     return _LINES[event["event"]](event)
 
 

@@ -19,7 +19,7 @@ ALWAYS = ("warning", "refused", "ended")
 
 
 def lines(event: Event) -> list[str]:
-    """What is written of an event of `graphs.curator.events`."""
+    """What is written of an event of `graphs.events`."""
     found: list[str] = _LINES[event["event"]](event)
     return found
 

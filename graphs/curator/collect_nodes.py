@@ -10,12 +10,12 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from graphs.curator.evaluating import Evaluation, append, play_episodes, progression
-from graphs.curator.events import tell
 from graphs.curator.position import BASE, best, check_budget, winner
 from graphs.curator.position import next_iteration as upcoming
 from graphs.curator.run import Context, Specialization, lay_out, read_specialization, warnings
 from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
+from graphs.events import emit
 from graphs.spending import CeilingReached
 from training.candidates import candidates, judge_anew, read_candidates, write_candidates
 from training.ledger import LedgerEntry, read
@@ -25,9 +25,9 @@ def start(state: State, runtime: Runtime[Context]) -> Command[Literal["collect"]
     """Begin the run, or take it up as it stands in its folder. Raises our errors."""
     run = lay_out(state, runtime.context)
     resumed = run.folder.collect.run.exists()
-    tell("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
+    emit("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
     for sentence in warnings(run):
-        tell("warning", sentence=sentence)
+        emit("warning", sentence=sentence)
     return Command(goto="collect", update={"status": "", "reason": ""})
 
 
@@ -66,7 +66,7 @@ def featurise(state: State) -> Command[Literal["baseline"]]:
         routines[candidate.routine] += 1
     if not any(routines.values()):
         raise Halted(f"{run.folder.collect.path} holds no turn to learn from: every episode failed.")
-    tell("candidates", count=sum(routines.values()), routines=routines)
+    emit("candidates", count=sum(routines.values()), routines=routines)
     return Command(goto="baseline")
 
 
@@ -109,7 +109,7 @@ def next_iteration(state: State) -> Command[Literal["curate", "controls", "finis
     except CeilingReached as reached:
         return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     judge_anew(run.folder.candidates, run.folder.collect)
-    tell("iteration", iteration=number, iterations=run.iterations)
+    emit("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
 
 

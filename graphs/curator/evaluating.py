@@ -10,13 +10,13 @@ from typing import Any
 
 from langgraph.config import get_stream_writer
 
-from graphs.curator.events import tell
 from graphs.curator.players import make_servable, specialist_of
 from graphs.curator.position import left_for, priced, raise_reached
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
 from graphs.evaluation.playing import Work, broken_off, finished, play_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
+from graphs.events import emit
 from graphs.settings import Context
 from traces import RunFolder, read_results
 from traces.plain_json import write_file
@@ -59,7 +59,7 @@ def append(run: Specialization, entry: LedgerEntry) -> None:
     if any(one.run == entry.run for one in ledger.read(run.folder.ledger)):
         return
     ledger.append(run.folder.ledger, entry)
-    tell("recorded", name=entry.run, note=entry.note, mean=entry.mean)
+    emit("recorded", name=entry.run, note=entry.note, mean=entry.mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ async def play_episodes(run: Specialization, what: Evaluation) -> None:
     if what.adapter is not None:
         await asyncio.to_thread(make_servable, run.base, what.adapter, run.context.base_url)
     episodes = len(run.pairs(what.seeds))
-    tell("playing", name=what.name, episodes=episodes, who=[what.model, what.context.gameplay_model])
+    emit("playing", name=what.name, episodes=episodes, who=[what.model, what.context.gameplay_model])
     report = get_stream_writer()
 
     def told(progress: Progress) -> None:
@@ -108,7 +108,7 @@ async def play_episodes(run: Specialization, what: Evaluation) -> None:
     await play_whole(work, told)
     if await asyncio.to_thread(broken_off, what.out):
         await asyncio.to_thread(raise_reached, run)
-    tell("played", name=what.name, **await asyncio.to_thread(figures, run, what.out, what.seeds))
+    emit("played", name=what.name, **await asyncio.to_thread(figures, run, what.out, what.seeds))
 
 
 def figures(run: Specialization, out: RunFolder, seeds: list[int]) -> dict[str, Any]:

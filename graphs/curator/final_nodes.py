@@ -24,12 +24,12 @@ from graphs.curator.evaluating import (
     rows,
     write_table,
 )
-from graphs.curator.events import tell
 from graphs.curator.folders import LETTERS, IterationFolder
 from graphs.curator.position import NOTHING, SPECIALIST, check_budget, winner
 from graphs.curator.run import Specialization, read_specialization
 from graphs.curator.state import State
 from graphs.curator.train_nodes import train_one
+from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import CeilingReached
 from training.candidates import read_candidates
@@ -191,7 +191,7 @@ async def final(state: State) -> Command[Literal["finish"]]:
         why = f"{state['reason']} The final seeds were not played to their end: {reached}."
         return Command(goto="finish", update={"reason": why, "status": "limited"})
     table = await asyncio.to_thread(_written, run, best, players)
-    tell("final", winner=best.run, rows=[row.to_plain() for row in table])
+    emit("final", winner=best.run, rows=[row.to_plain() for row in table])
     return Command(goto="finish")
 
 
@@ -233,7 +233,7 @@ def finish(state: State) -> Command[Literal["__end__"]]:
     best = winner(run)
     adapter = str(run.folder.path / best.artifacts["adapter"]) if best else None
     ended = state["reason"] or "The final table is written."
-    tell("ended", winner=best.run if best else None, adapter=adapter, reason=ended)
+    emit("ended", winner=best.run if best else None, adapter=adapter, reason=ended)
     status = "limited" if state["status"] == "limited" else "finished"
     update = {"winner": best.run if best else None, "adapter": adapter, "status": status, "ended": ended}
     return Command(goto="__end__", update=update)

@@ -13,12 +13,12 @@ from graphs.agent.tools import watched
 from graphs.curator import curate as curating
 from graphs.curator.curate import Curation, Task
 from graphs.curator.desk import Desk, recipe_of, selected_ids
-from graphs.curator.events import tell
 from graphs.curator.folders import LETTERS, IterationFolder
 from graphs.curator.position import check_budget, curator_limits, earlier
 from graphs.curator.run import Specialization, no_language_model, read_specialization
 from graphs.curator.state import State
 from graphs.curator.training import train as run_training
+from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import CeilingReached
 from traces.plain_json import read_file, write_file
@@ -41,7 +41,7 @@ async def curate(state: State) -> Command[Literal["certify", "record", "finish"]
         ended = await _curate(run, iteration, asked)
         kept = {"finished": ended.recipe is not None, "reason": ended.reason}
         await asyncio.to_thread(write_file, folder.curations, [*done[:asked], kept])
-        tell("curated", iteration=iteration, **kept)
+        emit("curated", iteration=iteration, **kept)
         if ended.recipe is None:
             await asyncio.to_thread(check_budget, run)
     except CeilingReached as reached:
@@ -68,7 +68,7 @@ async def _curate(run: Specialization, iteration: int, asked: int) -> Curation:
         start=run.start,
     )
     model = await asyncio.to_thread(agent_model, run.curator_model, "curator", run.world, run.context.curator_base_url)
-    tell("curating", iteration=iteration, round=asked, faults=faults[-1:])
+    emit("curating", iteration=iteration, round=asked, faults=faults[-1:])
     paths = {number: one.path for number, one in before.items()}
     name = f"iteration {iteration}"
     return await watched(
@@ -111,7 +111,7 @@ def certify(state: State) -> Command[Literal["approve", "curate", "record"]]:
         tries = [*tries, _examined(run, state["iteration"])]
         write_file(folder.certified, tries)
         told = {name: tries[-1][name] for name in ("examples", "dropped", "faults")}
-        tell("certified", iteration=state["iteration"], **told)
+        emit("certified", iteration=state["iteration"], **told)
     faults = wrong(tries[state["round"]])
     return send_back(state, faults) if faults else Command(goto="approve")
 
@@ -205,7 +205,7 @@ async def train(state: State) -> Command[Literal["evaluate", "curate", "record",
         return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     except TrainingError as error:
         await asyncio.to_thread(_refuse, folder, str(error))
-        tell("refused", iteration=state["iteration"], reason=str(error))
+        emit("refused", iteration=state["iteration"], reason=str(error))
         return send_back(state, [str(error)])
     return Command(goto="evaluate")
 
@@ -215,11 +215,11 @@ async def train_one(
 ) -> None:
     """One training of a folder's dataset. TrainingError or TrainingFailure."""
     said = [f"rank {configuration.rank}, learning rate {configuration.learning_rate:g}"]
-    tell("training", name=name, line=said[0])
+    emit("training", name=name, line=said[0])
     metrics = await run_training(
-        run, folder.dataset, configuration, folder.adapter(letter), lambda line: tell("training", name=name, line=line)
+        run, folder.dataset, configuration, folder.adapter(letter), lambda line: emit("training", name=name, line=line)
     )
-    tell(
+    emit(
         "trained",
         name=name,
         examples=metrics.dataset.rows.kept,

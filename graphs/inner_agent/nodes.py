@@ -9,7 +9,7 @@ from typing import Any, Literal
 from langgraph.types import Command
 
 from chat_models import Completion
-from graphs.inner_agent.events import tell
+from graphs.events import emit
 from graphs.inner_agent.hooks import Sent, decide, maintain, observe_notices
 from graphs.inner_agent.routine import (
     Ask,
@@ -55,7 +55,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     session.step_began = time.monotonic()
     notices = [*moment.complaints, *observe_notices(session)]
     maintain(session)
-    tell("step", step=moment.step, observation=moment.observation, notices=notices, action=moment.action)
+    emit("step", step=moment.step, observation=moment.observation, notices=notices, action=moment.action)
     logs = session.settings.notebook == "on" and moment.previous is not None
     talk = session.open_talk("LOG" if logs else "PLAN", notices)
     update |= {"notices": notices, "talk": talk, "revision": session.notebook.revision}
@@ -229,7 +229,7 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     remaining = (state["steps"] or 1) - 1
     now = outcome(session)
     told = {name: now[name] for name in ("reward", "progression", "done", "end_reason")}
-    tell("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
+    emit("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
     update = {**now, "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
     going_on = remaining > 0 and not session.moment.over
     if not going_on:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from chat_models import Completion
-from graphs.inner_agent.events import tell
+from graphs.events import emit
 from graphs.inner_agent.state import Message, State, Talk
 from tools import Call, Kind, Mistake, MistakeCode, Reading, Reply
 
@@ -84,7 +84,7 @@ def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
     }
-    tell(
+    emit(
         "reply",
         routine=talk["routine"],
         role=talk["role"],
@@ -127,7 +127,7 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
             mistakes.append(item)
             written = {"written": item.fragment} if item.fragment else {}
             operations.append({"call": turn, "arguments": written, "outcome": "mistake", "code": str(item.code)})
-            tell("operation", routine=talk["routine"], title=item.title, outcome=str(item.code), text=item.message)
+            emit("operation", routine=talk["routine"], title=item.title, outcome=str(item.code), text=item.message)
             continue
         facts: dict[str, Any] = {
             "call": turn,
@@ -145,7 +145,7 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
             recalled = True
             replies.append(_execute(session, item, facts))
             text = replies[-1].text
-            tell("operation", routine=talk["routine"], title=item.title, outcome=facts["outcome"], text=text)
+            emit("operation", routine=talk["routine"], title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
     grown: Talk = {**talk, "operations": operations}
     return Round(grown, replies, held, mistakes, choice, recalled, done)

@@ -11,11 +11,11 @@ from langgraph.types import Command
 
 from graphs.evaluation.playing import played_whole
 from graphs.evaluation.statistics import Pair, read_scores
+from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.reviewer import lineage
 from graphs.reviewer.budget import BudgetReached, over_budget, spent_in
 from graphs.reviewer.evaluating import SearchHalted, Work, figures, play_episodes
-from graphs.reviewer.events import tell
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.gate import Verdict, judge
 from graphs.reviewer.lineage import LineageRecord, evaluation_of, fresh_seeds, judged_so_far, position, scaffold_of
@@ -213,7 +213,7 @@ def gate(state: State) -> Command[Literal["confirm", "adopt", "settle"]]:
     if verdict.needs_fresh:
         return Command(goto="confirm")
     write_file(folder.verdict, verdict.to_plain())
-    tell("verdict", name=state["attempt"], verdict=verdict.to_plain(), control=False)
+    emit("verdict", name=state["attempt"], verdict=verdict.to_plain(), control=False)
     if verdict.accepted:
         return Command(goto="adopt", update={"reason": verdict.sentence})
     return Command(goto="settle", update={"status": "rejected", "reason": verdict.sentence})
@@ -230,7 +230,7 @@ async def control(state: State) -> Command[Literal["next_attempt", "finish"]]:
     except BudgetReached as reached:
         return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     await asyncio.to_thread(_record_control, search, judged, verdict)
-    tell("verdict", name=judged.name, verdict=verdict.to_plain(), control=True)
+    emit("verdict", name=judged.name, verdict=verdict.to_plain(), control=True)
     return Command(goto="next_attempt")
 
 

@@ -13,8 +13,8 @@ from graphs.evaluation import playing
 from graphs.evaluation.episode import Progress, players_own
 from graphs.evaluation.playing import Halted
 from graphs.evaluation.statistics import read_scores
+from graphs.events import emit
 from graphs.reviewer.budget import Spent, check_budget, left_for, raise_reached, spent_in
-from graphs.reviewer.events import tell
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.search import Search
 from graphs.spending import Amounts, spent_playing
@@ -62,7 +62,7 @@ async def play_episodes(search: Search, work: Work) -> str | None:
     """
     if await asyncio.to_thread(playing.finished, work.out):
         return await asyncio.to_thread(_crashed, work.out)
-    tell("evaluating", name=work.name, episodes=len(search.pairs(work.seeds)))
+    emit("evaluating", name=work.name, episodes=len(search.pairs(work.seeds)))
     sealed = await asyncio.to_thread(_digest, work.scaffold)
     whole = playing.Work(
         name=f"{search.folder.path.name} {work.name}",
@@ -73,7 +73,7 @@ async def play_episodes(search: Search, work: Work) -> str | None:
     )
 
     def report(progress: Progress) -> None:
-        tell("episode", name=work.name, progress=progress)
+        emit("episode", name=work.name, progress=progress)
 
     try:
         await playing.play_whole(whole, report)
@@ -83,7 +83,7 @@ async def play_episodes(search: Search, work: Work) -> str | None:
         await asyncio.to_thread(lambda: raise_reached(search, _spent(search, work), whole_only=work.whole_only))
     if await asyncio.to_thread(_tampered, work, sealed):
         return "The scaffold was not the same all through its evaluation."
-    tell("evaluated", name=work.name, **await asyncio.to_thread(figures, search, work.out, work.seeds))
+    emit("evaluated", name=work.name, **await asyncio.to_thread(figures, search, work.out, work.seeds))
     return await asyncio.to_thread(_crashed, work.out)
 
 

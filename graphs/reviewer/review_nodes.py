@@ -13,6 +13,7 @@ from langgraph.types import Command
 from graphs.agent.loop import agent_model
 from graphs.agent.tools import watched
 from graphs.evaluation.playing import broken_off
+from graphs.events import emit
 from graphs.reviewer import agent, lineage
 from graphs.reviewer.agent import Review, ReviewLimits
 from graphs.reviewer.budget import (
@@ -25,7 +26,6 @@ from graphs.reviewer.budget import (
     spent_in,
 )
 from graphs.reviewer.check import Checked, check_candidate
-from graphs.reviewer.events import tell
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import Position, position, scaffold_of
 from graphs.reviewer.probe import probe, probe_run
@@ -42,9 +42,9 @@ def start(state: State, runtime: Runtime[Context]) -> Command[Literal["evaluate_
     """Begin the search, or take it up as it stands in its folder. Raises our errors."""
     search = lay_out(state, runtime.context)
     resumed = bool(lineage.read(search.folder.path))
-    tell("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
+    emit("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
     for sentence in warnings(search):
-        tell("warning", sentence=sentence)
+        emit("warning", sentence=sentence)
     return Command(goto="evaluate_start", update={"status": ""})
 
 
@@ -64,7 +64,7 @@ def next_attempt(state: State) -> Command[Literal["review", "control", "holdout"
     folder = search.folder.attempt(stands.attempt)
     if not folder.candidate.exists():
         copy_scaffold(_source(search, stands), folder.candidate)
-    tell("attempt", name=stands.attempt, parent=stands.incumbent.name, continues=stands.continues)
+    emit("attempt", name=stands.attempt, parent=stands.incumbent.name, continues=stands.continues)
     return Command(goto="review", update={"attempt": stands.attempt, "round": 0, "status": "", "reason": ""})
 
 
@@ -87,7 +87,7 @@ async def review(state: State) -> Command[Literal["check", "settle", "finish"]]:
         limits = await asyncio.to_thread(review_limits, search, folder)
         ended = await _review(search, state, folder, limits)
         await asyncio.to_thread(_keep, folder, done[:asked], ended)
-        tell("reviewed", name=name, finished=ended.finished, reason=ended.reason)
+        emit("reviewed", name=name, finished=ended.finished, reason=ended.reason)
         if not ended.finished:
             await asyncio.to_thread(lambda: check_budget(search, spent_in(search, folder)))
     except BudgetReached as reached:
@@ -112,7 +112,7 @@ async def _review(search: Search, state: State, folder: AttemptFolder, limits: R
     model = await asyncio.to_thread(
         agent_model, search.reviewer_model, "reviewer", search.world, search.context.reviewer_base_url
     )
-    tell("reviewing", name=state["attempt"], round=asked, faults=faults)
+    emit("reviewing", name=state["attempt"], round=asked, faults=faults)
     return await watched(
         state["attempt"],
         f"{search.folder.path.name} {state['attempt']} review",
@@ -134,13 +134,13 @@ async def check(state: State) -> Command[Literal["approve", "review", "settle", 
     folder = search.folder.attempt(state["attempt"])
     found = await asyncio.to_thread(_known, folder, state["round"])
     if found is None:
-        tell("checking", name=state["attempt"])
+        emit("checking", name=state["attempt"])
         try:
             found = await _look(search, folder)
         except BudgetReached as reached:
             return over_budget(reached)
         await asyncio.to_thread(_keep_check, folder, state["round"], found)
-        tell("checked", name=state["attempt"], faults=found["faults"], changes=found["changes"])
+        emit("checked", name=state["attempt"], faults=found["faults"], changes=found["changes"])
     if not found["faults"]:
         return Command(goto="approve")
     if state["round"] < ROUNDS:

@@ -9,11 +9,11 @@ from langgraph.types import Command
 
 from graphs.evaluation.playing import played_whole
 from graphs.evaluation.statistics import pair_up, read_scores
+from graphs.events import emit
 from graphs.reviewer import lineage
 from graphs.reviewer.budget import BudgetReached, spent_in
 from graphs.reviewer.evaluate_nodes import candidate_approved
 from graphs.reviewer.evaluating import Work, figures, play_episodes
-from graphs.reviewer.events import tell
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord, Status, position
 from graphs.reviewer.review_nodes import checks
@@ -59,7 +59,7 @@ def settle(state: State) -> Command[Literal["next_attempt"]]:
     verdict = read_file(folder.verdict) if folder.verdict.exists() else {}
     write_file(folder.verdict, {**verdict, "status": state["status"], "reason": state["reason"]})
     if lineage.append(search.folder.path, record):
-        tell("settled", name=record.name, status=record.status, reason=record.reason)
+        emit("settled", name=record.name, status=record.status, reason=record.reason)
     return Command(goto="next_attempt")
 
 
@@ -111,7 +111,7 @@ async def holdout(state: State) -> Command[Literal["finish"]]:
             return Command(goto="finish", update={"reason": why, "status": "limited"})
         rows.append(await asyncio.to_thread(_record_holdout, search, version, crashed))
     if rows:
-        tell("holdout", rows=rows)
+        emit("holdout", rows=rows)
     return Command(goto="finish")
 
 
@@ -161,7 +161,7 @@ def finish(state: State) -> Command[Literal["__end__"]]:
         )
         lineage.append(search.folder.path, record)
     scaffold = str(search.folder.version(version))
-    tell("ended", version=version, scaffold=scaffold, reason=state["reason"])
+    emit("ended", version=version, scaffold=scaffold, reason=state["reason"])
     status = "limited" if state["status"] == "limited" else "finished"
     ended = {"version": version, "scaffold": scaffold, "status": status, "ended": state["reason"]}
     return Command(goto="__end__", update=ended)
