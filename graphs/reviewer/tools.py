@@ -13,7 +13,7 @@ from graphs.agent.tools import model_tool
 from graphs.reviewer import beneath
 from graphs.reviewer.trace_tools.step_text import readable
 from graphs.reviewer.workspace import MAX_READ_BYTES, FileRefused, Place, Workspace
-from memory_fs.content import UNFIT
+from memory_fs.names import UNFIT
 from scaffolds.containment.script import ScriptBounds, run_script
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import nethack_episodes
 import pytest
 
 from worlds import UnknownWorld, World, make_world, world_entry
+from worlds.nethack import DLVL, XP, progression
 from worlds.nethack_engine import Answer
-from worlds.nethack_progress import DLVL, XP, progression
 from worlds.nethack_text import Wording
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from worlds.nethack_screen import MORE, joined, screen_text, top_message
-from worlds.nethack_status import status
 from worlds.nethack_surroundings import surroundings, under_cursor
 from worlds.nethack_text import Screen, Wording, inventory, observation
 
@@ -30,7 +29,6 @@ def all_texts(screen: Screen) -> dict[str, str]:
     return {
         "text_glyphs": surroundings(screen.glyphs, x, y),
         "text_message": top_message(screen_text(screen.tty_chars)),
-        "text_blstats": status(screen.blstats),
         "text_inventory": inventory(screen),
         "text_cursor": under_cursor(screen.glyphs, x, y, (row, column)),
         "long_balrog": balrog["long"],

@@ -5,7 +5,6 @@ import pytest
 from numpy.typing import NDArray
 
 from worlds.nethack_screen import joined, top_message
-from worlds.nethack_status import conditions, status
 from worlds.nethack_surroundings import surroundings, under_cursor
 from worlds.nethack_text import NUMERIC_BANDS, Screen, Wording, observation
 from worlds.nethack_words import plural, words
@@ -160,15 +159,3 @@ def test_the_papers_wording_reaches_into_messages_and_inventory() -> None:
 
 def test_a_message_of_several_pages_stands_in_for_the_screens_own() -> None:
     assert observation(moment("second"), message="first\nsecond")["long"].startswith("message:\nfirst\nsecond\n\n")
-
-
-def test_status_tells_every_figure_and_leaves_unknown_ones_empty() -> None:
-    figures = np.arange(27)
-    figures[[21, 22, 25, 26]] = (6, 0, 32 + 128, -1)
-    told = status(figures).split("\n")
-    assert told[0] == "Strength: 3/2"
-    assert told[14:17] == ["Hunger: Starved", "Monster Level: 17", "Encumbrance: Unencumbered"]
-    assert told[-2:] == ["Alignment: Chaotic", "Condition: Stunned Blind"]
-    figures[21] = 99
-    assert "\nHunger: \n" in status(figures)
-    assert conditions(0) == "None"
