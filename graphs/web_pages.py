@@ -47,7 +47,7 @@ class Assistant:
 
 def assistants() -> list[Assistant]:
     """All that are shipped."""
-    tables = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    tables = tomllib.loads(Path(__file__).with_name("assistants.toml").read_text(encoding="utf-8"))
     return [Assistant(graph=graph, **one) for graph, several in tables.items() for one in several]
 
 
