@@ -195,7 +195,7 @@ def check_usable(given: Mapping[str, object]) -> None:
 
 def default_scaffold(world: str) -> str:
     """The folder of the shipped first scaffold of a world."""
-    return str(Path(__file__).resolve().parents[2] / "scaffolds" / world / "v0")
+    return str(Path(__file__).resolve().parents[1] / "scaffolds" / world / "v0")
 
 
 def check_input(kind: Any, given: Mapping[str, Any]) -> None:
