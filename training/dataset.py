@@ -34,7 +34,7 @@ class Example(BaseModel):
     id: str = Field(min_length=1)
     messages: tuple[Message, ...]
     certificate: dict[str, Any] | None = None
-    """Where every assistant turn stands in the traces; None in a dataset that was not made from traces."""
+    """Which traced turn it was made from (`training.certificate`); None in a dataset that was not made from traces."""
 
     @model_validator(mode="after")
     def _takes_turns(self) -> Example:

@@ -1,17 +1,19 @@
-"""From a traced conversation to a training example: the transformations that are always applied, and the checks.
+"""From a traced conversation to training messages: transformations, then checks.
 
-Transformations, in this order, of the last assistant message that holds a memory operation (what follows it teaches no
-memory and is left out; a LOG may also end on a message that only says it is done):
-1. code fences around operations are unwrapped;
-2. LOG is cut after the operation that ends it;
-3. the world's action is stripped from PLAN: committing it is the gameplay model's part;
-4. text after the last operation is trimmed;
-5. an example without any memory operation is dropped;
-6. an example in which a fence survives is dropped.
-Checks of every assistant message that is left: no action, no fence, at least one operation, nothing after the last
-one. Beyond the paper's four, for all of it is trained on: no mistake, no reply cut at the token limit, no words that
-pose as the harness's own messages, no control tokens of a chat template. Everything is a pure function of text;
-applying it twice changes nothing. Source of transformations and checks: the paper's post-processing (paper.md).
+Transformations, in this order, of the last assistant message that holds a memory operation (what follows it is left
+out, but a LOG may also end on a message that holds only DONE):
+1. code fences around operations are removed;
+2. LOG ends after DONE;
+3. the world's action is removed from PLAN: the gameplay model commits it;
+4. text after the last operation is removed.
+A conversation without a memory operation is dropped.
+
+Checks of every assistant message that is left, since all of them are trained on: no action, no fence, at least one
+operation, nothing after the last one. The paper has these four (its post-processing, paper.md); this project adds: no
+mistake, no reply cut at the token limit, no text that imitates the harness's own messages, no control tokens of a chat
+template.
+
+Everything is a pure function of text, only deletes, and applied twice gives the same as once.
 """
 
 from __future__ import annotations
@@ -23,14 +25,13 @@ from enum import StrEnum
 
 from tools import Call, Dialect, Kind, Reading, Vocabulary
 from traces import Message
-from training.spans import Cut
 
 _FENCE_LINE = re.compile(r"(?m)^[ \t]{0,8}(?:```+|~~~+)[^\n`]{0,40}(?:\n|\Z)")
 _FENCE = re.compile(r"```|~~~")
-_POSING = re.compile(
+_IMITATION = re.compile(
     r"(?m)^[ \t>*_#]{0,8}(?:(?i:results?)[ \t\r:*_]{0,8}$|(?:LOG|PLAN|HANDOFF) step \d)|^[ \t>]{0,8}### [A-Z_]{3,32}\b"
 )
-"""The harness's own headings, also as models like to dress them: indented, quoted, bold, with a colon."""
+"""The harness's own headings, plain or as models often write them: indented, quoted, bold, with a colon."""
 _CONTROL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|end_of_text|eot_id|start_header_id|end_header_id)\|>")
 
 
@@ -44,23 +45,21 @@ class Dropped(StrEnum):
     NOTHING = "an assistant message without an operation"
     MISTAKE = "an operation that could not be read or is not allowed"
     TRUNCATED = "a reply cut at the token limit"
-    POSING = "words that pose as the harness's messages"
+    IMITATION = "text that imitates the harness's messages"
     CONTROL = "control tokens of a chat template"
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """What is left of a conversation: its messages, and of each assistant message the cut it is."""
+class Processed:
+    """The messages of an example, and the names of the transformations that changed something."""
 
     messages: tuple[Message, ...]
-    cuts: tuple[Cut, ...]
     changed: tuple[str, ...]
-    """Names of the transformations that changed something."""
 
 
 def process(
     messages: Sequence[Message], routine: str, vocabulary: Vocabulary, dialect: Dialect, *, truncated: bool = False
-) -> Example | Dropped:
+) -> Processed | Dropped:
     """Make an example of a routine's conversation (system first), or say why none can be made.
 
     `truncated`: whether any of its replies was cut at the token limit.
@@ -71,20 +70,15 @@ def process(
     end = reader.last(messages)
     if end is None:
         return Dropped.NO_OPERATION
-    kept = list(messages[: end + 1])
-    places = [place for place, message in enumerate(kept) if message["role"] == "assistant"]
-    last, changed = _transform(Cut.whole(str(kept[end]["content"])), reader)
-    cuts = [*(Cut.whole(str(kept[place]["content"])) for place in places[:-1]), last]
-    if not any(reader.remembers(cut.text) for cut in cuts):
+    kept: list[Message] = [{"role": one["role"], "content": str(one["content"])} for one in messages[: end + 1]]
+    kept[end]["content"], changed = _transform(str(kept[end]["content"]), reader)
+    replies = [str(message["content"]) for message in kept if message["role"] == "assistant"]
+    if not any(reader.remembers(reply) for reply in replies):
         return Dropped.NO_OPERATION
-    for cut in cuts:
-        if (fault := _check(cut.text, reader)) is not None:
+    for reply in replies:
+        if (fault := _check(reply, reader)) is not None:
             return fault
-    if end < len(messages) - 1:
-        changed = ("left out what follows", *changed)
-    for place, cut in zip(places, cuts, strict=True):
-        kept[place] = {"role": "assistant", "content": cut.text}
-    return Example(tuple({"role": one["role"], "content": one["content"]} for one in kept), tuple(cuts), changed)
+    return Processed(tuple(kept), changed if end == len(messages) - 1 else ("left out what follows", *changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,10 @@ class _Reader:
 
     def read(self, text: str) -> Reading:
         return self.dialect.read({"role": "assistant", "content": text}, self.vocabulary)
+
+    def spans(self, text: str, *kinds: Kind) -> list[tuple[int, int]]:
+        """Start and end of each operation in a reply, of these kinds or of all."""
+        return [one.span for one in self.read(text).calls if one.span and (not kinds or one.operation.kind in kinds)]
 
     def remembers(self, text: str) -> bool:
         """Whether a reply holds a memory operation."""
@@ -117,54 +115,46 @@ class _Reader:
         return any(isinstance(item, Call) and item.operation.kind is Kind.CONTROL for item in items)
 
 
-def _transform(cut: Cut, reader: _Reader) -> tuple[Cut, tuple[str, ...]]:
+def _transform(text: str, reader: _Reader) -> tuple[str, tuple[str, ...]]:
     changed = []
     for name, step in (
-        ("fences unwrapped", _unwrapped),
-        ("cut after the end of LOG", _ended),
+        ("fences unwrapped", _without_fences),
+        ("cut after the end of LOG", _until_done),
         ("action stripped", _without_action),
-        ("tail trimmed", _trimmed),
+        ("tail trimmed", _without_tail),
     ):
-        before, cut = cut, step(cut, reader)
-        if cut.spans != before.spans:
+        before, text = text, step(text, reader)
+        if text != before:
             changed.append(name)
-    return cut, tuple(changed)
+    return text, tuple(changed)
 
 
-def _unwrapped(cut: Cut, reader: _Reader) -> Cut:
-    """Leave out the lines of fences, in pairs, that hold an operation between them, or that stand alone at an end."""
-    lines = [match.span() for match in _FENCE_LINE.finditer(cut.text)]
-    spans = [call.span for call in reader.read(cut.text).calls if call.span]
-    gone: list[tuple[int, int]] = []
-    for (first, opened), (closing, after) in zip(lines[::2], lines[1::2], strict=False):
+def _without_fences(text: str, reader: _Reader) -> str:
+    """Remove pairs of fence lines that hold an operation between them."""
+    lines = [match.span() for match in _FENCE_LINE.finditer(text)]
+    spans = reader.spans(text)
+    for (first, opened), (closing, after) in reversed(list(zip(lines[::2], lines[1::2], strict=False))):
         if any(opened <= start and end <= closing for start, end in spans):
-            gone += [(first, opened), (closing, after)]
-    for start, end in reversed(gone):
-        cut = cut.without(start, end)
-    return cut
+            text = text[:first] + text[opened:closing] + text[after:]
+    return text
 
 
-def _ended(cut: Cut, reader: _Reader) -> Cut:
-    if reader.routine != "LOG":
-        return cut
-    for call in reader.read(cut.text).calls:
-        if call.operation.kind is Kind.CONTROL and call.span:
-            return cut.without(call.span[1], len(cut.text))
-    return cut
+def _until_done(text: str, reader: _Reader) -> str:
+    ends = reader.spans(text, Kind.CONTROL) if reader.routine == "LOG" else []
+    return text[: ends[0][1]] if ends else text
 
 
-def _without_action(cut: Cut, reader: _Reader) -> Cut:
-    """Strip actions, and what the dialect reads of another one after them."""
-    while True:
-        found = [call for call in reader.read(cut.text).calls if call.operation.kind is Kind.WORLD and call.span]
-        if not found or found[0].span is None:
-            return cut
-        cut = cut.without(*found[0].span)
+def _without_action(text: str, reader: _Reader) -> str:
+    """Remove actions one by one: without the first, the dialect may read another one."""
+    while found := reader.spans(text, Kind.WORLD):
+        start, end = found[0]
+        text = text[:start] + text[end:]
+    return text
 
 
-def _trimmed(cut: Cut, reader: _Reader) -> Cut:
-    ends = [call.span[1] for call in reader.read(cut.text).calls if call.span]
-    return cut.without(max(ends), len(cut.text)) if ends else cut
+def _without_tail(text: str, reader: _Reader) -> str:
+    spans = reader.spans(text)
+    return text[: max(end for _, end in spans)] if spans else text
 
 
 def _check(text: str, reader: _Reader) -> Dropped | None:
@@ -178,13 +168,8 @@ def _check(text: str, reader: _Reader) -> Dropped | None:
         return Dropped.NOTHING
     if reading.mistakes:
         return Dropped.MISTAKE
-    if text[max(call.span[1] for call in calls if call.span) :].strip():
+    if text[max(end for _, end in reader.spans(text)) :].strip():
         return Dropped.TAIL
-    return unfit(text)
-
-
-def unfit(text: str) -> Dropped | None:
-    """Why no model should learn to write this text, whatever operations it holds."""
-    if _POSING.search(text):
-        return Dropped.POSING
+    if _IMITATION.search(text):
+        return Dropped.IMITATION
     return Dropped.CONTROL if _CONTROL_TOKEN.search(text) else None

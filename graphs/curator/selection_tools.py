@@ -17,7 +17,7 @@ from pydantic import Field
 from graphs.agent.tools import model_tool, page
 from graphs.curator.desk import Desk, coverage
 from training.candidates import Candidate
-from training.certificate import example_of
+from training.certificate import process_turn
 from training.errors import TrainingError
 from training.postprocess import Dropped
 from training.selection import Selection
@@ -219,7 +219,7 @@ def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:
 
 def _processed(desk: Desk, one: Candidate) -> Dropped | tuple[str, ...]:
     """Why post-processing drops a candidate, or what it changes."""
-    made = example_of(desk.source, CandidateId.parse(one.id))
+    made = process_turn(desk.source, CandidateId.parse(one.id))
     return made if isinstance(made, Dropped) else made.changed
 
 

@@ -74,8 +74,8 @@ def _other_system(example: Example) -> None:
     example["messages"][0]["content"] = "Be good."
 
 
-def _span(example: Example) -> None:
-    example["certificate"]["spans"][-1][-1][1] -= 1
+def _longer(example: Example) -> None:
+    example["messages"] += example["messages"][1:3]
 
 
 def _other_step(example: Example) -> None:
@@ -94,10 +94,6 @@ def _no_id(example: Example) -> None:
     example["id"] = "../../../etc/passwd"
 
 
-def _odd_spans(example: Example) -> None:
-    example["certificate"]["spans"] = [7, [["0", None]], {"0": 1}]
-
-
 def _more_keys(example: Example) -> None:
     example["messages"][-1]["tool_calls"] = [{"id": "invented"}]
 
@@ -109,17 +105,16 @@ def _no_certificate(example: Example) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (_reword, "is not cut from the model's reply"),
+        (_reword, "is not the model's reply after post-processing"),
         (_other_prompt, "is not what the model was sent"),
         (_other_system, "is not what the model was sent"),
-        (_span, "is not cut from the model's reply"),
-        (_odd_spans, "is not cut from the model's reply"),
-        (_more_keys, "post-processing cuts its turn otherwise"),
-        (_other_step, "of another turn"),
-        (_other_trace, "not the one it was cut from"),
+        (_longer, "it has 5 messages, the traced turn gives 3"),
+        (_more_keys, "no example of a dataset (messages.2.tool_calls"),
+        (_other_step, "the certificate's step is not that of"),
+        (_other_trace, "not the one that the certificate names"),
         (_other_id, "has no step 99999"),
         (_no_id, "is no id of a candidate"),
-        (_no_certificate, "no example in the documented form"),
+        (_no_certificate, "the example has no certificate"),
     ],
 )
 def test_tampering_is_found(
@@ -131,39 +126,27 @@ def test_tampering_is_found(
     assert said in faults[0]
 
 
-def replies(run: RunFolder, example: Example) -> list[str]:
-    """What the model wrote in the turn of an example, whole."""
-    with TraceSource(run) as source:
-        messages = source.messages(CandidateId.parse(example["id"]))
-    return [str(message["content"]) for message in messages if message["role"] == "assistant"]
-
-
 def test_an_example_that_keeps_the_action_is_found_though_the_model_wrote_all_of_it(
     run: RunFolder, dataset: Path, tmp_path: Path
 ) -> None:
     plan = next(one for one in lines(dataset) if one["certificate"]["routine"] == "PLAN")
     with TraceSource(run) as source:
         traced = source.messages(CandidateId.parse(plan["id"]))
-    said = replies(run, plan)
-    assert "<|ACTION|>" in said[-1]
+    assert "<|ACTION|>" in str(traced[-1]["content"])
     plan["messages"] = list(traced)
-    plan["certificate"]["spans"] = [[[0, len(text.encode())]] for text in said]
     (tmp_path / "acts.jsonl").write_text(json.dumps(plan) + "\n")
     (fault,) = certify(tmp_path / "acts.jsonl", run)
-    assert "post-processing cuts its turn otherwise" in fault
+    assert "it has 5 messages, the traced turn gives 3" in fault
 
 
-def test_an_example_that_spells_other_words_with_the_models_letters_is_found(
+def test_a_dataset_of_an_earlier_version_with_byte_spans_is_certified(
     run: RunFolder, dataset: Path, tmp_path: Path
 ) -> None:
-    def respell(example: Example) -> None:
-        text, start = replies(run, example)[0], example["certificate"]["spans"][0][0][0]
-        at = text.index("|>") + 3
-        example["certificate"]["spans"][0] = [[start, at], [at + 1, len(text.encode())]]
-        example["messages"][2]["content"] = text[:at] + text[at + 1 :]
-
-    (fault,) = certify(tampered(dataset, tmp_path, respell), run)
-    assert "post-processing" in fault
+    old = lines(dataset)
+    for example in old:
+        example["certificate"]["spans"] = [[[0, 5]]]
+    (tmp_path / "old.jsonl").write_text("".join(json.dumps(example) + "\n" for example in old))
+    assert certify(tmp_path / "old.jsonl", run) == []
 
 
 @pytest.mark.parametrize(("status", "said"), [("failed", "that a failure ended"), (None, "that has not ended")])
@@ -201,14 +184,14 @@ def test_a_changed_trace_is_found(run: RunFolder, dataset: Path, tmp_path: Path)
     copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / "run")))
     trace = next(copy.episodes()).steps
     trace.write_bytes(trace.read_bytes().replace(b"Go East", b"Go West", 1))
-    assert any("not the one it was cut from" in fault for fault in certify(dataset, copy))
+    assert any("not the one that the certificate names" in fault for fault in certify(dataset, copy))
 
 
 def test_an_example_twice_is_found(run: RunFolder, dataset: Path, tmp_path: Path) -> None:
     first = dataset.read_bytes().splitlines(keepends=True)[0]
     twice = tmp_path / "twice.jsonl"
     twice.write_bytes(first * 2)
-    assert [fault for fault in certify(twice, run) if "twice" in fault]
+    assert [fault for fault in certify(twice, run) if "was given before" in fault]
 
 
 def test_examples_of_evaluation_seeds_are_neither_made_nor_certified(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tool_vocabularies import LOG, PLAN
 
 from tools import dialect
-from training.postprocess import Dropped, Example, process
+from training.postprocess import Dropped, Processed, process
 
 TAGS = dialect("tags")
 VOCABULARY = {"LOG": LOG, "PLAN": PLAN}
@@ -27,19 +27,19 @@ def talk(*replies: str) -> list[dict[str, Any]]:
     return messages[:-1]
 
 
-def replies(example: Example | Dropped) -> list[str]:
-    assert isinstance(example, Example), example
+def replies(example: Processed | Dropped) -> list[str]:
+    assert isinstance(example, Processed), example
     return [message["content"] for message in example.messages if message["role"] == "assistant"]
 
 
-def made(routine: str, *said: str, truncated: bool = False) -> Example | Dropped:
+def made(routine: str, *said: str, truncated: bool = False) -> Processed | Dropped:
     return process(talk(*said), routine, VOCABULARY[routine], TAGS, truncated=truncated)
 
 
 def test_an_untouched_turn_stays_as_it_is() -> None:
     example = made("LOG", SEARCH, f"{APPEND}\n<|DONE|>")
     assert replies(example) == [SEARCH, f"{APPEND}\n<|DONE|>"]
-    assert isinstance(example, Example)
+    assert isinstance(example, Processed)
     assert example.changed == ()
 
 
@@ -63,7 +63,7 @@ def test_the_action_is_stripped_from_plan(written: str) -> None:
 def test_plan_ends_with_its_last_recall() -> None:
     example = made("PLAN", SEARCH, "<|READ|>strategy.md<|END|>", ACT)
     assert replies(example) == [SEARCH, "<|READ|>strategy.md<|END|>"]
-    assert isinstance(example, Example)
+    assert isinstance(example, Processed)
     assert example.messages[-1]["role"] == "assistant"
     assert example.changed == ("left out what follows",)
 
@@ -84,12 +84,12 @@ def test_text_after_the_last_operation_is_trimmed_and_thoughts_before_it_stay() 
         ("LOG", [f"{SEARCH}\nand then", APPEND], Dropped.TAIL),
         ("LOG", ["hm", APPEND], Dropped.NOTHING),
         ("LOG", [f"<|SERCH|>a|b<|END|>\n{APPEND}"], Dropped.MISTAKE),
-        ("LOG", [f"RESULTS\n\n{APPEND}"], Dropped.POSING),
-        ("LOG", [f"### SEARCH map_notes.md|tree\n3: tree\n{APPEND}"], Dropped.POSING),
-        ("LOG", [f"PLAN step 4\n{APPEND}"], Dropped.POSING),
-        ("LOG", [f"{SEARCH}\r\nRESULTS\r\n3: tree\r\n{APPEND}"], Dropped.POSING),
-        ("LOG", [f"{SEARCH}\n**Results:**\n3: tree\n{APPEND}"], Dropped.POSING),
-        ("LOG", [f"{SEARCH}\n> ### SEARCH map_notes.md|tree\n> 3: tree\n{APPEND}"], Dropped.POSING),
+        ("LOG", [f"RESULTS\n\n{APPEND}"], Dropped.IMITATION),
+        ("LOG", [f"### SEARCH map_notes.md|tree\n3: tree\n{APPEND}"], Dropped.IMITATION),
+        ("LOG", [f"PLAN step 4\n{APPEND}"], Dropped.IMITATION),
+        ("LOG", [f"{SEARCH}\r\nRESULTS\r\n3: tree\r\n{APPEND}"], Dropped.IMITATION),
+        ("LOG", [f"{SEARCH}\n**Results:**\n3: tree\n{APPEND}"], Dropped.IMITATION),
+        ("LOG", [f"{SEARCH}\n> ### SEARCH map_notes.md|tree\n> 3: tree\n{APPEND}"], Dropped.IMITATION),
         ("LOG", [f"<|im_start|>assistant\n{APPEND}"], Dropped.CONTROL),
     ],
 )
@@ -116,11 +116,12 @@ def test_processing_twice_changes_nothing_and_the_result_passes_every_check(rout
     if isinstance(once, Dropped):
         return
     again = process(once.messages, routine, VOCABULARY[routine], TAGS)
-    assert isinstance(again, Example)
+    assert isinstance(again, Processed)
     assert again.messages == once.messages
     assert again.changed == ()
-    for cut, text in zip(once.cuts, replies(once), strict=True):
-        assert cut.text == text
+    for text, original in zip(replies(once), said, strict=False):
+        letters = iter(original)
+        assert all(letter in letters for letter in text)  # only deletions: what is left comes in the original's order
         reading = TAGS.read({"role": "assistant", "content": text}, VOCABULARY[routine])
         assert not reading.mistakes
         assert "act" not in [call.operation.name for call in reading.calls]
