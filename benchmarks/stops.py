@@ -196,7 +196,7 @@ def resumed(command: Command, folder: Path, out: Path) -> str:
 def played_in(out: Path) -> dict[str, Any]:
     """All that was played in a folder, by episode: all of it that must not depend on what happened to the process."""
     found = {}
-    for steps in sorted(out.rglob("steps.jsonl")):
+    for steps in sorted(out.rglob("steps.jsonl.zst")):
         folder = EpisodeFolder(steps.parent)
         with TraceReader(folder) as reader:
             read = [(r.step, r.action, r.observation, r.reward, r.notices, r.revision, r.info) for r in reader]

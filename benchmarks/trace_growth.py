@@ -2,7 +2,7 @@
 
     python benchmarks/trace_growth.py
 
-Promises: at most 4 KB of trace per step on average; the mean over steps 1,900-2,000 at most 1.2 x that over 100-200; at
+Promises: at most 1 KB of trace per step on average; the mean over steps 1,900-2,000 at most 1.2 x that over 100-200; at
 most 35 % of the prompts' characters not covered by an earlier prompt's prefix (256-character blocks, as automatic
 prefix caching of a serving engine works). The stub server answers with the scripted players, four calls a step; where
 the Crafter player dies before step 2,000, its last 100 steps stand in. The promise on growth is held to a player whose
@@ -17,7 +17,7 @@ import json
 from served_episodes import play_side_by_side, scripted_server
 
 STEPS = 2_000
-MEAN_BYTES, GROWTH, UNCOVERED = 4_096, 1.2, 0.35
+MEAN_BYTES, GROWTH, UNCOVERED = 1_024, 1.2, 0.35
 BLOCK = 256
 
 
@@ -39,7 +39,7 @@ def uncovered_share(prompts: list[str]) -> tuple[int, int]:
 
 
 def measure(world: str, url: str, seed: int, steps: int) -> tuple[list[int], list[str]]:
-    """(bytes of each line of the trace, every prompt as JSON) of one episode against the server at `url`."""
+    """(bytes of each step in the trace, every prompt as JSON) of one episode against the server at `url`."""
     from traces import TraceReader
 
     played = asyncio.run(play_side_by_side(url, 1, steps, warm_up=0, first_seed=seed, world=world))
@@ -51,7 +51,7 @@ def measure(world: str, url: str, seed: int, steps: int) -> tuple[list[int], lis
             for talk in record.conversations
             for call in range(len(talk.calls))
         ]
-    return [len(line) + 1 for line in folder.steps.read_bytes().splitlines()], prompts
+        return [reader.stored_bytes(number) for number in range(1, len(reader) + 1)], prompts
 
 
 def report(world: str, sizes: list[int], prompts: list[str], late: slice, growth_is_ours: bool) -> bool:

@@ -22,6 +22,7 @@ from cli.replay import replay
 from cli.report import report
 from cli.serve import serve
 from cli.specialize import specialize
+from cli.trace import trace
 from cli.worlds import worlds
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "play": play,
     "replay": replay,
+    "trace": trace,
     "report": report,
     "check": check,
     "eval": evaluate,

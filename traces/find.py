@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 from traces.flags import StepFlags, flagged_steps
+from traces.lines import Line
 from traces.outline import OperationOutline, StepOutline
-from traces.packed_fields import Line
 from traces.plain_json import dump
 from traces.reader import TraceReader
 from traces.timeless import Observation
@@ -138,7 +138,7 @@ def _steps(
 def _first_possible(reader: TraceReader, text: str) -> int:
     """Return a step before which no text holds `text`.
 
-    A line of a text stands whole in some line of the file, and references point backwards only.
+    A line holds every text of its step, and prompts besides.
     """
     if not _PLAIN.fullmatch(text):
         return 1

@@ -1,6 +1,6 @@
 """Where the files of a run lie, and the two ways the room can fail.
 
-runs/NAME/run.json, summary.json, and per episode episodes/WORLD/TASK/seed-N/ with steps.jsonl, journal.jsonl,
+runs/NAME/run.json, summary.json, and per episode episodes/WORLD/TASK/seed-N/ with steps.jsonl.zst, journal.jsonl,
 memory/, and at its end episode.json (finished), failure.json (failed) or limited.json (stopped at a ceiling).
 """
 
@@ -65,8 +65,8 @@ class EpisodeFolder:
 
     @property
     def steps(self) -> Path:
-        """The trace: one line per step."""
-        return self.path / "steps.jsonl"
+        """The trace: a line per step, plain JSON, compressed (see frames.py)."""
+        return self.path / "steps.jsonl.zst"
 
     @property
     def result(self) -> Path:
@@ -101,6 +101,12 @@ class EpisodeFolder:
     def is_finished(self) -> bool:
         """Say whether the episode has its result."""
         return self.result.exists()
+
+    def require_present_format(self) -> None:
+        """Raise TraceDamaged where the trace is one of format 1, as releases before format 2 wrote it."""
+        old = self.path / "steps.jsonl"
+        if old.exists() and not self.steps.exists():
+            raise TraceDamaged(f"{old} has format 1, not 2: read it with the version that wrote it")
 
     def create(self) -> None:
         """Make the folder. Raises TraceFailure."""

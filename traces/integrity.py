@@ -12,8 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from traces.folders import EpisodeFolder, disk_failure
+from traces.folders import EpisodeFolder, TraceDamaged, disk_failure
 from traces.plain_json import dump
+from traces.reader import TraceReader
 from traces.records import EpisodeResult, FileDigest
 
 _CHUNK = 1 << 20
@@ -55,9 +56,15 @@ def changed_size(folder: EpisodeFolder, result: EpisodeResult) -> str | None:
             continue
         except OSError as error:
             raise disk_failure("read", path, error) from error
-        if size == digest.bytes or (size > digest.bytes and not result.scored and _is_torn(path, digest.bytes)):
+        if size == digest.bytes:
             continue
-        return f"{path} holds {_counted(path)} ({size:,} bytes); it held {_lines(digest)} ({digest.bytes:,} bytes)"
+        try:
+            if size > digest.bytes and not result.scored and _is_torn(folder, path, digest.bytes):
+                continue
+            holds = f"holds {_counted(folder, path)}"
+        except TraceDamaged as error:
+            holds = f"is no trace any more ({error})"
+        return f"{path} {holds} ({size:,} bytes); it held {_lines(digest)} ({digest.bytes:,} bytes)"
     return None
 
 
@@ -103,14 +110,20 @@ def _digest(path: Path, length: int, state: tuple[int, ...]) -> str:
     return found.hexdigest()
 
 
-def _is_torn(path: Path, end: int) -> bool:
-    """Whether nothing but an unfinished line stands behind `end`: what a full disk left of a line is no record."""
+def _is_torn(folder: EpisodeFolder, path: Path, end: int) -> bool:
+    """Whether nothing but an unfinished record follows `end`: what a full disk left of a record is none."""
+    if path == folder.steps:
+        with TraceReader(folder) as reader:
+            return reader.complete_bytes <= end
     with path.open("rb") as file:
         file.seek(end)
         return b"\n" not in file.read()
 
 
-def _counted(path: Path) -> str:
+def _counted(folder: EpisodeFolder, path: Path) -> str:
+    if path == folder.steps:
+        with TraceReader(folder) as reader:
+            return f"{len(reader):,} lines"
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         lines = 0

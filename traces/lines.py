@@ -1,104 +1,101 @@
-"""Between a step's record and its line of steps.jsonl.
+"""Between a step's record and its line of the trace: plain JSON, fields named as in records.py.
 
-Fields that hold their default are left out, texts are packed (see text_packer.py), calls are written field by field.
+Fields that hold their default are left out. The messages of all conversations come last, so that what is read of every
+step of a long episode (outline.py) need not parse the prompts.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
-from traces.operation_lines import decode_operation, encode_operation
-from traces.packed_fields import Line, decode_dict, encode_dict, fields_as_they_are, without_defaults
 from traces.plain_json import dump, load
-from traces.records import FORMAT, Conversation, Message, ModelCall, StepRecord
-from traces.text_packer import TextPacker
-from traces.text_unpacker import TextUnpacker
+from traces.records import TRACE_FORMAT, Conversation, ModelCall, OperationRecord, StepRecord
 
-_STEP = fields_as_they_are(StepRecord, "step", "observation", "notices", "conversations", "info", "hook_operations")
-_CALL = fields_as_they_are(ModelCall)
+Line = dict[str, Any]
+_MESSAGES = b',"messages":['
 
 
-def encode(record: StepRecord, packer: TextPacker) -> Line:
-    """Return the line of `record`: plain data that `decode` turns back into an equal record."""
-    packer.begin(record.step)
+def _defaults(kind: type[Any], *left_out: str) -> list[tuple[str, Any]]:
+    """List the fields of a record with their defaults."""
+    listed = []
+    for one in fields(kind):
+        if one.name not in left_out:
+            default = one.default_factory() if one.default_factory is not MISSING else one.default
+            listed.append((one.name, default))
+    return listed
+
+
+_STEP = _defaults(StepRecord, "step", "observation", "conversations", "hook_operations")
+_CONVERSATION = _defaults(Conversation, "messages", "calls", "operations")
+_CALL, _OPERATION = _defaults(ModelCall), _defaults(OperationRecord, "lines", "provenance")
+
+
+def encode(record: StepRecord) -> bytes:
+    """Return the line of a record without its end. Raises RecordError for what is not plain data."""
     line: Line = {"step": record.step}
     if record.step == 1:
-        line["format"] = FORMAT
-    line["observation"] = {name: packer.pack(text) for name, text in record.observation.items()}
-    line |= without_defaults(record, _STEP)
-    if record.notices:
-        line["notices"] = [packer.pack(notice) for notice in record.notices]
-    if record.conversations:
-        line["conversations"] = [_encode_conversation(one, packer) for one in record.conversations]
-    if record.info:
-        line["info"] = encode_dict(record.info, packer)
+        line["format"] = TRACE_FORMAT
+    line["observation"] = record.observation
+    line |= _plain(record, _STEP)
     if record.hook_operations:
-        line["hook_operations"] = [encode_operation(one, packer) for one in record.hook_operations]
-    if packer.texts:
-        line["texts"] = packer.texts
+        line["hook_operations"] = list(map(_encode_operation, record.hook_operations))
+    if record.conversations:
+        line["conversations"] = [_encode_conversation(one) for one in record.conversations]
+        line["messages"] = [one.messages for one in record.conversations]
+    return dump(line)
+
+
+def decode(line: Line) -> StepRecord:
+    """Return the record of a line. Raises ValueError, TypeError, KeyError or AttributeError where it is damaged."""
+    values = {name: value for name, value in line.items() if name not in ("format", "messages")}
+    if "conversations" in values:
+        pairs = zip(values["conversations"], line["messages"], strict=True)
+        values["conversations"] = [_decode_conversation(one, messages) for one, messages in pairs]
+    if "hook_operations" in values:
+        values["hook_operations"] = list(map(_decode_operation, values["hook_operations"]))
+    return StepRecord(**values)
+
+
+def load_head(data: bytes) -> Line:
+    """Return a line without its messages, which are not parsed. Raises ValueError where it is no JSON."""
+    cut = data.find(_MESSAGES)
+    if cut >= 0:
+        try:  # within another object the brackets before the cut do not close, so this is no JSON
+            return load(data[:cut] + b"}")  # type: ignore[no-any-return]
+        except ValueError:
+            pass
+    line: Line = load(data)
     return line
 
 
-def decode(line: Line, unpacker: TextUnpacker) -> StepRecord:
-    """Return the record of a line. Raises ValueError, TypeError, KeyError or IndexError where the line is damaged."""
-    step: int = line["step"]
-    values = {name: line[name] for name, _ in _STEP if name in line}
-    if "notices" in line:
-        values["notices"] = [unpacker.unpack(notice, step) for notice in line["notices"]]
-    if "conversations" in line:
-        values["conversations"] = [_decode_conversation(one, step, unpacker) for one in line["conversations"]]
-    if "info" in line:
-        values["info"] = decode_dict(line["info"], step, unpacker)
-    if "hook_operations" in line:
-        values["hook_operations"] = [decode_operation(one, step, unpacker) for one in line["hook_operations"]]
-    observation = {name: unpacker.unpack(packed, step) for name, packed in line["observation"].items()}
-    return StepRecord(step=step, observation=observation, **values)
+def _plain(record: Any, names: Iterable[tuple[str, Any]]) -> Line:
+    return {name: value for name, default in names if (value := getattr(record, name)) != default}
 
 
-def _encode_conversation(one: Conversation, packer: TextPacker) -> Line:
-    line: Line = {
-        "routine": one.routine,
-        "role": one.role,
-        "model": packer.pack(one.model),
-        "messages": [_encode_message(message, packer) for message in one.messages],
-    }
+def _encode_conversation(one: Conversation) -> Line:
+    line = _plain(one, _CONVERSATION)
     if one.calls:
-        line["calls"] = _encode_calls(one.calls)
+        line["calls"] = [_plain(call, _CALL) for call in one.calls]
     if one.operations:
-        line["operations"] = [encode_operation(operation, packer) for operation in one.operations]
-    if one.tools is not None:
-        line["tools"] = packer.pack(dump(one.tools).decode())
+        line["operations"] = list(map(_encode_operation, one.operations))
     return line
 
 
-def _decode_conversation(line: Line, step: int, unpacker: TextUnpacker) -> Conversation:
-    return Conversation(
-        routine=line["routine"],
-        role=line["role"],
-        model=unpacker.unpack(line["model"], step),
-        messages=[_decode_message(message, step, unpacker) for message in line["messages"]],
-        calls=_decode_calls(line["calls"]) if "calls" in line else [],
-        operations=[decode_operation(one, step, unpacker) for one in line.get("operations", ())],
-        tools=load(unpacker.unpack(line["tools"], step)) if "tools" in line else None,
-    )
+def _encode_operation(one: OperationRecord) -> Line:
+    line = _plain(one, _OPERATION)
+    if one.lines:
+        line["lines"] = list(one.lines)
+    if one.provenance:
+        line["provenance"] = list(map(list, one.provenance))
+    return line
 
 
-def _encode_message(message: Message, packer: TextPacker) -> list[Any] | Line:
-    if list(message) == ["role", "content"] and isinstance(message["content"], str):
-        return [message["role"], packer.pack(message["content"])]
-    return encode_dict(message, packer)
+def _decode_conversation(one: Mapping[str, Any], messages: list[dict[str, Any]]) -> Conversation:
+    calls = [ModelCall(**call) for call in one.get("calls", ())]
+    operations = list(map(_decode_operation, one.get("operations", ())))
+    return Conversation(**{**one, "messages": messages, "calls": calls, "operations": operations})
 
 
-def _decode_message(line: list[Any] | Line, step: int, unpacker: TextUnpacker) -> Message:
-    if isinstance(line, list):
-        role, content = line
-        return {"role": role, "content": unpacker.unpack(content, step)}
-    return decode_dict(line, step, unpacker)
-
-
-def _encode_calls(calls: list[ModelCall]) -> Line:
-    """Write each field as the list of its values over the calls, and leave out a field that is default in all."""
-    columns = {name: [getattr(call, name) for call in calls] for name, _ in _CALL}
-    return {name: columns[name] for name, default in _CALL if any(value != default for value in columns[name])}
-
-
-def _decode_calls(columns: Line) -> list[ModelCall]:
-    return [ModelCall(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+def _decode_operation(one: Mapping[str, Any]) -> OperationRecord:
+    lines, provenance = one.get("lines", ()), one.get("provenance", ())
+    return OperationRecord(**{**one, "lines": tuple(lines), "provenance": tuple(map(tuple, provenance))})

@@ -4,14 +4,13 @@ What looks at every step of a long episode (overview.py, find.py) reads outlines
 records take. Fields are named as in records.py, and mean the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from traces.packed_fields import Line, decode_dict
+from traces.lines import Line
 from traces.plain_json import dump
 from traces.records import Message
-from traces.text_unpacker import TextUnpacker
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -56,26 +55,22 @@ class StepOutline(NamedTuple):
     revision: int
 
 
-def outline(line: Line, unpacker: TextUnpacker, replies: bool) -> StepOutline:
-    """Return the outline of a line, with the model's replies if asked for. Raises as `lines.decode`."""
-    step: int = line["step"]
+def outline(line: Line) -> StepOutline:
+    """Return the outline of a line, with the model's replies where it has its messages. Raises as `lines.decode`."""
     told = line.get("conversations", ())
+    messages = line.get("messages") or [()] * len(told)
     return StepOutline(
-        step=step,
-        observation={name: unpacker.unpack(packed, step) for name, packed in line["observation"].items()},
+        step=line["step"],
+        observation=line["observation"],
         action=line["action"],
         chosen=line.get("chosen"),
         action_outcome=line.get("action_outcome", "valid"),
-        notices=[unpacker.unpack(notice, step) for notice in line.get("notices", ())],
+        notices=line.get("notices", []),
         complaints=line.get("complaints", []),
-        conversations=[_conversation(one, step, unpacker, replies) for one in told],
-        hook_operations=[_operation(one, step, unpacker) for one in line.get("hook_operations", ())],
+        conversations=[_conversation(one, said) for one, said in zip(told, messages, strict=True)],
+        hook_operations=[_operation(one) for one in line.get("hook_operations", ())],
         reward=line.get("reward", 0.0),
-        info={
-            name: unpacker.unpack(one, step) if isinstance(one, list) else one
-            for name, one in line.get("info", {}).items()
-            if not isinstance(one, dict)
-        },
+        info={name: one for name, one in line.get("info", {}).items() if not isinstance(one, dict | list)},
         tokens=line.get("tokens", {}),
         revision=line.get("revision", 0),
     )
@@ -91,24 +86,21 @@ def reply_text(message: Message) -> str:
     return "\n".join(said)
 
 
-def _conversation(line: Line, step: int, unpacker: TextUnpacker, replies: bool) -> ConversationOutline:
-    operations = [_operation(one, step, unpacker) for one in line.get("operations", ())]
-    said = [_said(one, step, unpacker) for one in line["messages"]] if replies else []
-    return ConversationOutline(line["routine"], operations, [one for one in said if one is not None])
+def _conversation(line: Line, messages: Iterable[Message]) -> ConversationOutline:
+    operations = [_operation(one) for one in line.get("operations", ())]
+    replies = [reply_text(message) for message in messages if message.get("role") == "assistant"]
+    return ConversationOutline(line["routine"], operations, replies)
 
 
-def _said(message: list[Any] | Line, step: int, unpacker: TextUnpacker) -> str | None:
-    """What a message of the model says; None for any other message, which is not unpacked."""
-    if isinstance(message, list):
-        role, content = message
-        return unpacker.unpack(content, step) if role == "assistant" else None
-    return reply_text(decode_dict(message, step, unpacker)) if message.get("role") == "assistant" else None
-
-
-def _operation(line: Line, step: int, unpacker: TextUnpacker) -> OperationOutline:
+def _operation(line: Line) -> OperationOutline:
     known = line.get
-    arguments = decode_dict(line["arguments"], step, unpacker) if "arguments" in line else _NONE
-    file = line["file"] if "file" in line else arguments.get("file")
+    arguments = known("arguments", _NONE)
     return OperationOutline(
-        line["call"], known("operation", ""), arguments, known("outcome", ""), known("code"), file, known("revision", 0)
+        line["call"],
+        known("operation", ""),
+        arguments,
+        known("outcome", ""),
+        known("code"),
+        known("file"),
+        known("revision", 0),
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 FORMAT = 1
+TRACE_FORMAT = 2
+"""Of steps.jsonl.zst: 2 is plain JSON, compressed; format 1 was packed JSON in steps.jsonl."""
 RESULT_FORMAT = 2
 """Of episode.json, failure.json and limited.json: 2 added the digests; results of format 1 hold none."""
 
@@ -144,7 +146,7 @@ class EpisodeResult:
     gameplay_model: str | None = None  # None where one model plays both roles
     final_observation: dict[str, str] | None = None
     attempt: int = 1
-    files: dict[str, FileDigest] = field(default_factory=dict)  # "steps.jsonl" and "journal.jsonl" at the end
+    files: dict[str, FileDigest] = field(default_factory=dict)  # the trace and the journal at the end
     format: int = RESULT_FORMAT
 
     @property

@@ -165,7 +165,7 @@ class _Prefixes:
         if self._path != folder.path or step < self._step:
             self._path, self._step, self._hash = folder.path, 0, hashlib.sha256()
         for number in range(self._step + 1, step + 1):
-            self._hash.update(reader.raw(number))
+            self._hash.update(reader.line(number))
         self._step = step
         return self._hash.hexdigest()
 

@@ -94,8 +94,8 @@ def list_files(workspace: Workspace, folder: str = "") -> str:
 def read_file(workspace: Workspace, path: str, first_line: int = 1, lines: int = 200) -> str:
     """Lines of a text under a heading that says which. FileRefused where there is no such text or line."""
     place = workspace.place(path)
-    if place.parts and place.parts[-1] == "steps.jsonl":
-        raise FileRefused(f"{place.name} is a packed trace: see it with episode_overview, search_trace and show_step.")
+    if place.parts and place.parts[-1] == "steps.jsonl.zst":
+        raise FileRefused(f"{place.name} is a trace: see it with episode_overview, search_trace and show_step.")
     text = _text(place)
     found = text.split("\n")[: -1 if text.endswith("\n") else None] if text else []
     if not found:

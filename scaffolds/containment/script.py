@@ -1,7 +1,7 @@
 """Runs one Python script that a model wrote, contained as scaffold code is: a process of its own under bubblewrap.
 
-What is there: the interpreter with its standard library, `numpy`, `orjson`, and of ours the packages `traces` and
-`memory_fs`, so that `from traces import EpisodeFolder, TraceReader` reads what is mounted. Only these packages' own
+What is there: the interpreter with its standard library, `numpy`, `orjson`, `zstandard`, and of ours the packages
+`traces` and `memory_fs`, so that `from traces import TraceReader` reads what is mounted. Only these packages' own
 folders are to be seen: nothing else of the repository or of the virtual environment is. The given folders lie
 read-only under /runs; a link in them leads nowhere outside of them. /tmp is empty, in memory, and bounded. There is no
 network, no environment, no second process or thread.
@@ -25,7 +25,7 @@ from scaffolds.containment.starting import Started, ending, launch, stop
 
 _ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("traces", "memory_fs")
-_OTHERS = ("orjson", "numpy")
+_OTHERS = ("orjson", "numpy", "zstandard")
 _RUNNER = ("limits", "script")
 _NAME = re.compile(r"(?!\.{1,2}$)[\w.-]{1,100}", re.ASCII)
 _CHUNK = 65_536

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trace_files import change_a_letter, cut
 from typer.testing import CliRunner, Result
 
 from cli.commands import app
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
-from traces import RunFolder, aggregate, read_results
+from traces import EpisodeFolder, RunFolder, aggregate, read_results
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +74,8 @@ def test_every_file_that_changed_is_named(run: Path) -> None:
     found = faults(run)
     assert found[f"{first}/memory/{notes.name}"] == "it holds another text than the journal says"
     assert found[f"{first}/memory/more.md"] == "the journal knows no such file"
-    steps = episode(run, 2) / "steps.jsonl"
-    steps.write_bytes(steps.read_bytes().replace(b"vault", b"fault", 1))
-    assert faults(run)[f"{second}/episode.json"] == "steps.jsonl holds other bytes than when the episode ended"
+    change_a_letter(EpisodeFolder(episode(run, 2)))
+    assert faults(run)[f"{second}/episode.json"] == "steps.jsonl.zst holds other bytes than when the episode ended"
     said = check(run)
     assert said.exit_code == 1
     assert "damaged: 4 faults" in said.stdout
@@ -107,8 +107,7 @@ def test_an_episode_that_is_gone_is_missed(run: Path) -> None:
 def test_repair_derives_results_again_in_a_copy_and_leaves_the_run_as_it_was(run: Path) -> None:
     before = aggregate(read_results(RunFolder(run)))
     (episode(run) / "episode.json").write_bytes(b"")
-    steps = episode(run, 2) / "steps.jsonl"
-    steps.write_bytes(b"".join(steps.read_bytes().splitlines(keepends=True)[:5]))
+    cut(EpisodeFolder(episode(run, 2)), 5)
     edit(run / "summary.json", lambda plain: plain["overall"].update(mean=99.0))
     files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     said = check(run, "--repair")
@@ -127,8 +126,7 @@ def test_repair_derives_results_again_in_a_copy_and_leaves_the_run_as_it_was(run
 
 
 def test_what_replaying_cannot_prove_stays_damaged(run: Path) -> None:
-    steps = episode(run) / "steps.jsonl"
-    steps.write_bytes(steps.read_bytes().replace(b"vault", b"fault", 1))
+    change_a_letter(EpisodeFolder(episode(run)))
     said = check(run, "--repair", "--json")
     assert said.exit_code == 1
     found = json.loads(said.stdout)

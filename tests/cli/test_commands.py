@@ -12,8 +12,10 @@ import pytest
 from in_process import Run
 from openai_stub import OpenAIStub, status
 from playing import by_turn
+from trace_files import lines_of
 
 from cli.options import parse_seeds
+from traces import EpisodeFolder, TraceReader
 
 
 @pytest.fixture
@@ -110,16 +112,16 @@ def test_fork_plays_the_rest_of_an_episode_anew(automem: Run, tmp_path: Path) ->
         "eval", "--world", "vault", "--model", "scripted", "--task", "three-doors", "--seeds", "4", "--out", str(run)
     )
     episode = run / "episodes" / "vault" / "three-doors" / "seed-4"
-    first = (episode / "steps.jsonl").read_bytes()
+    first = (episode / "steps.jsonl.zst").read_bytes()
     (tmp_path / "empty.md").write_text("")
     code, printed, errors = automem("fork", str(episode), "--step", "9", "--edit", f"codes.md={tmp_path / 'empty.md'}")
     assert code == 0, errors
     assert "forked from: 100.00 %" in printed
     forked = tmp_path / "run-fork-1" / "episodes" / "vault" / "three-doors" / "seed-4"
-    assert (forked / "steps.jsonl").read_bytes().splitlines()[:8] == first.splitlines()[:8]
+    assert lines_of(EpisodeFolder(forked))[:8] == lines_of(EpisodeFolder(episode))[:8]
     assert json.loads((forked / "origin.json").read_text())["edited"] == ["codes.md"]
     assert json.loads((forked / "episode.json").read_text())["progression"] < 1  # the codes were read before step 9
-    assert (episode / "steps.jsonl").read_bytes() == first
+    assert (episode / "steps.jsonl.zst").read_bytes() == first
 
 
 @pytest.mark.parametrize(
@@ -155,7 +157,7 @@ def test_demo_compares_the_notebook_on_and_off_and_runs_loop_1(automem: Run, tmp
     rows = [line.split("│")[0].strip() for line in printed.splitlines() if line.startswith("vault, ") and "│" in line]
     assert rows == ["vault, on", "vault, off"]
     shown = next(line.split()[2] for line in printed.splitlines() if "automem replay" in line)
-    assert (Path(shown) / "steps.jsonl").is_file()
+    assert (Path(shown) / "steps.jsonl.zst").is_file()
     assert "v1.a1" in printed
     assert "Loop 2" not in printed
 
@@ -169,3 +171,23 @@ def test_the_command_line_answers_without_loading_anything_heavy() -> None:
 
 def test_seeds_are_read_in_order() -> None:
     assert parse_seeds("42-44, 7,1") == [42, 43, 44, 7, 1]
+
+
+def test_trace_prints_the_steps_asked_for_as_plain_json_and_says_what_is_wrong(automem: Run, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    automem("eval", "--world", "vault", "--model", "scripted", "--task", "one-door", "--seeds", "4", "--out", str(run))
+    folder = EpisodeFolder(run / "episodes" / "vault" / "one-door" / "seed-4")
+    code, printed, errors = automem("trace", str(folder.path), "--steps", "2-3")
+    assert code == 0, errors
+    lines = [json.loads(line) for line in printed.splitlines()]
+    with TraceReader(folder) as reader:
+        records = [reader.step(2), reader.step(3)]
+        assert automem("trace", str(folder.path))[1].encode() == b"".join(lines_of(folder))
+    assert [(one["step"], one["action"], one["observation"]) for one in lines] == [
+        (one.step, one.action, one.observation) for one in records
+    ]
+    assert [one["messages"] for one in lines] == [[talk.messages for talk in one.conversations] for one in records]
+    for wrong, says in (("0-2", "--steps 0-2 names others"), ("2-99", "names others"), ("x", 'not "x"')):
+        code, printed, errors = automem("trace", str(folder.path), "--steps", wrong)
+        assert (code, printed, says in errors) == (2, "", True), errors
+    assert "holds no episode" in automem("trace", str(tmp_path))[2]

@@ -111,7 +111,7 @@ def test_a_reader_who_leaves_ends_the_play_without_a_traceback(tmp_path: Path) -
     ended = subprocess.run(["bash", "-c", play], capture_output=True, text=True, check=False)
     assert ended.stdout.startswith("step 1\n")
     assert ended.stderr == ""
-    assert (tmp_path / "run" / EPISODE / "steps.jsonl").exists()
+    assert (tmp_path / "run" / EPISODE / "steps.jsonl.zst").exists()
 
 
 def test_an_episode_that_was_left_goes_on_like_an_undisturbed_one(automem: Run, tmp_path: Path) -> None:

@@ -81,16 +81,16 @@ def stops(tmp_path_factory: pytest.TempPathFactory) -> Stops:
 
     stops.plan("whole", (*EVAL, "--out", "whole"))
     for name, signals in (("eval", [INT]), ("eval-twice", [TERM, TERM])):
-        stops.plan(name, (*EVAL, "--out", name), until=f"{name}/episodes/**/steps.jsonl", signals=signals)
+        stops.plan(name, (*EVAL, "--out", name), until=f"{name}/episodes/**/steps.jsonl.zst", signals=signals)
         stops.plan(f"{name}-resumed", (*EVAL, "--out", name, "--resume"))
     contained = (*EVAL, "--scaffold", str(foreign), "--out", "contained")
-    stops.plan("contained", contained, until="contained/episodes/**/steps.jsonl", signals=[TERM, INT])
+    stops.plan("contained", contained, until="contained/episodes/**/steps.jsonl.zst", signals=[TERM, INT])
     evolve = (*EVOLVE, "--scaffold", str(weak_scaffold(folder / "weak")))
-    stops.plan("evolve", (*evolve, "--out", "evolve"), until="evolve/**/steps.jsonl", signals=[INT, INT, INT])
+    stops.plan("evolve", (*evolve, "--out", "evolve"), until="evolve/**/steps.jsonl.zst", signals=[INT, INT, INT])
     asked = (*evolve, "--approve", "--out", "asked")
     stops.plan("asked", asked, until="asked.out", says="yes, or no and why", signals=[INT], stdin=True)
     play = ("play", "--world", "vault", "--model", "scripted", "--plain", "--delay", "0.05", "--out", "play")
-    stops.plan("play", play, until="play/episodes/**/steps.jsonl", signals=[HUP])
+    stops.plan("play", play, until="play/episodes/**/steps.jsonl.zst", signals=[HUP])
     stops.plan("unread", (*EVAL, "--out", "unread"), stdout=None)
     stops.go()
     return stops

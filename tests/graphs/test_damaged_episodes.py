@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from trace_files import change_a_letter, cut, ends_of, lines_of, write_lines
 from typer.testing import CliRunner
 
 from cli.commands import app
@@ -20,7 +22,16 @@ from graphs.reviewer.trace_tools.desk import TraceDesk
 from graphs.reviewer.trace_tools.lookup import NotThere
 from graphs.settings import SettingsError, episode_settings
 from memory_fs import MemoryFS
-from traces import EpisodeFolder, RunFolder, TraceDamaged, TraceReader, aggregate, read_result, read_results
+from traces import (
+    EpisodeFolder,
+    RunFolder,
+    TraceDamaged,
+    TraceReader,
+    TraceWriter,
+    aggregate,
+    read_result,
+    read_results,
+)
 from training.candidates import candidates
 from worlds import EngineFailure
 
@@ -45,13 +56,12 @@ def first(run: RunFolder) -> EpisodeFolder:
 
 
 def cut_trace(folder: EpisodeFolder) -> None:
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
-    folder.steps.write_bytes(b"".join(lines[: len(lines) * 6 // 10]))
+    cut(folder, 7)
 
 
 def delete_line(folder: EpisodeFolder) -> None:
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
-    folder.steps.write_bytes(b"".join(lines[:3] + lines[4:]))
+    lines = lines_of(folder)
+    write_lines(folder, lines[:3] + lines[4:])
 
 
 def raise_progression(folder: EpisodeFolder) -> None:
@@ -110,10 +120,7 @@ def test_a_damaged_episode_is_neither_forked_nor_played_on(run: RunFolder, tmp_p
 
 def test_a_changed_byte_of_the_trace_is_seen_by_those_who_read_it(run: RunFolder, tmp_path: Path) -> None:
     folder = first(run)
-    data = bytearray(folder.steps.read_bytes())
-    at = data.rindex(b'"reward":') - 3
-    data[at] ^= 1
-    folder.steps.write_bytes(data)
+    change_a_letter(folder)
     ended = read_result(folder)
     assert ended is not None
     assert ended.scored, "the score is that of the result, which is whole"
@@ -135,7 +142,7 @@ def test_an_evaluation_lists_a_damaged_episode_and_plays_it_again_only_when_aske
     assert (summary["n_damaged"], len(summary["episodes"])) == (1, 2)
     summary = graph.invoke({**request, "new_attempts": True}, context=Context(max_steps=12))["summary"]
     assert (summary["n_damaged"], len(summary["episodes"])) == (0, 3)
-    assert (first(run).path / "attempt-1" / "steps.jsonl").read_bytes() == kept
+    assert (first(run).path / "attempt-1" / "steps.jsonl.zst").read_bytes() == kept
 
 
 def test_the_command_line_says_what_is_damaged(run: RunFolder, tmp_path: Path) -> None:
@@ -163,23 +170,26 @@ def test_the_digest_survives_a_kill_and_a_failure_keeps_what_it_can(run: RunFold
     folder = first(run)
     whole = read_result(folder)
     assert whole is not None
-    assert whole.files["steps.jsonl"].lines == whole.steps == 12
+    assert whole.files["steps.jsonl.zst"].lines == whole.steps == 12
     folder.result.unlink()
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
-    folder.steps.write_bytes(b"".join(lines[:7]) + lines[7][:20])  # as kill -9 leaves it
+    cut(folder, 7, torn=20)  # as kill -9 leaves it
+    end = ends_of(folder)[-1]
     settings = episode_settings({"world": "vault", "task": "three-doors", "seed": 1}, Context(max_steps=12))
     session = open_session(settings, folder)
     try:
-        assert session.result().files["steps.jsonl"].lines == 7
+        assert session.result().files["steps.jsonl.zst"].lines == 7
         session.trace.finish(session.result(limited="a ceiling"))
     finally:
         session.close()
     limited = read_result(folder, content=True)
     assert limited is not None
     assert limited.status == "limited"
-    assert limited.files["steps.jsonl"].bytes == len(b"".join(lines[:7]))
-    with folder.steps.open("ab") as file:
-        file.write(b"{}\n")
+    assert limited.files["steps.jsonl.zst"].bytes == end
+    with TraceReader(folder) as reader:
+        record = reader.step(7)
+    with TraceWriter(folder) as writer:
+        writer.write(replace(record, step=8))
+    (folder.path / "limited-1.json").rename(folder.limited)
     changed = read_result(folder)
     assert changed is not None
     assert changed.status == "damaged"
@@ -190,9 +200,9 @@ def test_an_episode_cannot_be_resumed_with_a_better_score_than_it_was_played_wit
     folder.result.unlink()
     with TraceReader(folder) as reader:
         progression = reader.step(8).info["progression"]
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
+    lines = lines_of(folder)
     lines[7] = lines[7].replace(f'"progression":{progression}'.encode(), b'"progression":0.99')
-    folder.steps.write_bytes(b"".join(lines[:8]))
+    write_lines(folder, lines[:8])
     settings = episode_settings({"world": "vault", "task": "three-doors", "seed": 1}, Context(max_steps=12))
     with pytest.raises(EngineFailure, match=r"at step 8: progression is"):
         open_session(settings, folder)

@@ -19,6 +19,7 @@ from lora_stub import LoraStub
 from openai_stub import OpenAIStub, late, say
 from playing import by_turn
 from specializing import RECIPE
+from trace_files import lines_of
 
 from graphs.curator.players import served_name
 from graphs.curator.run import Context as CuratorContext
@@ -166,14 +167,14 @@ def test_a_run_that_is_rolled_back_leaves_the_episode_in_its_folder(server: DevS
     kept = folder.steps.read_bytes()
     body = {"assistant_id": "inner_agent", "input": {**SIX_DOORS, "steps": 5000}}
     run = server.post(f"/threads/{thread}/runs", body)["run_id"]
-    while folder.steps.read_bytes().count(b"\n") < 6:
+    while len(lines_of(folder)) < 6:
         time.sleep(0.05)
     server.post(f"/threads/{thread}/runs/{run}/cancel?wait=true&action=rollback", {})
     after = server.run(thread, "inner_agent", {**SIX_DOORS, "steps": 1})
     assert (after["step"], after["episode"]) == (5, before["episode"])
     assert folder.steps.read_bytes().startswith(kept)
-    assert folder.steps.read_bytes().count(b"\n") == 4
-    assert (folder.path / "attempt-1" / "steps.jsonl").read_bytes().count(b"\n") >= 6
+    assert len(lines_of(folder)) == 4
+    assert len(lines_of(EpisodeFolder(folder.path / "attempt-1"))) >= 6
 
 
 def test_a_state_that_a_person_wrote_is_played_on_whatever_node_it_stands_for(server: DevServer) -> None:

@@ -115,7 +115,7 @@ def test_nothing_outside_is_reached(attack, other, monkeypatch, name):
 def test_no_file_and_no_variable_of_ours_is_to_be_found_anywhere(attack, monkeypatch, tmp_path):
     monkeypatch.setenv("AUTOMEM_SECRET", "hunter2")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "steps.jsonl").write_text("{}")
+    (tmp_path / "run" / "steps.jsonl.zst").write_text("{}")
     body = (
         "import os\nfound = []\nfor folder, folders, files in os.walk('/'):\n"
         "    found += [os.path.join(folder, file) for file in files]\n"
@@ -130,7 +130,7 @@ def test_no_file_and_no_variable_of_ours_is_to_be_found_anywhere(attack, monkeyp
     automem = [path for path in files if path.startswith("/automem/")]
     assert set(files) - set(automem) <= {"/etc/ld.so.cache"}
     assert len(automem) == 14
-    assert not [path for path in files if str(tmp_path) in path or "steps.jsonl" in path]
+    assert not [path for path in files if str(tmp_path) in path or "steps.jsonl.zst" in path]
 
 
 def test_a_server_on_this_machine_is_not_reached(attack):

@@ -94,9 +94,8 @@ def test_a_range_of_outlines_ends_where_the_trace_does(folder):
 
 
 def test_the_first_line_that_holds_bytes_is_found_over_chunks(folder, monkeypatch):
-    monkeypatch.setattr("traces.reader._CHUNK", 5_000)
     with TraceReader(folder) as reader:
-        lines = [reader.raw(number).lower() for number in range(1, 121)]
+        lines = [reader.line(number).lower() for number in range(1, 121)]
         for wanted in (b'"step":1,', b"step 77", b"step 120", b"rule number 3", b"no such words"):
             first = next((number for number, line in enumerate(lines, 1) if wanted in line), 0)
             assert reader.first_holding(wanted) == first

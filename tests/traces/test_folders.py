@@ -23,7 +23,7 @@ def test_the_layout_is_the_one_promised(tmp_path):
     episode = run.episode("corridor", "default", 42)
     paths = [episode.steps, episode.result, episode.failure, episode.journal, episode.memory, run.run, run.summary]
     assert [str(path.relative_to(tmp_path)) for path in paths] == [
-        "v0/episodes/corridor/default/seed-42/steps.jsonl",
+        "v0/episodes/corridor/default/seed-42/steps.jsonl.zst",
         "v0/episodes/corridor/default/seed-42/episode.json",
         "v0/episodes/corridor/default/seed-42/failure.json",
         "v0/episodes/corridor/default/seed-42/journal.jsonl",

@@ -3,6 +3,7 @@
 import orjson
 import pytest
 from synthetic_episode import SyntheticEpisode
+from trace_files import ends_of, lines_of, write_lines
 
 from traces import EpisodeFolder, TraceDamaged, TraceFailure, TraceReader, TraceWriter
 
@@ -24,9 +25,9 @@ def folder(tmp_path_factory, records):
 def damaged(tmp_path, folder, number, line):
     """Return a copy of the trace with another line `number`."""
     copy = EpisodeFolder(tmp_path)
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
+    lines = lines_of(folder)
     lines[number - 1] = line(lines[number - 1])
-    copy.steps.write_bytes(b"".join(lines))
+    write_lines(copy, lines)
     return copy
 
 
@@ -70,7 +71,7 @@ def test_there_is_no_other_step(folder):
 
 def test_a_trace_is_read_while_it_is_written(tmp_path, folder, records):
     whole = folder.steps.read_bytes()
-    ends = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
+    ends = ends_of(folder)
     growing = EpisodeFolder(tmp_path)
     growing.steps.write_bytes(b"")
     with TraceReader(growing) as reader, growing.steps.open("ab", buffering=0) as file:
@@ -82,9 +83,8 @@ def test_a_trace_is_read_while_it_is_written(tmp_path, folder, records):
 
 
 def test_a_torn_line_cut_and_written_anew_is_read_anew(tmp_path, folder, records):
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
     growing = EpisodeFolder(tmp_path)
-    growing.steps.write_bytes(lines[0] + lines[1][:-9])
+    growing.steps.write_bytes(folder.steps.read_bytes()[: ends_of(folder)[1] - 9])
     with TraceReader(growing) as reader:
         assert len(reader) == 1
         with TraceWriter(growing) as writer:
@@ -95,7 +95,7 @@ def test_a_torn_line_cut_and_written_anew_is_read_anew(tmp_path, folder, records
 
 
 def test_a_trace_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(TraceFailure, match=r"cannot read the trace .*nowhere/steps\.jsonl: it does not exist"):
+    with pytest.raises(TraceFailure, match=r"cannot read the trace .*nowhere/steps\.jsonl\.zst: it does not exist"):
         TraceReader(EpisodeFolder(tmp_path / "nowhere"))
 
 
@@ -108,13 +108,14 @@ def test_a_trace_that_is_not_there_is_named(tmp_path):
         lambda line: b"\x00" * len(line[1:]) + b"\n",
         lambda line: line.replace(b'{"step":20,', b'{"step":21,', 1),
         lambda line: line.replace(b'"messages":', b'"massages":'),
-        lambda line: line.replace(b'"texts":[', b'"texts":[[20,0],'),
-        lambda line: line.replace(b'"observation":{"long":[', b'"observation":{"long":[99,'),
+        lambda line: line.replace(b'"messages":[[', b'"messages":[[],['),
+        lambda line: line.replace(b'"routine":"LOG"', b'"routines":"LOG"'),
+        lambda line: line[:-1],
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, folder, records, line):
     with TraceReader(damaged(tmp_path, folder, 20, line)) as reader:
-        with pytest.raises(TraceDamaged, match=r"steps\.jsonl:20 is damaged \(.*\): cut the file before this line"):
+        with pytest.raises(TraceDamaged, match=r"steps\.jsonl\.zst is damaged at step 20 \(.*\): restore the file"):
             reader.step(20)
         assert reader.step(19) == records[18]
 
@@ -122,15 +123,26 @@ def test_a_damaged_line_is_named(tmp_path, folder, records, line):
 def test_damage_is_named_where_it_is_and_not_where_it_is_met(tmp_path, folder):
     with (
         TraceReader(damaged(tmp_path, folder, 1, lambda _: b"{\n")) as reader,
-        pytest.raises(TraceDamaged, match=r"steps\.jsonl:1 is damaged"),
+        pytest.raises(TraceDamaged, match=r"is damaged at step 1 "),
     ):
         reader.step(30)
 
 
+def test_a_damaged_byte_is_named_and_steps_before_it_are_read(tmp_path, folder, records):
+    copy = EpisodeFolder(tmp_path)
+    data, ends = bytearray(folder.steps.read_bytes()), ends_of(folder)
+    data[ends[18] + 6 : ends[18] + 16] = bytes(10)
+    copy.steps.write_bytes(data)
+    with TraceReader(copy) as reader:
+        with pytest.raises(TraceDamaged, match="is damaged at step 20 "):
+            reader.step(25)
+        assert [reader.step(number) for number in (19, 1)] == [records[18], records[0]]
+
+
 def test_another_format_is_refused(tmp_path, folder):
-    copy = damaged(tmp_path, folder, 1, lambda line: line.replace(b'"format":1', b'"format":2', 1))
+    copy = damaged(tmp_path, folder, 1, lambda line: line.replace(b'"format":2', b'"format":3', 1))
     for number in (1, 30):
-        with TraceReader(copy) as reader, pytest.raises(TraceDamaged, match="has format 2, not 1: read it with"):
+        with TraceReader(copy) as reader, pytest.raises(TraceDamaged, match="has format 3, not 2: read it with"):
             reader.step(number)
 
 

@@ -2,16 +2,20 @@
 
 import asyncio
 import errno
+import json
 import os
 import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
+import zstandard
 from synthetic_episode import SyntheticEpisode
+from trace_files import ends_of, lines_of, write_lines
 
 from traces import (
     EpisodeFolder,
@@ -54,13 +58,14 @@ def result(status="finished", **changes):
 def test_a_crash_at_any_byte_of_the_last_line_costs_only_that_step(folder):
     notices = ["You face grass at your front.", "A tree stands 3 steps to your north-west."]
     write_all(folder, [StepRecord(step, {}, "Do", notices=[*notices, f"Step {step}: é"]) for step in (1, 2, 3)])
-    whole = folder.steps.read_bytes()
-    start = whole.rindex(b"\n", 0, -1) + 1
-    for cut in range(start, len(whole)):
-        folder.steps.write_bytes(whole[:cut])
-        with TraceWriter(folder) as writer:
-            assert writer.steps == 2
-        assert folder.steps.read_bytes() == whole[:start]
+    whole, (_, start, end) = folder.steps.read_bytes(), ends_of(folder)
+    assert end == len(whole)
+    for zeros in (0, 300):  # a power cut may leave zeros where data should be
+        for cut in range(start, end):
+            folder.steps.write_bytes(whole[:cut] + bytes(zeros))
+            with TraceWriter(folder) as writer:
+                assert writer.steps == 2
+            assert folder.steps.read_bytes() == whole[:start]
 
 
 @pytest.mark.parametrize("cut", [1, 7, 100, 1000])
@@ -72,17 +77,36 @@ def test_a_trace_cut_and_continued_reads_as_if_nothing_had_happened(folder, reco
         assert list(reader) == records
 
 
-def test_a_trace_reopened_goes_on_sharing_texts(folder):
-    records = list(SyntheticEpisode().records(300))
-    sizes = {}
-    for name, opened_at in (("once", ()), ("twice", (200,))):
-        other = EpisodeFolder(folder.path / name)
-        for end in (*opened_at, 300):
-            write_all(other, records[:end])
-        with TraceReader(other) as reader:
-            assert list(reader) == records
-            sizes[name] = sum(reader.line_bytes(number) for number in range(201, 301))
-    assert sizes["twice"] < 1.1 * sizes["once"]
+def test_the_file_is_a_zstd_stream_of_plain_json_lines_also_where_it_was_reopened(folder, monkeypatch):
+    monkeypatch.setattr("traces.frames.FRAME_BYTES", 1 << 16)
+    records = list(SyntheticEpisode().records(40))
+    records[-1] = replace(records[-1], terminated=True)
+    for end in (3, 4, 30, 40):
+        write_all(folder, records[:end])
+        with folder.steps.open("rb") as file:
+            text = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True).read()
+        lines = list(map(json.loads, text.splitlines()))
+        assert [line["step"] for line in lines] == list(range(1, end + 1))
+        said = [[one.messages for one in record.conversations] for record in records[:end]]
+        assert [line["messages"] for line in lines] == said
+    assert folder.steps.read_bytes().endswith(b"\1\0\0"), "an episode that is over ends its stream"
+
+
+def test_the_same_steps_give_the_same_bytes(folder, records, tmp_path):
+    for path in (folder, EpisodeFolder(tmp_path / "other")):
+        write_all(path, records)
+    assert folder.steps.read_bytes() == (tmp_path / "other" / "steps.jsonl.zst").read_bytes()
+
+
+def test_a_trace_of_an_earlier_release_is_named_and_left_alone(folder, records):
+    folder.create()
+    (folder.path / "steps.jsonl").write_text('{"step":1,"format":1}\n')
+    for opening in (TraceReader, TraceWriter):
+        with pytest.raises(
+            TraceDamaged, match=r"steps\.jsonl has format 1, not 2: read it with the version that wrote"
+        ):
+            opening(folder)
+    assert [path.name for path in folder.path.iterdir()] == ["steps.jsonl"]
 
 
 def test_every_step_is_on_disk_when_write_returns(folder, records):
@@ -151,9 +175,9 @@ def test_a_disk_that_fills_up_ends_the_step_and_space_lets_it_go_on(folder, reco
     with TraceWriter(folder) as writer:
         writer.write(records[0])
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (folder.steps.stat().st_size + 100, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (folder.steps.stat().st_size + 5, hard))
         try:
-            with pytest.raises(TraceFailure, match=r"cannot write the trace .*steps\.jsonl: File too large"):
+            with pytest.raises(TraceFailure, match=r"cannot write the trace .*steps\.jsonl\.zst: File too large"):
                 writer.write(records[1])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -176,7 +200,7 @@ def test_a_full_disk_says_what_to_do(folder, records, monkeypatch):
 def test_a_second_writer_is_noticed(folder, records):
     with TraceWriter(folder) as first, TraceWriter(folder) as second:
         first.write(records[0])
-        with pytest.raises(TraceFailure, match="changed by somebody else"):
+        with pytest.raises(TraceFailure, match="changed by another process"):
             second.write(records[0])
     with TraceReader(folder) as reader:
         assert list(reader) == records[:1]
@@ -186,7 +210,7 @@ def test_a_trace_removed_while_it_is_written_is_noticed(folder, records):
     with TraceWriter(folder) as writer:
         writer.write(records[0])
         folder.steps.unlink()
-        with pytest.raises(TraceFailure, match="changed by somebody else"):
+        with pytest.raises(TraceFailure, match="changed by another process"):
             writer.write(records[1])
 
 
@@ -198,11 +222,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_damaged_trace_is_not_continued(folder, records):
     write_all(folder, records[:3])
-    lines = folder.steps.read_bytes().splitlines(keepends=True)
-    folder.steps.write_bytes(lines[0] + b"{}\n" + lines[2])
-    with pytest.raises(TraceDamaged, match=r"steps\.jsonl:2 is damaged .*not the record of step 2"):
+    lines = lines_of(folder)
+    write_lines(folder, [lines[0], b"{}\n", lines[2]])
+    before = folder.steps.read_bytes()
+    with pytest.raises(TraceDamaged, match=r"steps\.jsonl\.zst is damaged at step 2 .*not the record of step 2"):
         TraceWriter(folder)
-    assert folder.steps.read_bytes() == lines[0] + b"{}\n" + lines[2]
+    assert folder.steps.read_bytes() == before
+
+
+def test_damage_that_hides_whole_frames_is_not_taken_for_a_torn_step(folder, records, monkeypatch):
+    monkeypatch.setattr("traces.frames.FRAME_BYTES", 1 << 16)
+    write_all(folder, records)
+    data = bytearray(folder.steps.read_bytes())
+    start = ends_of(folder)[0]
+    data[start + 2] |= 0xF0  # the block seems to reach beyond the end of the file
+    folder.steps.write_bytes(data)
+    with pytest.raises(TraceDamaged, match=r"steps\.jsonl\.zst is damaged at step 2"):
+        TraceWriter(folder)
+    assert folder.steps.read_bytes() == data
 
 
 def test_a_closed_writer_refuses(folder, records):
@@ -218,7 +255,7 @@ def test_a_finished_episode_has_its_result(folder):
         writer.finish(result(final_observation={"long": "a \ud800", "short": ""}, tokens={"prompt": 3}))
     assert folder.is_finished()
     assert read_result(folder) == result(final_observation={"long": "a \ud800", "short": ""}, tokens={"prompt": 3})
-    assert sorted(path.name for path in folder.path.iterdir()) == ["episode.json", "steps.jsonl"]
+    assert sorted(path.name for path in folder.path.iterdir()) == ["episode.json", "steps.jsonl.zst"]
 
 
 def test_a_failed_episode_is_not_finished_and_its_cause_is_set_aside_when_it_goes_on(folder, records):
@@ -233,7 +270,7 @@ def test_a_failed_episode_is_not_finished_and_its_cause_is_set_aside_when_it_goe
         assert writer.steps == 2
     assert read_result(folder) is None
     names = sorted(path.name for path in folder.path.iterdir())
-    assert names == ["failure-1.json", "failure-2.json", "steps.jsonl"]
+    assert names == ["failure-1.json", "failure-2.json", "steps.jsonl.zst"]
 
 
 def test_a_result_that_cannot_be_written_leaves_none(folder, monkeypatch):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trace_files import change_a_letter
 from training_runs import collected
 
 from traces import RunFolder, read_result, write_result
@@ -182,8 +183,7 @@ def test_an_id_that_leads_out_of_the_run_is_a_fault_like_any_other(
 
 def test_a_changed_trace_is_found(run: RunFolder, dataset: Path, tmp_path: Path) -> None:
     copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / "run")))
-    trace = next(copy.episodes()).steps
-    trace.write_bytes(trace.read_bytes().replace(b"Go East", b"Go West", 1))
+    change_a_letter(next(copy.episodes()))
     assert any("not the one that the certificate names" in fault for fault in certify(dataset, copy))
 
 

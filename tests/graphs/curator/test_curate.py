@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trace_files import lines_of, write_lines
 from training_runs import collected
 
 from chat_models.scripted_curator import ScriptedCurator
@@ -192,7 +193,7 @@ def test_a_second_iteration_may_reuse_the_selection(desk: Desk, run: RunFolder, 
 def test_a_turn_that_was_cut_at_the_token_limit_is_shown_and_counted_as_dropped(desk: Desk, tmp_path: Path) -> None:
     copy = RunFolder(Path(shutil.copytree(desk.run.path, tmp_path / "cut")))
     for folder in copy.episodes():
-        folder.steps.write_bytes(folder.steps.read_bytes().replace(b'"stop"', b'"length"'))
+        write_lines(folder, [line.replace(b'"stop"', b'"length"') for line in lines_of(folder)])
     cut = Desk(tmp_path / "2", copy, desk.candidates_file)
     assert "drops it: a reply cut at the token limit" in use(cut, "show_candidate", id=some(cut, "PLAN")[0])
     assert "After post-processing 0 examples" in use(cut, "preview_selection")

@@ -13,6 +13,7 @@ from graphs.reviewer.workspace import Workspace
 from graphs.settings import SettingsError
 from scaffolds import SHIPPED
 from scaffolds.containment.bubblewrap import CannotContain
+from traces import EpisodeFolder, copy_steps
 
 contained = pytest.mark.skipif(why_not_contained() != "", reason=why_not_contained())
 STATUS = '\n[files."status.md"]\npurpose = "how things stand"\nmaintained_by = "hooks"\n'
@@ -196,8 +197,7 @@ def test_a_citation_points_at_a_step_that_was_played(run: Path, cited: str, says
 def test_an_episode_under_way_can_be_cited_as_far_as_it_was_played(run: Path, tmp_path: Path) -> None:
     episode = tmp_path / "run/episodes/vault/one-door/seed-1"
     episode.mkdir(parents=True)
-    lines = (run / "episodes/vault/one-door/seed-1/steps.jsonl").read_bytes().splitlines(keepends=True)
-    (episode / "steps.jsonl").write_bytes(b"".join(lines[:3]))
+    copy_steps(EpisodeFolder(run / "episodes/vault/one-door/seed-1"), EpisodeFolder(episode), 3)
     text = "[one-door/seed-1 step 3] [one-door/seed-1 step 4]"
     found = Citations(text, {"now": tmp_path / "run"})
     assert (found.valid, len(found.faults)) == (1, 1)

@@ -43,7 +43,7 @@ def tools(tmp_path: Path) -> Files:
     episode = run / "episodes/vault/one-door/seed-42"
     (episode / "memory").mkdir(parents=True)
     (episode / "memory/codes.md").write_text("red 1234\n")
-    (episode / "steps.jsonl").write_text("{}\n")
+    (episode / "steps.jsonl.zst").write_text("{}\n")
     earlier = tmp_path / "v1.a1"
     (earlier / "notes").mkdir(parents=True)
     (earlier / "review.jsonl").write_text("{}")
@@ -120,10 +120,10 @@ def test_no_result_is_longer_than_a_context_bears(tools: Files) -> None:
 def test_read_only_places_are_read_and_traces_have_tools_of_their_own(tools: Files) -> None:
     episode = "runs/incumbent/episodes/vault/one-door/seed-42"
     assert tools.said("read_file", path=f"{episode}/memory/codes.md").endswith("red 1234")
-    assert "show_step" in tools.refused("read_file", path=f"{episode}/steps.jsonl")
+    assert "show_step" in tools.refused("read_file", path=f"{episode}/steps.jsonl.zst")
     assert "it failed" in tools.said("read_file", path="history/v1.a1/notes/analysis.md")
     assert tools.refused("read_file", path="history/v1.a1/review.jsonl").startswith("Of an earlier attempt there is")
-    assert "read-only" in tools.refused("write_file", path=f"{episode}/steps.jsonl", content="x")
+    assert "read-only" in tools.refused("write_file", path=f"{episode}/steps.jsonl.zst", content="x")
     assert "is a folder" in tools.refused("read_file", path="candidate/prompts")
 
 

@@ -8,6 +8,7 @@ import pytest
 from called_tools import CalledTools
 from foreign_scaffold import why_not_contained
 from synthetic_episode import SyntheticEpisode
+from trace_files import lines_of, write_lines
 
 from graphs.reviewer.tools import analysis_tool
 from graphs.reviewer.trace_tools.tools import trace_tools
@@ -80,11 +81,11 @@ def test_a_damaged_trace_is_named_and_the_others_are_read(tmp_path):
         with TraceWriter(run.episode("w", "default", seed)) as writer:
             for record in SyntheticEpisode(told=3).records(5):
                 writer.write(record)
-    path = run.episode("w", "default", 1).steps
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines[:2], b"{garbage}\n", *lines[3:]]))
+    folder = run.episode("w", "default", 1)
+    lines = lines_of(folder)
+    write_lines(folder, [*lines[:2], b"{garbage}\n", *lines[3:]])
     tools = CalledTools(trace_tools({"long": tmp_path}))
-    assert re.search(r"steps\.jsonl:3 is damaged", tools("episode_overview", **LONG))
+    assert re.search(r"steps\.jsonl\.zst is damaged at step 3", tools("episode_overview", **LONG))
     assert "step 1]" in tools("show_step", **LONG, step=1)
     assert "5 steps" in tools("episode_overview", **{**LONG, "seed": 2})
     run.episode("w", "default", 2).result.write_text("[]")

@@ -105,7 +105,7 @@ def _told(what):
 
 
 def _names():
-    wanted = ("run.json", "evolve.json", "steps.jsonl", "episode.json", "lineage.jsonl", "specialize.json", "seeds")
+    wanted = ("run.json", "evolve.json", "steps.jsonl.zst", "episode.json", "lineage.jsonl", "specialize.json", "seeds")
     found = []
     for place, folders, files in os.walk("/"):
         found += [place + "/" + name for name in (*folders, *files) if name in wanted or name.startswith("seed-")]
@@ -156,7 +156,7 @@ def test_looking_for_the_seeds_finds_nothing(made: Workspace, monkeypatch: pytes
 
 
 def test_a_trace_is_not_within_reach_of_open(made: Workspace) -> None:
-    trace = made.attempt / "evaluation/episodes/vault/one-door/seed-1/steps.jsonl"
+    trace = made.attempt / "evaluation/episodes/vault/one-door/seed-1/steps.jsonl.zst"
     code = hooks(f"if view.step == 3:\n    open({str(trace)!r}, 'a').write('progression 1.0')\nreturn []")
     played = Played(revise(made, hooks=code))
     failure = played.result.failure
@@ -168,7 +168,8 @@ def test_a_trace_is_not_within_reach_of_open(made: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../steps.jsonl", "../episode.json", "../../seed-2/episode.json", "/tmp/x", "..\\steps.jsonl", "codes.md"]
+    "name",
+    ["../steps.jsonl.zst", "../episode.json", "../../seed-2/episode.json", "/tmp/x", "..\\steps.jsonl.zst", "codes.md"],
 )
 def test_maintain_writes_its_own_files_only(made: Workspace, name: str) -> None:
     toml = made.candidate / "scaffold.toml"
@@ -182,15 +183,15 @@ def test_maintain_writes_its_own_files_only(made: Workspace, name: str) -> None:
     assert failure is not None
     assert "may not be written here" in failure.sentence
     left = {path.name: path for path in played.folder.path.iterdir()}
-    assert sorted(left) == ["failure.json", "journal.jsonl", "memory", "steps.jsonl"]
-    assert left["steps.jsonl"].read_bytes() == b""
+    assert sorted(left) == ["failure.json", "journal.jsonl", "memory", "steps.jsonl.zst"]
+    assert left["steps.jsonl.zst"].read_bytes() == b""
     assert (left["memory"] / "codes.md").read_bytes() == b""
     assert played.score == 0.0
 
 
 def test_a_file_outside_the_notebook_cannot_even_be_declared(made: Workspace) -> None:
     toml = made.candidate / "scaffold.toml"
-    toml.write_text(toml.read_text() + '\n[files."../steps.jsonl"]\npurpose = "own"\nmaintained_by = "hooks"\n')
+    toml.write_text(toml.read_text() + '\n[files."../steps.jsonl.zst"]\npurpose = "own"\nmaintained_by = "hooks"\n')
     with pytest.raises(ScaffoldError, match="leaves the notebook"):
         Scaffold.load(revise(made, hooks=hooks()).candidate)
 
@@ -211,19 +212,19 @@ def save(notebook: NotebookView, file: str, text: str) -> MemoryResult:
     world = make_world("vault", "one-door")
     running = scaffold.hooks()
     notebook = MemoryFS(tmp_path / "episode" / "memory")
-    (tmp_path / "episode" / "steps.jsonl").write_text("{}\n")
+    (tmp_path / "episode" / "steps.jsonl.zst").write_text("{}\n")
     try:
         save = scaffold.vocabulary("LOG", world.actions, hooks=running).get("save")
         assert save is not None
         assert save.run is not None
-        for name in ("../steps.jsonl", str(tmp_path / "episode/steps.jsonl"), "x/../../steps.jsonl"):
+        for name in ("../steps.jsonl.zst", str(tmp_path / "episode/steps.jsonl.zst"), "x/../../steps.jsonl.zst"):
             result = save.run(notebook, save.arguments(file=name, text="progression 1.0"))
             assert result.outcome is Outcome.REJECTED
     finally:
         notebook.close()
         assert running is not None
         running.close()
-    assert (tmp_path / "episode/steps.jsonl").read_text() == "{}\n"
+    assert (tmp_path / "episode/steps.jsonl.zst").read_text() == "{}\n"
 
 
 NETWORK = {

@@ -90,7 +90,7 @@ def test_what_a_scaffold_holds_may_be_written(workspace: Workspace, name: str) -
         *("candidate/prompts/log.md/x.md", "candidate/conftest.py", "candidate/__init__.py", "candidate/HOOKS.PY"),
         *("candidate/prompts", "notes", "notes/run.py", "notes/deep/x.md", "parent/hooks.py"),
         *("runs/incumbent/run.json", "runs/incumbent/new/x.md"),
-        *("runs/incumbent/episodes/vault/one-door/seed-42/steps.jsonl", "history/v1.a1/verdict.json"),
+        *("runs/incumbent/episodes/vault/one-door/seed-42/steps.jsonl.zst", "history/v1.a1/verdict.json"),
     ],
 )
 def test_nothing_else_may(workspace: Workspace, path: str) -> None:
