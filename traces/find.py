@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
-from traces.flags import StepFlags, flagged_steps
+from traces.flags import Observation, StepFlags, flagged_steps
 from traces.lines import Line
 from traces.outline import OperationOutline, StepOutline
 from traces.plain_json import dump
 from traces.reader import TraceReader
-from traces.timeless import Observation
 
 Where = Literal["any", "observation", "operation", "reply", "action", "notice"]
 PLACES: tuple[Where, ...] = get_args(Where)

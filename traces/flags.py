@@ -2,14 +2,16 @@
 
 The one place of these definitions. metrics.py, which tells them in words, counts what is flagged here; whoever shows
 or filters steps (the reviewer's tools, the replay page, LangSmith feedback, credit) reads the same flags.
+
+An observation is judged without its clock, since a text with a turn counter never repeats. A world that shows a clock
+names it: `info["clock"]` of its steps is a regular expression of what in its text only says how late it is.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from traces.redundancy import RecentTexts
-from traces.timeless import Observation, clock_of, timeless
-
+Observation = Mapping[str, str]
 Unproductive = Literal["stuck", "oscillating"]
 Place = tuple[int, int]
 """Where an operation stands in its step: index of the conversation, index of the operation in it, both from 0."""
@@ -172,3 +174,45 @@ def _flagged(
 ) -> tuple[S, StepFlags]:
     step, redundant, empty = before
     return step, StepFlags(step.step, judged, verdict, redundant, empty)
+
+
+def clock_of(info: Mapping[str, Any]) -> str:
+    """Return the clock of the world that gave this info; empty if it shows none."""
+    return str(info.get("clock", ""))
+
+
+def timeless(observation: Observation, clock: str) -> Observation:
+    """Return the observation's texts without what `clock` matches."""
+    return {part: re.sub(clock, "", text) for part, text in observation.items()} if clock else observation
+
+
+_TEXTS = 64  # remembered per file: enough to catch a refrain, and a bound on memory
+_FILES = 64  # files whose texts are remembered
+_STAMP = re.compile(r"\b(?:step|turn|t)\s*[:=#]?\s*\d+\b")
+_NOT_WORDS = re.compile(r"[^\w-]+|(?<!\w)-(?!\d)")  # a minus stays: -3 is not 3
+
+
+class RecentTexts:
+    """The normal forms of the texts lately appended to each file, bounded in files and in texts per file."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, dict[str, None]] = {}
+
+    def repeats(self, file: str | None, text: str) -> bool:
+        """Say whether `text` was lately appended to `file`, and remember it."""
+        recent = self._files.pop(file or "", {})
+        self._files[file or ""] = recent  # the file used last stands last
+        if len(self._files) > _FILES:
+            del self._files[next(iter(self._files))]
+        form = normal_form(text)
+        repeated = bool(form) and form in recent
+        recent.pop(form, None)
+        recent[form] = None
+        if len(recent) > _TEXTS:
+            del recent[next(iter(recent))]
+        return repeated
+
+
+def normal_form(text: str) -> str:
+    """Return `text` without letter case, spacing, punctuation and stamps: equal forms say the same."""
+    return " ".join(_NOT_WORDS.sub(" ", _STAMP.sub(" ", text.casefold())).split())

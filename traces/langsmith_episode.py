@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from traces.flags import WRITES, Place, StepJudge, is_empty_search
+from traces.flags import WRITES, Place, StepJudge, clock_of, is_empty_search
 from traces.folders import EpisodeFolder
 from traces.langsmith_facts import EpisodeFacts, StepTimes
 from traces.langsmith_feedback import Feedback, Root, episode_feedback, judged_feedback, step_feedback
@@ -18,7 +18,6 @@ from traces.langsmith_texts import Hiding, hidden_kinds
 from traces.langsmith_tree import Run, failure_run, step_runs
 from traces.reader import TraceReader
 from traces.records import EpisodeResult, StepRecord
-from traces.timeless import clock_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ unproductive_action_rate share of the judged actions that were stuck or oscillat
                          perceive was gained. Oscillating: not stuck, and the last four observations read A, B, A, B:
                          one full return trip. A single step back is not counted, since retreating has its uses.
                          Waiting and sleeping count where nothing changes. What the world declares to be its clock
-                         (info["clock"]; see traces/timeless.py) is no change; version 1 knew no clocks, and where the
+                         (info["clock"]; see traces/flags.py) is no change; version 1 knew no clocks, and where the
                          text showed one, found nothing unproductive
 redundant_write_rate     share of the writes that added nothing: the notebook answered "duplicate" or "exists", or an
                          appended text equals one of the last 64 appended to the same file but for letter case,
@@ -35,9 +35,8 @@ tokens                   {"prompt", "completion", "cached"}: sums over the episo
 from collections import Counter
 from typing import Any
 
-from traces.flags import RECALLS, WRITES, StepJudge, is_empty_search, is_search
+from traces.flags import RECALLS, WRITES, Observation, StepJudge, clock_of, is_empty_search, is_search
 from traces.records import Conversation, Message, OperationRecord, StepRecord
-from traces.timeless import Observation, clock_of
 
 METRICS_VERSION = 2
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from traces.flags import StepFlags, flagged_steps
+from traces.flags import Observation, StepFlags, flagged_steps
 from traces.plain_json import dump
 from traces.reader import TraceReader
 from traces.records import Conversation, Message, OperationRecord, StepRecord
 from traces.replay_blocks import TextTable, packed
 from traces.replay_timeline import Timeline
-from traces.timeless import Observation
 
 STEPS, CHARACTERS = 48, 600_000
 """A piece ends with so many steps, or once it holds so many characters: unpacking it takes some milliseconds."""

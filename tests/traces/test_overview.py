@@ -7,9 +7,8 @@ from playing import folder_of, play
 from synthetic_episode import SyntheticEpisode
 
 from traces import EpisodeFolder, MetricsAccumulator, OperationRecord, StepRecord, TraceReader, TraceWriter
-from traces.overview import Gain, Stretch, overview
+from traces.overview import Gain, Stretch, Tally, overview
 from traces.records import Conversation
-from traces.tally import Tally
 
 
 def seen(text):

@@ -12,9 +12,8 @@ from graphs.reviewer.trace_tools.lookup import Episode, NotThere, episode_named,
 from graphs.reviewer.trace_tools.step_text import Part, found_text, step_text
 from traces import EpisodeFolder, EpisodeResult, TraceReader
 from traces.find import Query, Where, find
-from traces.flags import unproductive
+from traces.flags import clock_of, timeless, unproductive
 from traces.overview import Overview, overview
-from traces.timeless import clock_of, timeless
 
 CHARACTERS = 12_000
 """Of one result: some 3,000 to 4,000 tokens, so that dozens of them fit into a context."""

@@ -9,10 +9,9 @@ from typing import TypeVar, get_args
 from graphs.reviewer.trace_tools.lookup import Episode
 from graphs.reviewer.trace_tools.step_text import one_line
 from traces import METRICS_VERSION, EpisodeResult, TraceFailure, TraceReader
-from traces.overview import STRETCH, Overview
+from traces.overview import STRETCH, Overview, Recurrence, Tally
 from traces.records import Status
 from traces.summary import score
-from traces.tally import Recurrence, Tally
 
 COMPARED = {
     "unproductive_action_rate": "unproductive",
