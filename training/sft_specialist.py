@@ -32,11 +32,10 @@ from training.base_model import (
 )
 from training.dataset import dataset_digest
 from training.errors import TrainingError, TrainingFailure
-from training.metrics import BaseFacts, DataFacts, Metrics, points, read_metrics, versions
+from training.metrics import BaseFacts, DataFacts, Metrics, draw_loss_curve, points, read_metrics, versions
 from training.model_card import model_card
 from training.output_folder import OutputFolder, write_whole
-from training.progress import draw_loss_curve, is_main, processes
-from training.sft_config import SftSettings, read_arguments
+from training.sft_config import SftSettings, is_main, processes, read_arguments
 from training.tokens import tokenise
 
 if TYPE_CHECKING:

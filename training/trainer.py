@@ -18,8 +18,8 @@ from trl.trainer.sft_trainer import SFTTrainer
 from training.base_model import Base, ignore_old_name, lora_config
 from training.errors import TrainingError
 from training.output_folder import OutputFolder
-from training.progress import Progress, processes
-from training.sft_config import SftSettings
+from training.progress import Progress
+from training.sft_config import SftSettings, processes
 from training.tokens import ChatTokens, Tokens
 
 CHECKPOINTS = 2

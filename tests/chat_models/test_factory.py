@@ -69,8 +69,8 @@ def test_a_key_for_openai_is_not_sent_to_a_vllm_server(monkeypatch):
 
 
 WRONG = [
-    ("vllm:m", {}, r"vllm:m needs --base-url"),
-    ("openai:m", {}, r"openai:m needs the environment variable OPENAI_API_KEY, or --base-url"),
+    ("vllm:m", {}, r"vllm:m needs `base_url`"),
+    ("openai:m", {}, r"openai:m needs the environment variable OPENAI_API_KEY, or `base_url`"),
     ("vllm:", {}, r"lacks a name: write vllm:NAME"),
     ("openai", {}, r"lacks a name: write openai:NAME"),
     ("gpt-5", {}, r"does not say who serves it: write vllm:gpt-5, openai:gpt-5"),

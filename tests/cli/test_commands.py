@@ -101,7 +101,7 @@ def test_an_output_that_cannot_be_written_ends_in_one_line(automem: Run, tmp_pat
     code, _, errors = automem(
         "eval", "--world", "vault", "--model", "scripted", "--seeds", "1", "--task", "one-door", "--out", str(out)
     )
-    assert code == 1
+    assert code == {"file": 1, "full": 2}[place]  # a folder of the operating system is refused before it is tried
     assert str(out) in errors
     assert len(errors.strip().splitlines()) == 1
 

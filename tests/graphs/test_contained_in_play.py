@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,8 +32,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of all contained processes started from here on."""
     numbers: list[int] = []
 
-    def noted(bounds: Bounds) -> Started:
-        process = start(bounds)
+    def noted(bounds: Bounds, modules: Sequence[str]) -> Started:
+        process = start(bounds, modules)
         numbers.append(process.pid)
         return process
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from specializing import RECIPE, small_scaffold
 
-from graphs.curator.evaluating import BASE, SPECIALIST, progression, rows, write_table
+from graphs.curator.evaluating import BASE, progression, rows, write_table
 from graphs.curator.folders import SpecializationFolder
+from graphs.curator.position import SPECIALIST
 from graphs.curator.run import Context, Specialization, specialization_settings
 from graphs.curator.state import Input
 from graphs.evaluation import graph
