@@ -106,13 +106,3 @@ def test_a_base_that_is_nowhere_is_not_served(automem: Run) -> None:
     Path("empty").mkdir()
     assert "The folder empty holds no model" in automem("serve", "--base", "empty", "--print-only")[1]
     assert automem("serve", "--base", "tiny", "--print-only")[0] == 0
-
-
-def test_ctrl_c_ends_in_a_sentence_that_says_how_to_go_on(automem: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("cli.evolve.run_search", interrupted)
-    assert automem(*SEARCH, "--out", "run") == (130, "automem: stopped; the same command with --resume goes on.")
-    monkeypatch.setattr("cli.report.build", interrupted)
-    assert automem("report", "run") == (130, "automem: stopped.")

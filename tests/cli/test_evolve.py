@@ -63,13 +63,13 @@ def test_it_asks_at_the_terminal_and_takes_no_for_an_answer(tmp_path: Path) -> N
     with OpenAIStub(puppet.behaviour()) as server:
         told = automem_evolve(tmp_path, server, *more, answers="perhaps\nno, it is too plain\n")
         assert told.exit_code == 3, told.output
-        assert "evaluate v1.a1?" in told.output
+        assert "Evaluate the candidate v1.a1 " in told.output
         assert '+plan = ["search", "read", "tail", "count", "act"]' in told.output
         assert "neither yes nor no" in told.output
         assert "waits for an answer" in told.output
         told = automem_evolve(tmp_path, server, *more[1:], "--resume", answers="yes\n")
     assert told.exit_code == 0, told.output
-    assert "evaluate v1.a2?" in told.output  # it goes on asking, as it was begun
+    assert "Evaluate the candidate v1.a2 " in told.output  # it goes on asking, as it was begun
     assert [(one.name, one.status) for one in read(tmp_path / "run") if one.kind == "attempt"] == [
         ("v1.a1", "refused"),
         ("v1.a2", "rejected"),

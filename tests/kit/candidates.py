@@ -72,4 +72,5 @@ def search(folder: Path, **changed: Any) -> Search:
     """A search on the vault with the scripted player."""
     settings = {**defaults_of(Input), "world": "vault", "tasks": ["one-door", "three-doors"], "seeds": [1], **changed}
     context = settings.pop("context", Context())
+    settings.pop("resume", None)
     return Search(folder=SearchFolder(folder), context=context, digest="", **settings)
