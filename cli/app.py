@@ -72,7 +72,7 @@ def _report(error: Exception, stop: Stop) -> None:
     from graphs.evaluation.playing import Halted
     from graphs.inner_agent.failures import MACHINE_FAILURES
     from graphs.settings import OUR_ERRORS
-    from training.errors import TrainingFailure
+    from training import TrainingFailure
 
     if stop.number and _by_the_stop(error):
         return

@@ -172,7 +172,7 @@ def run_specialization(given: Input, context: Context, max_steps: int, console: 
     from cli.visible_text import one_line
     from graphs.curator import open_specialization
     from graphs.evaluation.playing import Halted
-    from training.errors import TrainingFailure
+    from training import TrainingFailure
 
     make_watcher = partial(EventWatcher, console, max_steps, lines, begins_play="playing", always=ALWAYS, quiet=quiet)
     try:

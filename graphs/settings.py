@@ -15,7 +15,7 @@ from graphs.fields import MODEL, SERVER, SPENDABLE, said, shown, shown_value, un
 from scaffolds import ScaffoldError
 from tools import DIALECT_NAMES, UnknownDialect, VocabularyError
 from traces.langsmith_texts import KINDS
-from training.errors import TrainingError
+from training import TrainingError
 from worlds import BrokenWorld, MissingEngine, UnknownWorld, WorldEntry, world_entry
 
 T = TypeVar("T", bound="Context")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from chat_models import ConfigurationError
-from training.errors import TrainingError
+from training import TrainingError
 from training.tokens import ChatTokens
 
 if TYPE_CHECKING:

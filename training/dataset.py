@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 
 
 class Message(BaseModel):

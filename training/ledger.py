@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from training import TrainingError, TrainingFailure
 from training.dataset import sentence
-from training.errors import TrainingError, TrainingFailure
 from training.recipe import LoraConfiguration
 
 FILE = "ledger.jsonl"

@@ -1,4 +1,7 @@
-"""What a training was and came to: metrics.json, whose presence in an output folder means that it finished."""
+"""What a training reports beside its adapter: metrics.json, the loss curve and the model card.
+
+metrics.json is written last: a folder that has it holds a finished training.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from training.errors import TrainingError
+from training import TrainingError
 from training.recipe import LoraConfiguration
 from training.tokens import RowCounts
 
@@ -27,9 +30,9 @@ class Point(_Facts):
     epoch: float
     loss: float
     learning_rate: float
-    grad_norm: float | None
-    """Before clipping; None where the launcher keeps it to itself (DeepSpeed)."""
-    token_accuracy: float
+    grad_norm: float | None = None
+    """Before clipping; None where the launcher does not report it (DeepSpeed)."""
+    token_accuracy: float = Field(validation_alias=AliasChoices("token_accuracy", "mean_token_accuracy"))
     seconds: float
     """Of training until here, over all sessions."""
 
@@ -52,7 +55,7 @@ class DataFacts(_Facts):
 
 
 class Metrics(_Facts):
-    """One finished training."""
+    """One finished training, and what it was made with."""
 
     base: BaseFacts
     dataset: DataFacts
@@ -78,7 +81,7 @@ class Metrics(_Facts):
 
     @property
     def tokens_seen(self) -> int:
-        """Tokens that went through the model, padding aside."""
+        """Tokens that the model was trained on, without padding."""
         return round(self.epochs * self.dataset.rows.tokens)
 
 
@@ -95,30 +98,18 @@ def read_metrics(folder: Path) -> Metrics | None:
 
 def points(history: list[dict[str, Any]]) -> list[Point]:
     """The loss curve of a trainer's log."""
-    return [
-        Point(
-            step=entry["step"],
-            epoch=entry["epoch"],
-            loss=entry["loss"],
-            learning_rate=entry["learning_rate"],
-            grad_norm=entry.get("grad_norm"),
-            token_accuracy=entry["mean_token_accuracy"],
-            seconds=entry["seconds"],
-        )
-        for entry in history
-        if "loss" in entry
-    ]
+    return [Point.model_validate(entry) for entry in history if "loss" in entry]
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the libraries that decide what comes out."""
+    """Of Python and the libraries that the result depends on."""
     from importlib.metadata import version
 
     return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
 
 
 def draw_loss_curve(curve: Sequence[Point], title: str, path: Path) -> None:
-    """Write a PNG: loss over optimizer steps on the left, share of tokens foreseen on the right."""
+    """Write a PNG: loss over optimizer steps on the left, token accuracy on the right."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
@@ -131,6 +122,57 @@ def draw_loss_curve(curve: Sequence[Point], title: str, path: Path) -> None:
     axes.set_title(title, fontsize=10)
     other = axes.twinx()
     other.plot(steps, [100 * point.token_accuracy for point in curve], marker=marker, color="tab:gray", linewidth=0.8)
-    other.set_ylabel("tokens foreseen (%)", color="tab:gray")
+    other.set_ylabel("token accuracy (%)", color="tab:gray")
     other.set_ylim(0, 100)
     figure.savefig(path, dpi=120)
+
+
+_CARD = """\
+---
+base_model: {m.base.name}
+library_name: peft
+pipeline_tag: text-generation
+tags: [lora, memory-specialist]
+---
+# A memory specialist for {m.base.name}
+
+A LoRA adapter trained on conversations in which an agent keeps its notebook: what to record after a step, and what to
+recall before an action. It is meant for these two routines; the base commits the action.
+
+![Loss curve](loss.png)
+
+| | |
+|---|---|
+| base weights | SHA-256 `{m.base.digest}` |
+| dataset | `{m.dataset.path}`, SHA-256 `{m.dataset.digest}` |
+| examples | {rows} |
+| loss on | {m.loss_on} assistant turns, end-of-turn token included |
+| adapter | rank {c.rank}, alpha {c.alpha}, dropout {c.dropout:g}, on {targets}: {m.trainable_parameters:,} parameters |
+| optimisation | AdamW, learning rate {c.learning_rate:g}, {c.schedule.value}, warm-up {c.warmup:g}, \
+gradient norm {c.max_grad_norm:g}, seed {c.seed} |
+| batch | {c.batch} × {accumulation} × {m.processes} processes, {m.batching}, cutoff {c.cutoff} tokens |
+| trained | {m.steps} steps, {m.epochs:.2f} epochs, {m.seconds:.0f} s on {m.device} ({m.dtype}) |
+| loss | {m.first_loss:.4f} → {m.last_loss:.4f} |
+| versions | {versions} |
+
+## Use
+```bash
+automem serve --base {m.base.name} --adapter specialist=FOLDER    # base and specialist by model name, from one server
+{embedded}```
+A model wrote the text that it was trained on: that model's mistakes, and the worlds it played, limit this adapter.
+"""
+_EMBEDDED = "automem eval --world WORLD --model embedded+adapter=FOLDER --out RUN    # in this process\n"
+
+
+def model_card(metrics: Metrics, *, embedded: bool) -> str:
+    """README.md of an adapter, as the Hugging Face hub wants it. `embedded`: whether chat_models can run the base."""
+    lora = metrics.configuration
+    return _CARD.format(
+        m=metrics,
+        c=lora,
+        rows=metrics.dataset.rows.sentence(),
+        targets=lora.target_modules if isinstance(lora.target_modules, str) else ", ".join(lora.target_modules),
+        accumulation=lora.accumulation_on(metrics.processes),
+        versions=", ".join(f"{name}: {version}" for name, version in metrics.versions.items()),
+        embedded=_EMBEDDED if embedded else "",
+    )

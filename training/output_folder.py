@@ -1,7 +1,7 @@
-"""The folder of one training: claimed, taken up again, and never mixed with another's.
+"""The output folder of one training: begun, resumed, and never shared with another.
 
-OUTPUT/training.json             what was begun: settings, digests of dataset and base
-OUTPUT/checkpoints/              the last two
+OUTPUT/training.json             the settings and the digests of dataset and base
+OUTPUT/checkpoints/              the last two checkpoints
 OUTPUT/adapter_model.safetensors, adapter_config.json, tokenizer
 OUTPUT/loss.png, README.md       the loss curve, the model card
 OUTPUT/metrics.json              written last: its presence means finished
@@ -14,13 +14,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from training.errors import TrainingError
+from training import TrainingError
 from training.metrics import Metrics, read_metrics
 from training.sft_config import SftSettings
 
 STATES = 10
-"""Times the adapter's parameters, at 4 bytes, that must be free: the adapter, and three checkpoints of adapter and
-two moments each, since the third is written before the first is deleted."""
+"""Disk space that must be free, in copies of the adapter (4 bytes a parameter): the adapter, and three checkpoints of
+adapter and two moments, since the third is written before the first is deleted."""
 
 
 class OutputFolder:
@@ -31,10 +31,10 @@ class OutputFolder:
         self.begun = path / "training.json"
         self.checkpoints = path / "checkpoints"
 
-    def claim(self, settings: SftSettings, dataset: str, base: str, trainable: int) -> Metrics | None:
-        """Make the folder this training's own; the metrics if it has finished already.
+    def open(self, settings: SftSettings, dataset: str, base: str, trainable: int) -> Metrics | None:
+        """Begin or resume this training in the folder; return the metrics if it has finished.
 
-        TrainingError when it holds another training (or this one, and not to resume), cannot be written, or lacks room.
+        TrainingError when it holds another training, or this one without `resume`, cannot be written, or lacks space.
         """
         parts = {**settings.equal_parts(), "dataset.digest": dataset, "base.digest": base}
         if self.begun.is_file():
@@ -47,7 +47,7 @@ class OutputFolder:
             if free < (needed := 4 * STATES * trainable):
                 raise TrainingError(
                     f"The output {self.path} has {free >> 20} MB free, adapter and checkpoints take {needed >> 20} MB: "
-                    "make room, lower --rank, or choose another --output."
+                    "free some, lower --rank, or choose another --output."
                 )
             if not self.begun.is_file():
                 write_whole(self.begun, json.dumps(parts, indent=2) + "\n")
@@ -58,7 +58,7 @@ class OutputFolder:
     def _compare(self, settings: SftSettings, parts: dict[str, Any]) -> None:
         if not settings.resume:
             raise TrainingError(
-                f"The output {self.path} holds a training already: go on with --resume, or choose another --output."
+                f"The output {self.path} holds a training already: continue it with --resume, or choose another."
             )
         try:
             before: dict[str, Any] = json.loads(self.begun.read_text())
@@ -67,12 +67,12 @@ class OutputFolder:
         for name, value in parts.items():
             if before.get(name) != value:
                 raise TrainingError(
-                    f"The training in {self.path} was begun with another {name} ({_short(before.get(name))}, not "
-                    f"{_short(value)}): resume it as it was, or choose another --output."
+                    f"The training in {self.path} has another {name} ({_short(before.get(name))}, not "
+                    f"{_short(value)}): resume it with the same settings, or choose another --output."
                 )
 
     def last_checkpoint(self) -> Path | None:
-        """The latest that is complete: its trainer_state.json is written last, so a torn one is passed over."""
+        """The latest complete checkpoint: one without trainer_state.json, which is written last, is incomplete."""
         found = []
         for folder in self.checkpoints.glob("checkpoint-*"):
             try:
@@ -83,7 +83,7 @@ class OutputFolder:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically."""
     beside = path.with_name(f"{path.name}.tmp")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)

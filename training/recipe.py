@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from training import TrainingError
 from training.dataset import sentence
-from training.errors import TrainingError
 
 FOLDER = Path(__file__).parent / "recipes"
 ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")]

@@ -17,8 +17,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from training import TrainingError
 from training.candidates import Candidate
-from training.errors import TrainingError
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chat_models.keys import access
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 
 if TYPE_CHECKING:
     import httpx2

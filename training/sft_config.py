@@ -1,4 +1,4 @@
-"""What one training is told: a validated record, and the command line that fills it."""
+"""The settings of one training: a validated record, the command line that fills it, and the launcher's environment."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
+from training import TrainingError
 from training.dataset import sentence
-from training.errors import TrainingError
 from training.recipe import LoraConfiguration, Schedule, load_recipe
 
 DEFAULT_RECIPE = "small-cpu"
@@ -27,37 +28,32 @@ class SftSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dataset: Path
-    base: str = Field(min_length=1)
-    """`embedded` (SmolLM2-135M-Instruct, as chat_models keeps it), a folder, or OWNER/NAME of the Hugging Face hub."""
-    output: Path
+    dataset: Path = Field(description="JSON lines; the form is in training/README.md")
+    base: str = Field(min_length=1, description="embedded, a folder, or OWNER/NAME of the Hugging Face hub")
+    output: Path = Field(description="folder for the adapter and its metrics")
     lora: LoraConfiguration
-    loss: LossOn = "all"
-    """Which assistant turns of an example carry loss."""
-    cutoff_policy: CutoffPolicy = "drop"
-    """An example of more tokens than the cutoff: drop it; cut whole turns from its end; or refuse the dataset."""
-    batching: Batching = "shuffled"
-    """grouped: examples of like length share a batch; packed: examples share sequences of `cutoff` tokens."""
+    loss: LossOn = Field(default="all", description="assistant turns of an example that are learned")
+    cutoff_policy: CutoffPolicy = Field(
+        default="drop", description="drop longer examples, cut whole turns from their end, or refuse the dataset"
+    )
+    batching: Batching = Field(
+        default="shuffled", description="grouped: like lengths share a batch; packed: examples share long sequences"
+    )
     device: Device = "auto"
-    dtype: Dtype = "auto"
-    """Of the base's weights. auto: bfloat16 where the device computes it itself. The adapter's are float32."""
-    threads: int | None = Field(default=None, ge=1)
-    """CPU threads; None: torch decides. Part of what must be equal for equal loss curves on a CPU."""
-    max_steps: int | None = Field(default=None, ge=1)
-    """Optimizer steps after which training ends, whatever the epochs say."""
-    save_every: int = Field(default=20, ge=1)
-    """Optimizer steps between checkpoints; the last two are kept."""
-    log_every: int = Field(default=1, ge=1)
-    """Optimizer steps between points of the loss curve."""
-    init_adapter: Path | None = None
-    """An adapter of the same base and form to start from."""
-    resume: bool = False
-    """Go on with the training in `output`; one that is finished stays as it is."""
+    dtype: Dtype = Field(
+        default="auto", description="of the base's weights; auto: bfloat16 where the device computes it"
+    )
+    threads: int | None = Field(default=None, ge=1, description="CPU threads; equal loss curves need an equal number")
+    max_steps: int | None = Field(default=None, ge=1, description="end after this many optimizer steps")
+    save_every: int = Field(default=20, ge=1, description="optimizer steps between checkpoints; two are kept")
+    log_every: int = Field(default=1, ge=1, description="optimizer steps between points of the loss curve")
+    init_adapter: Path | None = Field(default=None, description="adapter of the same base and form to start from")
+    resume: bool = Field(default=False, description="continue the training in --output; a finished one stays as it is")
 
     def equal_parts(self) -> dict[str, Any]:
-        """What a resumed training must have in common with its beginning, beside the contents of dataset and base.
+        """The settings that a resumed training must share with its first session.
 
-        Where they lie, and on what machine it runs, may change.
+        Paths and the machine may change; the contents of dataset and base are compared by digest.
         """
         places = {"dataset", "base", "output", "device", "threads"}
         parts = self.model_dump(mode="json", exclude={*places, "resume", "save_every", "log_every"})
@@ -86,27 +82,34 @@ def _parser() -> argparse.ArgumentParser:
         prog="sft_specialist.py",
         description="Train a LoRA adapter, a memory specialist, on a dataset of conversations.",
     )
-    add = parser.add_argument
-    add("--dataset", type=Path, required=True, help="JSON lines; the form is in training/README.md")
-    add("--base", required=True, help="embedded, a folder, or OWNER/NAME of the Hugging Face hub")
-    add("--output", type=Path, required=True, help="folder for the adapter and what is measured")
-    add("--recipe", default=DEFAULT_RECIPE, help="shipped recipe or TOML file (default: %(default)s)")
-    add("--configuration", type=int, choices=(1, 2), default=1, help="which of the recipe's (default: 1)")
-    add("--loss", choices=get_args(LossOn), default="all", help="assistant turns that are learned (default: all)")
-    add("--cutoff-policy", choices=get_args(CutoffPolicy), default="drop", help="for examples over the cutoff")
-    add("--batching", choices=get_args(Batching), default="shuffled", help="how examples share a batch")
-    add("--device", choices=get_args(Device), default="auto")
-    add("--dtype", choices=get_args(Dtype), default="auto", help="of the base's weights")
-    add("--threads", type=int, help="CPU threads (default: torch's)")
-    add("--max-steps", type=int, help="stop after so many optimizer steps")
-    add("--save-every", type=int, default=20, help="steps between checkpoints (default: %(default)s)")
-    add("--log-every", type=int, default=1, help="steps between points of the loss curve (default: %(default)s)")
-    add("--init-adapter", type=Path, help="adapter of the same base and form to start from")
-    add("--resume", action="store_true", help="go on with the training in --output")
+    parser.add_argument("--recipe", default=DEFAULT_RECIPE, help="shipped recipe or TOML file (default: %(default)s)")
+    parser.add_argument("--configuration", type=int, choices=(1, 2), default=1, help="of the recipe (default: 1)")
+    for name, field in SftSettings.model_fields.items():
+        if name != "lora":
+            _add(parser, name, field)
     group = parser.add_argument_group("in place of the recipe's")
     for name, field in LoraConfiguration.model_fields.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=_READERS.get(name, str), help=field.description)
+        group.add_argument(_option(name), type=_READERS.get(name, str), help=field.description)
     return parser
+
+
+def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    """Add the option of a setting."""
+    if field.annotation is bool:
+        parser.add_argument(_option(name), action="store_true", help=field.description)
+        return
+    default = "" if field.is_required() or field.default is None else " (default: %(default)s)"
+    parser.add_argument(
+        _option(name),
+        required=field.is_required(),
+        default=None if field.is_required() else field.default,
+        choices=get_args(field.annotation) if get_origin(field.annotation) is Literal else None,
+        help=f"{field.description or ''}{default}".strip(),
+    )
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _modules(text: str) -> str | tuple[str, ...]:
@@ -117,10 +120,10 @@ _READERS: dict[str, Any] = {"target_modules": _modules, "schedule": Schedule}
 
 
 def processes() -> int:
-    """How many train together."""
+    """How many processes train together: WORLD_SIZE, as the launcher sets it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:
-    """Whether this is the one that writes and speaks."""
+    """Whether this process is the one that writes files and reports."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -1,11 +1,11 @@
-"""Trains a memory specialist: a LoRA adapter on a dataset of conversations. Read it top to bottom, run it alone:
+"""Train a memory specialist: a LoRA adapter on a dataset of conversations. This file is the whole script:
 
     python training/sft_specialist.py --dataset D.jsonl --base embedded --output adapters/small
     python training/sft_specialist.py --dataset D.jsonl --base Qwen/Qwen2.5-32B-Instruct --output adapters/a \
         --recipe my-recipe.toml
     accelerate launch --config_file training/accelerate/fsdp.yaml training/sft_specialist.py …
 
-Killed? The same command with --resume goes on from the last checkpoint.
+After a kill, the same command with --resume continues from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if not __package__:  # run as a script: the repository, and not this folder, is where modules are found
+if not __package__:  # run as a script: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from training import TrainingError, TrainingFailure
 from training.base_model import (
     Base,
     Outline,
@@ -31,9 +32,16 @@ from training.base_model import (
     weights_digest,
 )
 from training.dataset import dataset_digest
-from training.errors import TrainingError, TrainingFailure
-from training.metrics import BaseFacts, DataFacts, Metrics, draw_loss_curve, points, read_metrics, versions
-from training.model_card import model_card
+from training.metrics import (
+    BaseFacts,
+    DataFacts,
+    Metrics,
+    draw_loss_curve,
+    model_card,
+    points,
+    read_metrics,
+    versions,
+)
 from training.output_folder import OutputFolder, write_whole
 from training.sft_config import SftSettings, is_main, processes, read_arguments
 from training.tokens import tokenise
@@ -41,20 +49,18 @@ from training.tokens import tokenise
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
 
-Say = Callable[[str], None]
 
+def train(settings: SftSettings, say: Callable[[str], None] | None = None) -> Metrics:
+    """Train one adapter into `settings.output`. `say` gets one line of progress at a time (default: stderr).
 
-def train(settings: SftSettings, say: Say | None = None) -> Metrics:
-    """Train one adapter into `settings.output`; what came of it. `say` is told, line by line, how it goes.
-
-    TrainingError for what cannot be trained, before the model is loaded; TrainingFailure when the machine fails.
+    TrainingError for what cannot be trained, before the weights are loaded; TrainingFailure when the machine fails.
     """
-    say = (say or _to_stderr) if is_main() else _to_nobody
-    # Read when torch is first imported: threads of OpenMP that wait shall soon sleep. Spinning, they slow a training
-    # tenfold as soon as anything else runs on the machine (chat_models/embedded_engine.py found the same).
+    say = (say or _to_stderr) if is_main() else lambda _: None
+    # Idle OpenMP threads must sleep soon: spinning, they slow a training tenfold as soon as anything else runs on the
+    # machine. OpenMP reads this when torch is first imported, which is why nothing above imports torch.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-    # 1. Everything that can be refused is refused before the weights are touched.
+    # 1. Check everything before the weights are loaded.
     base = find_base(settings.base)
     chat = load_chat(base)
     rows, counts = tokenise(settings.dataset, chat, settings.lora.cutoff, settings.cutoff_policy, settings.loss)
@@ -74,39 +80,39 @@ def train(settings: SftSettings, say: Say | None = None) -> Metrics:
     if settings.init_adapter:
         check_adapter(settings.init_adapter, base, facts.digest, settings.lora, form)
 
-    # 2. One folder, one training.
+    # 2. Open the output folder.
     output = OutputFolder(settings.output)
     data = DataFacts(path=str(settings.dataset), digest=dataset_digest(settings.dataset), rows=counts)
     if is_main():
-        finished = output.claim(settings, data.digest, facts.digest, form.trainable)
+        finished = output.open(settings, data.digest, facts.digest, form.trainable)
     else:
         finished = read_metrics(output.path) if settings.resume else None
     if finished:
-        say(f"{output.path} has finished already: nothing is left to train")
+        say(f"{output.path} holds the finished training: nothing is left to train")
         return finished
 
-    # 3. Training, with the checkpoint that a killed run left.
+    # 3. Train, from the last checkpoint if there is one.
     try:
         trainer = make_trainer(settings, base, chat, rows, output, say)
         checkpoint = output.last_checkpoint() if settings.resume else None
         if checkpoint:
-            say(f"going on from {checkpoint}")
+            say(f"continuing from {checkpoint}")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.save_model(str(output.path))  # the adapter and the tokenizer with its chat template
         metrics = _measured(settings, trainer, facts, data, form)
         if is_main():
             _write(output, settings, base, metrics)
     except OSError as error:
-        raise TrainingFailure(f"The machine failed the training ({error}): mend that, then --resume.") from error
+        raise TrainingFailure(f"The training failed ({error}): repair that and continue with --resume.") from error
     except RuntimeError as error:
         if _out_of_memory(error):
-            raise TrainingFailure("The memory is too small: lower --batch and raise --accumulation.") from error
+            raise TrainingFailure("There is too little memory: lower --batch and raise --accumulation.") from error
         raise
     return metrics
 
 
 def _measured(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data: DataFacts, form: Outline) -> Metrics:
-    """What the training came to."""
+    """The metrics of a finished training."""
     import resource
 
     import torch
@@ -143,10 +149,11 @@ def _measured(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data:
 
 
 def _write(output: OutputFolder, settings: SftSettings, base: Base, metrics: Metrics) -> None:
-    """The loss curve, the model card, the base's name in the adapter; metrics.json last."""
+    """Write the loss curve, the model card and the base's name in adapter_config.json; then metrics.json, the last."""
     import json
 
-    (output.path / "training_args.bin").unlink(missing_ok=True)  # a pickle of TRL's that nothing reads
+    (output.checkpoints / "README.md").unlink(missing_ok=True)  # TRL's model card, another in each process
+    (output.path / "training_args.bin").unlink(missing_ok=True)  # TRL's pickle of its settings; nothing reads it
     draw_loss_curve(metrics.curve, f"{base.name}, {metrics.dataset.rows.kept} examples", output.path / "loss.png")
     card = model_card(metrics, embedded=settings.base == "embedded")
     (output.path / "README.md").write_text(card, encoding="utf-8")
@@ -163,7 +170,7 @@ def _out_of_memory(error: RuntimeError) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 2 for our own mistakes, 1 for the machine's failures, one line each."""
+    """Run the command line; return the exit status: 2 for bad input, 1 for a failure of the machine, 130 for Ctrl-C."""
     try:
         settings = read_arguments(arguments)
         metrics = train(settings)
@@ -172,18 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainingFailure as error:
         return _end(str(error), 1)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process without a word
-        return _end("stopped; the same command with --resume goes on.", 130)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends the process at once
+        return _end("stopped; the same command with --resume continues.", 130)
     if is_main():
-        sys.stdout.write(_summary(settings, metrics))
+        loss = f"loss {metrics.first_loss:.4f} → {metrics.last_loss:.4f}"
+        trained = f"{metrics.steps} steps, {loss}, {metrics.seconds:.0f} s on {metrics.device}"
+        sys.stdout.write(f"{settings.output}: {trained}\n")
     return 0
-
-
-def _summary(settings: SftSettings, metrics: Metrics) -> str:
-    return (
-        f"{settings.output}: {metrics.steps} steps, loss {metrics.first_loss:.4f} → {metrics.last_loss:.4f}, "
-        f"{metrics.seconds:.0f} s on {metrics.device}\n"
-    )
 
 
 def _to_stderr(line: str) -> None:
@@ -191,12 +193,8 @@ def _to_stderr(line: str) -> None:
     sys.stderr.flush()
 
 
-def _to_nobody(_: str) -> None:
-    return
-
-
 def _end(sentence: str, status: int) -> int:
-    shown = "".join(one if one.isprintable() else "�" for one in " ".join(sentence.split()))  # it may quote a dataset
+    shown = "".join(one if one.isprintable() else "�" for one in " ".join(sentence.split()))  # may quote a dataset
     _to_stderr(f"sft_specialist: {shown}")
     return status
 

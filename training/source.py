@@ -1,18 +1,20 @@
-"""Where training turns come from: the traces of one run, read by the ids of its candidates."""
+"""The turns of the memory model in the traces of a run: read by candidate id, and counted by validity."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from traces import Conversation, EpisodeFolder, Message, RunFolder, StepRecord, TraceReader, read_run
-from training.errors import TrainingError
+from traces import Conversation, EpisodeFolder, Message, RunFolder, StepRecord, TraceReader, read_result, read_run
+from training import TrainingError
 
 if TYPE_CHECKING:
     from scaffolds import Scaffold
     from tools import Vocabulary
+
 
 Routine = Literal["LOG", "PLAN"]
 
@@ -158,3 +160,42 @@ def _scaffold_of(run: RunFolder) -> Scaffold:
             "a specialist learns text, so collect with the dialect tags."
         )
     return scaffold
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Turns of the memory role by routine: how many there were, and how many were valid."""
+
+    turns: dict[str, int]
+    valid: dict[str, int]
+
+    def share(self, routine: str | None = None) -> float | None:
+        """The share of valid turns, in all or of one routine; None without any turn."""
+        whole = self.turns[routine] if routine else sum(self.turns.values())
+        part = self.valid[routine] if routine else sum(self.valid.values())
+        return part / whole if whole else None
+
+
+def validity(run: RunFolder) -> Validity:
+    """Count the turns of a run, episode by episode."""
+    turns: Counter[str] = Counter()
+    valid: Counter[str] = Counter()
+    for folder in run.episodes():
+        result = read_result(folder, content=True)
+        if result is None or not result.scored or not folder.steps.exists():
+            continue
+        with TraceReader(folder) as reader:
+            for record in reader:
+                for conversation in record.conversations:
+                    if conversation.role == "memory":
+                        turns[conversation.routine] += len(conversation.calls)
+                        valid[conversation.routine] += _valid_turns(conversation)
+    routines = ("LOG", "PLAN")
+    return Validity({name: turns[name] for name in routines}, {name: valid[name] for name in routines})
+
+
+def _valid_turns(conversation: Conversation) -> int:
+    outcomes: dict[int, set[str]] = {}
+    for operation in conversation.operations:
+        outcomes.setdefault(operation.call, set()).add(str(operation.outcome))
+    return sum(not outcomes.get(call, {"mistake"}) & {"mistake", "rejected"} for call in range(len(conversation.calls)))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from training import TrainingError
 from training.dataset import Example, Message, read_dataset
-from training.errors import TrainingError
 
 if TYPE_CHECKING:
     from training.sft_config import CutoffPolicy, LossOn

@@ -1,24 +1,32 @@
-"""TRL's trainer as this project uses it: our tokens and labels, nothing cut or dropped behind our back.
+"""TRL's trainer as this project uses it, and its progress.
 
-Heavy imports: import this module when training starts. TRL's own preparation is passed over, since rows come with
-their labels; its defaults would drop and cut rows silently and learn every message.
+Rows come with their own tokens and labels: TRL's defaults would drop and cut rows silently and learn every message.
+Import this module when training starts; its imports are heavy.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from datasets import Dataset  # type: ignore[import-untyped]
-from transformers import AutoModelForCausalLM, PrinterCallback
+from transformers import (
+    AutoModelForCausalLM,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
+from training import TrainingError, TrainingFailure
 from training.base_model import Base, ignore_old_name, lora_config
-from training.errors import TrainingError
 from training.output_folder import OutputFolder
-from training.progress import Progress
 from training.sft_config import SftSettings, processes
 from training.tokens import ChatTokens, Tokens
 
@@ -28,7 +36,7 @@ CHECKPOINTS = 2
 def choose_device(settings: SftSettings) -> tuple[str, torch.dtype]:
     """cpu or cuda, and the type of the base's weights. TrainingError for a GPU that is not there."""
     if settings.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("There is no CUDA device here: leave --device out, or give --device cpu.")
+        raise TrainingError("There is no CUDA device here: omit --device, or use --device cpu.")
     device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
     if settings.dtype != "auto":
         return device, getattr(torch, settings.dtype)
@@ -36,7 +44,7 @@ def choose_device(settings: SftSettings) -> tuple[str, torch.dtype]:
 
 
 def _computes_bf16(device: str) -> bool:
-    """Whether the device computes bfloat16 itself, at about twice the speed of float32; others emulate it, slowly."""
+    """Whether the device computes bfloat16 natively, about twice as fast as float32; emulation is slow."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
@@ -49,13 +57,13 @@ def make_trainer(
     chat: ChatTokens,
     rows: Sequence[Tokens],
     output: OutputFolder,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> SFTTrainer:
-    """The trainer with its model loaded and the adapter put on."""
+    """The trainer, with the base loaded and the adapter added. TrainingError where TRL would drop rows."""
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype = choose_device(settings)
-    arguments = _arguments(settings, device, dtype, output)  # before the model, which DeepSpeed wants to shard at once
+    arguments = _arguments(settings, device, dtype, output)  # before the model: DeepSpeed shards it while loading
     ignore_old_name()
     model: Any = AutoModelForCausalLM.from_pretrained(base.folder, dtype=dtype)
     adapter = None if settings.init_adapter else lora_config(settings.lora)
@@ -69,9 +77,13 @@ def make_trainer(
         train_dataset=Dataset.from_list([{"input_ids": row.input_ids, "labels": row.labels} for row in rows]),
         processing_class=chat.tokenizer,
         peft_config=adapter,
-        callbacks=[Progress(say)],
+        callbacks=[Progress(report)],
     )
     trainer.remove_callback(PrinterCallback)
+    adapted: Any = trainer.model
+    for config in adapted.peft_config.values():  # PEFT keeps a set, which each process saves in another order
+        if isinstance(config.target_modules, set):
+            config.target_modules = sorted(config.target_modules)
     trained_on: Any = trainer.train_dataset
     if settings.batching != "packed" and len(trained_on) != len(rows):
         raise TrainingError(f"TRL would train on {len(trained_on)} of {len(rows)} rows: install the pinned version.")
@@ -98,17 +110,62 @@ def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: O
         # On a CPU, weights in bfloat16 without autocast are the fastest; on a GPU, autocast keeps sums in float32.
         bf16=device == "cuda" and dtype is torch.bfloat16,
         activation_checkpointing=device == "cuda",
-        max_length=lora.cutoff if packed else None,  # rows are within the cutoff already: nothing is cut by TRL
+        max_length=lora.cutoff if packed else None,  # rows are within the cutoff already
         packing=packed,
         train_sampling_strategy="group_by_length" if settings.batching == "grouped" else "random",
         save_strategy="steps",
         save_steps=settings.save_every,
         save_total_limit=CHECKPOINTS,
         logging_steps=settings.log_every,
-        logging_first_step=True,  # a curve has a point, however short the training
-        logging_nan_inf_filter=False,  # a loss that is no number shall be seen
+        logging_first_step=True,  # so that the shortest training has a point in its curve
+        logging_nan_inf_filter=False,  # Progress ends a training whose loss is not a number
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=device == "cuda",
-        ddp_find_unused_parameters=False,  # every part of the adapter is used in every pass
+        ddp_find_unused_parameters=False,  # every pass uses the whole adapter
     )
+
+
+EVERY_S = 5.0
+"""Seconds between two lines of progress."""
+
+
+class Progress(TrainerCallback):
+    """Adds `seconds` to each entry of the log, over all sessions, and reports a line every EVERY_S seconds."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._begun = self._reported = time.monotonic()
+        self._first_step = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Continue the clock of the previous session."""
+        before = max((entry.get("seconds", 0.0) for entry in state.log_history), default=0.0)
+        self._begun = time.monotonic() - before
+        self._first_step = state.global_step
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Note the time and report. TrainingFailure when the loss is not a number."""
+        if not logs or "loss" not in logs:
+            return
+        now = time.monotonic()
+        state.log_history[-1]["seconds"] = round(now - self._begun, 2)
+        if not math.isfinite(logs["loss"]):
+            raise TrainingFailure(
+                f"The loss is {logs['loss']} at step {state.global_step}: train with a lower --learning-rate."
+            )
+        if now - self._reported < EVERY_S and state.global_step not in (self._first_step + 1, state.max_steps):
+            return
+        self._reported = now
+        left = (now - self._begun) / state.global_step * (state.max_steps - state.global_step)
+        self._report(
+            f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  "
+            f"rate {logs['learning_rate']:.2e}  {now - self._begun:.0f} s, {left:.0f} s to go"
+        )

@@ -24,8 +24,8 @@ from graphs.curator.position import SPECIALIST, earlier
 from graphs.curator.run import Specialization
 from scaffolds.containment.script import ScriptBounds, run_script
 from traces import RunFolder
+from training import TrainingError
 from training.candidates import Candidate, read_candidates
-from training.errors import TrainingError
 from training.ledger import read
 from training.recipe import DataDecision, Recipe
 from training.selection import DEFAULT_POLICY, Decision, Policy, PolicyError, Selection, select

@@ -23,14 +23,14 @@ from traces.plain_json import write_file
 from traces.summary import mean_and_error
 from training import ledger
 from training.ledger import LedgerEntry
-from training.validity import validity
+from training.source import validity
 
 
 def measures(run: RunFolder) -> dict[str, float]:
     """By name; what could not be measured (no search to divide by, no turn) is left out.
 
     log_writes_per_search  of LOG alone, as the paper reports it: mean over episodes (traces.metrics)
-    valid_turns            share of the memory role's turns made of valid operations only (training.validity);
+    valid_turns            share of the memory role's turns made of valid operations only (training.source);
                            valid_log_turns, valid_plan_turns: of one routine
     """
     seen = validity(run)

@@ -32,10 +32,10 @@ from graphs.curator.train_nodes import train_one
 from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import CeilingReached
+from training import TrainingError
 from training.candidates import read_candidates
 from training.certificate import build_dataset, certify
 from training.dataset import read_dataset
-from training.errors import TrainingError
 from training.ledger import LedgerEntry
 from training.metrics import Metrics, read_metrics
 from training.recipe import LoraConfiguration, Recipe

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from graphs.agent.tools import model_tool, page
 from graphs.curator.desk import Desk
+from training import TrainingError
 from training import ledger as ledgers
-from training.errors import TrainingError
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
 
 if TYPE_CHECKING:

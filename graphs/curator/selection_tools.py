@@ -16,9 +16,9 @@ from pydantic import Field
 
 from graphs.agent.tools import model_tool, page
 from graphs.curator.desk import Desk, coverage
+from training import TrainingError
 from training.candidates import Candidate
 from training.certificate import process_turn
-from training.errors import TrainingError
 from training.postprocess import Dropped
 from training.selection import Selection
 from training.source import CandidateId

@@ -22,10 +22,10 @@ from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import CeilingReached
 from traces.plain_json import read_file, write_file
+from training import TrainingError
 from training.certificate import build_dataset
 from training.certificate import certify as examine
 from training.dataset import dataset_digest
-from training.errors import TrainingError
 from training.recipe import LoraConfiguration
 
 

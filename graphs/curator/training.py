@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from graphs.curator.run import Specialization
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 from training.metrics import Metrics, read_metrics
 from training.recipe import LoraConfiguration
 

@@ -19,9 +19,9 @@ from graphs.evaluation.verification import run_faults
 from traces import RunFolder, TraceFailure
 from traces.plain_json import read_file
 from traces.verification import Fault, same
+from training import TrainingError
 from training.certificate import certify
 from training.dataset import dataset_digest
-from training.errors import TrainingError
 from training.ledger import LedgerEntry, read
 
 

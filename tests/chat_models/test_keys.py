@@ -15,7 +15,7 @@ from chat_models.served import ServedChatModel
 from graphs.agent.loop import agent_model
 from graphs.inner_agent.opening import models
 from graphs.settings import EpisodeSettings
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 from training.serving import served_models, unload_adapter
 
 HI = [{"role": "user", "content": "hi"}]

@@ -15,7 +15,7 @@ from cli.report_page.loops import figures_at_odds
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.settings import SettingsError
 from traces import TraceFailure
-from training.errors import TrainingError
+from training import TrainingError
 from training.ledger import read as read_ledger
 
 NUMBER = re.compile(rb"(?<![\w.])-?\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.])")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from training import TrainingError, TrainingFailure
 from training.dataset import Example, Message, dataset_digest, read_dataset, write_dataset
-from training.errors import TrainingError, TrainingFailure
 
 
 def row(*roles: str, **more: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from training.errors import TrainingError
+from training import TrainingError
 from training.ledger import LedgerEntry, append, read, render
 from training.recipe import LoraConfiguration
 

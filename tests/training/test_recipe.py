@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from training.errors import TrainingError
+from training import TrainingError
 from training.recipe import load_recipe, recipe_names, recipe_of
 from training.sft_config import read_arguments
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from chat_models import call, chat_model
 from cli.serve import serve
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 from training.serving import (
     Server,
     allowed_rank,

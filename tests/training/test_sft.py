@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from training import TrainingFailure
 from training.dataset import dataset_digest
-from training.errors import TrainingFailure
 from training.metrics import Metrics, read_metrics
 
 Train = Callable[..., Metrics]
@@ -89,6 +93,51 @@ def test_one_seed_gives_one_loss_curve_and_another_seed_another(train: Train, tm
     assert losses(first) != losses(other)
 
 
+def test_equal_trainings_in_two_processes_leave_equal_bytes_but_for_times(
+    settings: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.sft_specialist import main
+
+    options = ("--max-steps", "2", "--save-every", "1", "--batching", "shuffled")
+    words = command(settings(*options, output=Path("out")))
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    root = Path(__file__).resolve().parents[2]
+    script = [sys.executable, str(root / "training" / "sft_specialist.py"), *words]
+    fresh = {**os.environ, "PYTHONHASHSEED": "7"}  # the order of a set of names is another in each process
+    subprocess.run(script, cwd=tmp_path / "there", env=fresh, check=True, capture_output=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert main(words) == 0
+    here, there = (untimed(tmp_path / name / "out") for name in ("here", "there"))
+    assert here.keys() == there.keys()
+    assert [name for name in here if here[name] != there[name]] == []
+    assert {"adapter_model.safetensors", "adapter_config.json", "checkpoints/checkpoint-2/optimizer.pt"} <= here.keys()
+
+
+def command(settings: Any) -> list[str]:
+    """The command line of a training."""
+    plain = settings.model_dump(mode="json", exclude={"lora", "resume"}, exclude_none=True)
+    plain |= settings.lora.model_dump(mode="json")
+    return [word for name, value in plain.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def untimed(folder: Path) -> dict[str, bytes]:
+    """The files of a training by name, without times and memory."""
+    measured = rb'"(?:[a-z_]*seconds|[a-z_]*runtime|[a-z_]*per_second|peak_memory_bytes)": *[\d.e+-]+|, \d+ s on '
+    return {
+        str(path.relative_to(folder)): re.sub(measured, b"", path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_script_chooses_openmps_waiting_before_torch_is_imported() -> None:
+    program = "import sys, training.sft_specialist; print(sorted({'torch', 'trl', 'peft'} & sys.modules.keys()))"
+    root = Path(__file__).resolve().parents[2]
+    ended = subprocess.run([sys.executable, "-c", program], cwd=root, check=True, capture_output=True, text=True)
+    assert ended.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("batching", ["shuffled", "grouped"])
 def test_one_batch_of_eight_and_eight_of_one_give_one_loss_curve(train: Train, tmp_path: Path, batching: str) -> None:
     common = ("--epochs", "3", "--batching", batching)
@@ -111,7 +160,7 @@ def test_packed_examples_do_not_see_one_another(train: Train, tmp_path: Path) ->
 def test_a_killed_training_goes_on_where_it_stood(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training.progress import Progress
+    from training.trainer import Progress
 
     common = ("--epochs", "1", "--save-every", "4")
     whole = train(*common, output=tmp_path / "whole")
@@ -137,7 +186,7 @@ def test_a_killed_training_goes_on_where_it_stood(
     (torn / "trainer_state.json").unlink()
     lines: list[str] = []
     resumed = train(*common, "--resume", lines=lines)
-    assert any("going on from" in line and line.endswith("checkpoint-4") for line in lines)
+    assert any("continuing from" in line and line.endswith("checkpoint-4") for line in lines)
     assert losses(resumed) == losses(whole)
     seconds = [point.seconds for point in resumed.curve]
     assert seconds == sorted(seconds)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from training import TrainingError
 from training.dataset import Example, Message, write_dataset
-from training.errors import TrainingError
 from training.sft_specialist import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,9 +126,9 @@ def test_a_disk_that_fills_up_is_the_machines_failure(
 
 def test_an_output_with_another_training_is_refused(train: Train, tmp_path: Path) -> None:
     train("--max-steps", "1")
-    with pytest.raises(TrainingError, match="holds a training already: go on with --resume"):
+    with pytest.raises(TrainingError, match="holds a training already: continue it with --resume"):
         train("--max-steps", "1")
-    with pytest.raises(TrainingError, match=r"was begun with another lora\.rank \(4, not 8\)"):
+    with pytest.raises(TrainingError, match=r"has another lora\.rank \(4, not 8\)"):
         train("--max-steps", "1", "--rank", "8", "--resume")
     (tmp_path / "adapter" / "metrics.json").write_text("{}")
     with pytest.raises(TrainingError, match="cannot be read"):
@@ -142,11 +142,11 @@ def test_a_training_is_not_resumed_on_another_base_or_dataset(
 
     train("--max-steps", "1")
     other = make_tiny_model(tmp_path / "base", seed=8)
-    with pytest.raises(TrainingError, match="was begun with another base"):
+    with pytest.raises(TrainingError, match="has another base"):
         train("--max-steps", "1", "--resume", "--base", str(other))
     changed = tmp_path / "changed.jsonl"
     write_dataset(changed, [_example("LOG step 1", "<|DONE|>")])
-    with pytest.raises(TrainingError, match=r"was begun with another dataset\.digest"):
+    with pytest.raises(TrainingError, match=r"has another dataset\.digest"):
         train("--max-steps", "1", "--resume", "--dataset", str(changed))
 
 

@@ -10,9 +10,9 @@ from tiny_model import TEMPLATE as SMOLLM2
 from word_tokenizer import word_tokenizer
 
 from chat_models.embedded_weights import find_weights
+from training import TrainingError
 from training.base_model import find_base, load_chat
 from training.dataset import Message
-from training.errors import TrainingError
 from training.tokens import NO_LOSS, ChatTokens, Untrainable
 
 CONVERSATION = [("user", "LOG 1"), ("assistant", "DONE now"), ("user", "LOG 2"), ("assistant", "\nDONE")]

@@ -11,8 +11,8 @@ from tiny_model import make_tiny_model
 
 from graphs.curator.desk import reused, selected_ids
 from graphs.curator.run import Specialization, lay_out
+from training import TrainingError
 from training.candidates import Candidate, write_candidates
-from training.errors import TrainingError
 from training.recipe import Recipe
 
 

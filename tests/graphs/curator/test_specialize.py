@@ -15,7 +15,7 @@ from traces import RunFolder, TraceReader, read_results
 from training.certificate import certify
 from training.dataset import read_dataset
 from training.ledger import LedgerEntry
-from training.validity import validity
+from training.source import validity
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from graphs.curator import Context
 from graphs.curator.position import curator_limits, spent
 from graphs.curator.run import lay_out
 from traces import RunFolder, read_results
-from training.errors import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure
 
 QUICK = ROOT / "tests" / "kit" / "quick_training.py"
 
