@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from chat_models.failures import ConfigurationError
+from memory_fs.file_lock import locked
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 NAME = REPOSITORY.rpartition("/")[2]
@@ -61,13 +62,11 @@ def get_weights(say: Say | None = None) -> Path:
     """
     if found := find_weights():
         return found
-    from filelock import FileLock
-
     say = say or _to_stderr
     cache = cache_folder()
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / ".weights.lock"):
+        with locked(cache / ".weights.lock", cache, wait=True):
             return find_weights() or _fetched(cache, say)
     except OSError as error:
         raise WeightsMissing(

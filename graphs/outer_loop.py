@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from langgraph.types import interrupt
 
 from graphs.inner_agent.run_file import FREE
-from graphs.run_lock import begun, held
+from graphs.run_lock import has_begun, run_lock
 from graphs.settings import Context, SettingsError
 from scaffolds import Scaffold
 from traces import TraceDamaged, TraceFailure
@@ -171,12 +171,12 @@ async def opened(kind: Resumable, given: Mapping[str, Any], context: Any = None)
 
     out = Path(given["out"])
     with ExitStack() as holding:
-        taken_up = begun(out)
+        taken_up = has_begun(out)
         if taken_up:  # what another run drives is left as it is, its settings among it
-            holding.enter_context(held(out))
+            holding.enter_context(run_lock(out))
         await asyncio.to_thread(kind.lay_out, given, context)
         if not taken_up:
-            holding.enter_context(held(out))
+            holding.enter_context(run_lock(out))
         try:
             async with AsyncSqliteSaver.from_conn_string(str(out / STATE)) as saver:
                 graph = kind.build().compile(checkpointer=saver, name=kind.name)

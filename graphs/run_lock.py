@@ -1,9 +1,8 @@
-"""One run at a time drives an outer loop's run folder, and plays an episode: any other is refused in one sentence."""
+"""One run at a time works in an outer loop's run folder, and plays an episode; a second one gets a SettingsError."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import functools
 import inspect
 import threading
@@ -15,39 +14,34 @@ from pathlib import Path
 from typing import Any
 
 from graphs.settings import SettingsError
-from traces.folders import disk_failure, disk_failures
+from memory_fs.file_lock import InUse, locked
+from traces.folders import disk_failures
 
 LOCK = "lock"
-"""File of a run folder that whoever drives it holds."""
+"""File of a run folder whose lock the running search or specialization holds."""
 Node = Callable[..., Any]
 
 
 @contextmanager
-def held(out: Path) -> Iterator[None]:
-    """Hold a run folder that is laid out. SettingsError if another run drives it, TraceFailure for a bad disk."""
-    try:
-        file = (out / LOCK).open("wb")
-    except OSError as error:
-        raise disk_failure("write", out / LOCK, error) from error
-    with file:
+def run_lock(out: Path, file: str = LOCK) -> Iterator[None]:
+    """Hold the lock of a run folder. SettingsError if another run holds it, TraceFailure for a disk error."""
+    with disk_failures(), ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(f"Another run drives what is in {out}: wait for its end.") from None
-        except OSError:
-            pass  # a network file system without locks: nobody can be kept out there
+            stack.enter_context(locked(out / file, out))
+        except InUse as error:
+            raise SettingsError(str(error)) from None
         yield
 
 
-def begun(out: Path) -> bool:
-    """Whether a run has begun in a folder; before, there may be nothing to hold, and what is refused writes nothing."""
+def has_begun(out: Path) -> bool:
+    """Whether a run has begun in a folder. Before that, a refused run must leave no file there, not even a lock."""
     return (out / LOCK).exists()
 
 
-def alone(node: Node, *, begins: bool = False, held_outside: bool = False) -> Node:
-    """The node, holding the run folder of its state while it works; what the disk refuses it is a TraceFailure.
+def exclusive(node: Node, *, begins: bool = False, held_outside: bool = False) -> Node:
+    """The node, holding the lock of its state's run folder while it works; a disk error in it is a TraceFailure.
 
-    `begins`: it may have to lay the folder out. `held_outside`: whoever drives the graph holds the folder already.
+    `begins`: it may have to create the folder. `held_outside`: the caller of the graph holds the lock already.
     """
 
     def hold(stack: ExitStack, state: Mapping[str, Any]) -> None:
@@ -55,8 +49,8 @@ def alone(node: Node, *, begins: bool = False, held_outside: bool = False) -> No
         if held_outside:
             return
         out = Path(str(state.get("out")))  # checked by the node that begins
-        if not begins or begun(out):
-            stack.enter_context(held(out))
+        if not begins or has_begun(out):
+            stack.enter_context(run_lock(out))
 
     @functools.wraps(node)
     def work(state: Mapping[str, Any], *arguments: Any, **more: Any) -> Any:
@@ -74,40 +68,40 @@ def alone(node: Node, *, begins: bool = False, held_outside: bool = False) -> No
 
 
 class Busy(SettingsError):
-    """Two runs want to play one episode at once."""
+    """Another run is playing the episode."""
 
 
 class Claim:
     """Which run is playing an episode."""
 
     def __init__(self, episode: str, patience_s: float) -> None:
-        """`patience_s`: seconds after which a run that has not been heard of no longer counts."""
+        """`patience_s`: seconds without a call of `take` after which a run loses its claim."""
         self.run: str | None = None
         """Token of the run that is playing; None between runs."""
         self._episode = episode
         self._patience_s = patience_s
         self._lock = threading.Lock()
-        self._heard = 0.0
+        self._taken = 0.0
         self._thread: str | None = None
 
     def take(self, run: str | None, thread: str | None = None) -> None:
-        """Let the run with this token (a new one if None) play on. Busy if another run is playing.
+        """Claim the episode for the run with this token (a new one if None). Busy if another run is playing.
 
         `thread`: the server's thread that the run is on, if any. A server plays the runs of a thread one after the
-        other: another of the same thread means that the one before is over, cancelled between two nodes perhaps.
+        other: a second one on the same thread means that the first has ended, perhaps cancelled between two nodes.
         """
         with self._lock:
             now = time.monotonic()
             over = thread is not None and thread == self._thread
-            if self.run is not None and run != self.run and not over and now - self._heard < self._patience_s:
+            if self.run is not None and run != self.run and not over and now - self._taken < self._patience_s:
                 raise Busy(
-                    f"Another run is playing {self._episode}: wait until it has ended, or start a new thread "
-                    "for another episode."
+                    f"{self._episode} is in use by another run: wait for its end, or start a new thread for another "
+                    "episode."
                 )
             self.run = run or uuid.uuid4().hex
             self._thread = thread
-            self._heard = now
+            self._taken = now
 
     def release(self) -> None:
-        """The run has ended; another may play on."""
+        """Give up the claim when the run has ended."""
         self.run = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import stat
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from memory_fs.change import Change
+from memory_fs.file_lock import InUse, lock
 from memory_fs.results import Source
 
 _writers: weakref.WeakValueDictionary[Path, Journal] = weakref.WeakValueDictionary()
@@ -64,7 +64,9 @@ class Journal:
             self._hashed = 0
             if not stat.S_ISREG(facts.st_mode):
                 raise NotebookFailure(f"The journal {path} is no plain file; name another.")
-            _lock(self._fd, path)
+            lock(self._fd, path)
+        except InUse as error:
+            raise NotebookFailure(str(error)) from None
         except OSError as error:
             raise NotebookFailure(f"The journal {path} cannot be opened: {error}.") from error
         _writers[path] = self
@@ -159,16 +161,6 @@ def write_all(fd: int, data: bytes, offset: int | None = None) -> None:
         written = os.write(fd, data) if offset is None else os.pwrite(fd, data, offset)
         data = data[written:]
         offset = None if offset is None else offset + written
-
-
-def _lock(fd: int, path: Path) -> None:
-    """Keep other processes from writing; the system unlocks when this one ends, however it ends."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise NotebookFailure(f"{path} is in use by another process; let that end first.") from error
-    except OSError:
-        return  # a network file system without locks: two writers are then noticed by the journal's size
 
 
 def _encode(source: Source, routine: str, operation: str, changes: Mapping[str, Change | None]) -> bytes:

@@ -27,7 +27,7 @@ from graphs.curator.run import Context, lay_out
 from graphs.curator.state import Input, Output, State
 from graphs.curator.train_nodes import approve, certify, curate, train
 from graphs.outer_loop import OpenRun, Resumable, opened
-from graphs.run_lock import Node, alone
+from graphs.run_lock import Node, exclusive
 
 STEP_LIMIT = 10_000
 """Supersteps of one run: at most about 20 an iteration."""
@@ -57,7 +57,7 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
-        add_node(builder, node.__name__, alone(node, begins=node is start, held_outside=held))
+        add_node(builder, node.__name__, exclusive(node, begins=node is start, held_outside=held))
     builder.add_edge(START, "start")
     return builder
 

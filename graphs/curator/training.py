@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from graphs.curator.run import Specialization
+from memory_fs.file_lock import InUse, lock
 from training import TrainingError, TrainingFailure
 from training.metrics import Metrics, read_metrics
 from training.recipe import LoraConfiguration
@@ -40,11 +40,11 @@ async def train(
     TrainingError for what cannot be trained (its words come from the script), TrainingFailure where the machine fails.
     """
     await asyncio.to_thread(lambda: output.parent.mkdir(parents=True, exist_ok=True))
-    async with _alone(output.with_name(f"{output.name}.lock"), say) as lock:
+    async with lock_training(output.with_name(f"{output.name}.lock"), say) as descriptor:
         for _ in range(1 + RESTARTS):
             if finished := await asyncio.to_thread(read_metrics, output):
                 return finished
-            status, last = await _run(command(run, dataset, configuration, output), lock, say)
+            status, last = await _run(command(run, dataset, configuration, output), descriptor, say)
             if status >= 0:
                 break
             say(f"ended by signal {-status}; it is taken up from its last checkpoint")
@@ -64,15 +64,15 @@ def command(run: Specialization, dataset: Path, configuration: LoraConfiguration
     return [*(run.launcher or [sys.executable]), str(SCRIPT), *paths, *options, *run.train_options, "--resume"]
 
 
-async def _run(words: list[str], lock: int, say: Callable[[str], None]) -> tuple[int, str]:
-    """Run a command that holds the lock; its exit status and its last line."""
+async def _run(words: list[str], descriptor: int, say: Callable[[str], None]) -> tuple[int, str]:
+    """Run a command that inherits the lock's descriptor; its exit status and its last line."""
     try:
         process = await asyncio.create_subprocess_exec(
             *words,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            pass_fds=(lock,),
+            pass_fds=(descriptor,),
             env={**os.environ, "TQDM_DISABLE": "1"},  # bars of other libraries are no lines
             start_new_session=True,  # Ctrl-C is ours to deal with; and a launcher's processes are one group with it
         )
@@ -115,18 +115,18 @@ async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _alone(path: Path, say: Callable[[str], None]) -> AsyncIterator[int]:
+async def lock_training(path: Path, say: Callable[[str], None]) -> AsyncIterator[int]:
     """Hold the lock of a training: its descriptor. Waits for a training that an earlier process has left behind."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         waiting = False
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(descriptor, path.with_suffix(""))
                 break
-            except BlockingIOError:
+            except InUse as error:
                 if not waiting:
-                    say("a training that was begun before is still at work: waiting for its end")
+                    say(str(error))
                 waiting = True
                 await asyncio.sleep(LOOK_S)
         yield descriptor

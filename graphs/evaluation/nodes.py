@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import fcntl
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from graphs.evaluation.state import CONCURRENCY, Episode, Input, State
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run, check_place
 from graphs.outer_loop import check_vacant
+from graphs.run_lock import run_lock
 from graphs.settings import (
     OUR_ERRORS,
     Context,
@@ -108,7 +107,7 @@ async def play(state: State) -> dict[str, Any]:
                 await asyncio.to_thread(folder.set_attempt_aside)
             return await play_episode(settings, folder, report, run)
 
-    with disk_failures(), alone(Path(state["out"])):
+    with run_lock(Path(state["out"]), "run.json"):
         ended = await asyncio.gather(*(one(episode) for episode in state["plan"]), return_exceptions=True)
     results: list[dict[str, Any]] = []
     for episode, result in zip(state["plan"], ended, strict=True):
@@ -134,17 +133,6 @@ def broken(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception) -
     logger.error("a fault in our own code ended %s seed %s", settings.task, settings.seed, exc_info=error)
     sentence = f"{type(error).__name__}: {error} (a fault in our own code; the log has its traceback)"
     return unopened(settings, folder, Failure(where="bug", kind=type(error).__name__, sentence=sentence, step=0))
-
-
-@contextmanager
-def alone(run: Path) -> Iterator[None]:
-    """Hold the run for this process. SettingsError if another one is playing it."""
-    with (run / "run.json").open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SettingsError(f"Another process is playing {run}: wait for its end, or give another `out`.") from None
-        yield
 
 
 def play_sync(state: State) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from graphs.reviewer.review_nodes import check, next_attempt, review, start
 from graphs.reviewer.search import Context, lay_out
 from graphs.reviewer.settle_nodes import adopt, finish, holdout, settle
 from graphs.reviewer.state import Input, Output, State
-from graphs.run_lock import Node, alone
+from graphs.run_lock import Node, exclusive
 
 STEP_LIMIT = 100_000
 """Supersteps of one run: at most about 20 an attempt."""
@@ -56,7 +56,7 @@ def build(*, held: bool = False) -> StateGraph[State, Context, Input, Output]:
     """
     builder = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
     for node in NODES:
-        add_node(builder, node.__name__, alone(node, begins=node is start, held_outside=held))
+        add_node(builder, node.__name__, exclusive(node, begins=node is start, held_outside=held))
     builder.add_edge(START, "start")
     return builder
 

@@ -6,7 +6,6 @@ again after a crash appends its record again: a name and kind that are there alr
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from graphs.outer_loop import draw_seeds
 from graphs.reviewer.search import Search
+from memory_fs.file_lock import lock
 from memory_fs.results import plural
 from traces import RunFolder, TraceDamaged
 from traces.folders import disk_failure
@@ -78,7 +78,7 @@ def append(run: Path, record: LineageRecord) -> bool:
     try:
         run.mkdir(parents=True, exist_ok=True)
         with path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno(), path, wait=True)
             file.seek(0)
             whole, torn = _split(file.read())
             if any(one.name == record.name and one.kind == record.kind for one in _records(path, whole)):

@@ -151,7 +151,7 @@ def test_two_runs_cannot_play_one_episode_at_once(tmp_path: Path, server: OpenAI
     first = threading.Thread(target=play, args=(tmp_path, 1), kwargs=at(server))
     first.start()
     assert began.wait(20)
-    with pytest.raises(Busy, match="Another run is playing"):
+    with pytest.raises(Busy, match="is in use by another run"):
         play(tmp_path, 1, **at(server))
     may_go_on.set()
     first.join(20)

@@ -137,7 +137,7 @@ def test_another_process_cannot_write_meanwhile(tmp_path: Path) -> None:
     code = "import sys; from memory_fs import MemoryFS; MemoryFS(sys.argv[1])"
     ended = subprocess.run([sys.executable, "-c", code, str(fs.root)], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert "is in use by another process; let that end first" in ended.stderr
+    assert "is in use by another run: wait for its end." in ended.stderr
     assert fs.append("log.md", "two").revision == 2
 
 

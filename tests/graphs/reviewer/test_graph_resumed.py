@@ -92,6 +92,6 @@ def test_a_search_that_another_run_drives_keeps_its_settings(tmp_path: Path) -> 
                 async with open_search(other, search.context):
                     pass
 
-        with pytest.raises(SettingsError, match="Another run drives"):
+        with pytest.raises(SettingsError, match="is in use by another run"):
             asyncio.run(both())
         assert (search.run / "evolve.json").read_bytes() == kept

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import fcntl
 import threading
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,10 @@ from graphs.curator import open_specialization
 from graphs.reviewer import Input, open_search
 from graphs.reviewer.graph import build
 from graphs.reviewer.graph import graph as reviewer
-from graphs.run_lock import LOCK, held
+from graphs.run_lock import LOCK, run_lock
 from graphs.settings import SettingsError
 
-REFUSED = "Another run drives what is in .*run: wait for its end"
+REFUSED = "run is in use by another run: wait for its end"
 
 
 def test_two_served_runs_of_one_search_do_not_collide(tmp_path: Path) -> None:
@@ -61,7 +59,7 @@ def test_a_served_run_that_waits_for_a_person_holds_nothing(tmp_path: Path) -> N
         config: Any = {"configurable": {"thread_id": "1"}}
         waiting = asyncio.run(served.ainvoke(search.given, config, context=search.context))
         assert waiting["__interrupt__"]
-        with held(search.run):
+        with run_lock(search.run):
             pass
         search.go("yes", "yes", resume=True)
     assert search.statuses() == [("v1.a1", "accepted")]
@@ -100,12 +98,3 @@ def test_what_start_refuses_leaves_no_lock_behind(tmp_path: Path) -> None:
                 asyncio.run(reviewer.ainvoke(given, context=search.context))
     assert not search.run.exists()
     assert not list(tmp_path.rglob(LOCK))
-
-
-def test_a_file_system_without_locks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unsupported(*_: object) -> None:
-        raise OSError(errno.ENOTSUP, "Operation not supported")
-
-    monkeypatch.setattr(fcntl, "flock", unsupported)
-    with held(tmp_path):
-        assert (tmp_path / LOCK).exists()
