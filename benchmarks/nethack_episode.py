@@ -103,9 +103,9 @@ async def play(place: Path, steps: int) -> None:
     for step in range(1, steps + 1):
         await graph.ainvoke(Input(episode=str(folder.path), steps=1), step_config(session))
         if step in (steps // 10, steps):
-            print(json.dumps(state() | session.moment.info["statistics"]), flush=True)
-        if session.moment.over:
-            raise SystemExit(f"The episode ended at step {step} ({session.moment.info['end_reason']}): choose a seed.")
+            print(json.dumps(state() | session.position.info["statistics"]), flush=True)
+        if session.position.over:
+            raise SystemExit(f"The episode ended at step {step} ({session.position.end_reason}): choose a seed.")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -117,7 +117,7 @@ def resume(place: Path, steps: int) -> float:
     began = time.process_time()
     session = open_session(settings, folder)
     spent = time.process_time() - began
-    stood = session.moment.step
+    stood = session.position.step
     session.close()
     if stood != steps + 1:
         raise SystemExit(f"The episode was taken up at step {stood}, not {steps + 1}.")

@@ -80,7 +80,7 @@ async def play_side_by_side(
     async def advance(index: int, count: int) -> int:
         session = sessions[index]
         for done in range(count):
-            if session.moment.over:
+            if session.position.over:
                 return done
             await asyncio.create_task(play_step(session), context=contextvars.Context())
         return count

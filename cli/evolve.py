@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 from rich.console import Console
@@ -12,8 +11,7 @@ from rich.console import Console
 from cli import options as o
 from cli import outer_options as outer
 from cli.options import parse_seeds
-from cli.outer_loop import read_answer_at
-from cli.visible_text import one_line, visible
+from cli.visible_text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,38 +54,6 @@ Approve: TypeAlias = Annotated[
     bool | None,
     typer.Option("--approve/--no-approve", help="Ask before a candidate is evaluated and before it is adopted."),
 ]
-
-
-DIFF_LINES = 40
-"""Lines of the difference shown at once: a screen."""
-
-
-def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
-    for line in _shown(question):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return read_answer_at(console)
-
-
-def changed(changes: Mapping[str, list[str]]) -> list[str]:
-    """What a candidate changes, a line for each area."""
-    return ["  " + one_line(f"{area}: {'; '.join(what)}", 400) for area, what in changes.items()] or ["  nothing"]
-
-
-def verdict(plain: Mapping[str, Any]) -> str:
-    """What the gate said, on several lines."""
-    from graphs.reviewer.gate import Verdict
-    from graphs.reviewer.verdict_text import render
-
-    return visible(render(Verdict.from_plain(plain)), 20_000)
-
-
-def _shown(question: Mapping[str, Any]) -> list[str]:
-    lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
-    more = len(lines) - DIFF_LINES
-    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
-    said = [verdict(question["verdict"])] if "verdict" in question else []
-    return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
 
 
 def evolve(
@@ -177,10 +143,9 @@ def evolve(
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
     from cli import stopping
-    from cli.evolve_lines import ALWAYS, lines
+    from cli.evolve_lines import ALWAYS, ask, lines
     from cli.outer_loop import EventWatcher, drive
     from cli.setting_names import as_options
-    from cli.visible_text import one_line
     from graphs.reviewer import open_search
     from graphs.reviewer.evaluating import SearchHalted
 

@@ -81,9 +81,9 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
     session = watched.session
     given = Input(episode=str(session.folder.path), steps=1)
     played = 0
-    while not session.moment.over and played != steps:
+    while not session.position.over and played != steps:
         await pace.hold()
-        step = session.moment.step
+        step = session.position.step
         stream: Any = graph.astream(given, step_config(session), stream_mode=["custom", "updates"])
         with session.untraced():
             async with contextlib.aclosing(stream) as events:
@@ -91,13 +91,13 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
                     told(watched.take(mode, data))
                     for update in data.values() if mode == "updates" else ():
                         raise_limited(update or {})
-                    if session.moment.step == step:  # once the action is sent, a step is not held up half way
+                    if session.position.step == step:  # once the action is sent, a step is not held up half way
                         await pace.hold()
                     watched.going_on()
         played += 1
         pace.end_step()
         told([])
-        if not session.moment.over and played != steps:
+        if not session.position.over and played != steps:
             await pace.rest()
 
 

@@ -177,7 +177,7 @@ def _play(
         SESSIONS.close(folder)
     for line in _ending(session, None if stopped else go_on):
         typer.echo(line)
-    if session.moment.over:
+    if session.position.over:
         stopping.go_on_with("the episode has ended")
 
 
@@ -208,10 +208,10 @@ def _ending(session: Session, go_on: str | None) -> list[str]:
     """How the episode stands, where it lies, how to go on with it."""
     from cli.visible_text import one_line
 
-    moment = session.moment
-    figures = _figures(moment.step - 1, moment.info["progression"], moment.episode_return)
-    if moment.over:
-        return [f"ended ({one_line(session.end_reason() or '', 60)}): {figures}", f"written: {session.folder.path}"]
+    position = session.position
+    figures = _figures(position.step - 1, position.info["progression"], position.episode_return)
+    if position.over:
+        return [f"ended ({one_line(position.end_reason or '', 60)}): {figures}", f"written: {session.folder.path}"]
     return [f"left: {figures}", *([go_on] if go_on else [])]
 
 

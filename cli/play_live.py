@@ -99,7 +99,7 @@ class Screen:
 
     async def _play(self, steps: int | None) -> None:
         await play_steps(self._watched, self._pace, lambda rows: self._changed.set(), steps)
-        if self._watched.moment.over:
+        if self._watched.position.over:
             await self._leaving.asked.wait()
 
     async def _draw(self, terminal: Terminal) -> None:
@@ -194,7 +194,7 @@ class PlainLines:
         self._to.flush()
 
     def _step(self, row: Row) -> list[str]:
-        observation = self._watched.moment.observation
+        observation = self._watched.position.observation
         seen = (("sees", observation["long"]), ("self", observation["short"]))
         lists = [(label, text.replace(":\n- ", ": ").replace("\n- ", " · ")) for label, text in seen if text.strip()]
         return [row.title, *(f"  {label}  {one_line(text, WIDTH)}" for label, text in lists)]
@@ -208,8 +208,8 @@ class PlainLines:
 
     def _action(self, row: Row) -> list[str]:
         watched = self._watched
-        moment = watched.moment
-        figures = f"progression {watched.progress:.1f} %, return {moment.episode_return:g}"
+        position = watched.position
+        figures = f"progression {watched.progress:.1f} %, return {position.episode_return:g}"
         if any(watched.tokens.values()):
             figures += f", tokens {watched.tokens['prompt']:,} in {watched.tokens['completion']:,} out"
         why = f" ({row.text})" if row.text else ""

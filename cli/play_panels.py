@@ -41,7 +41,7 @@ def lines(shown: list[Text]) -> Text:
 def words(watched: Watched, width: int, height: int) -> Panel:
     """What the model is told of the world; drawn together where there is little room, its status cut last."""
     inner, room = max(8, width - 4), max(1, height - 2)
-    observation = watched.moment.observation
+    observation = watched.position.observation
     parts = [visible(text.strip("\n")) for text in (observation["long"], observation["short"]) if text.strip()]
     shown = _wrapped("\n\n".join(parts), inner)
     if len(shown) > room:

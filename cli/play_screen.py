@@ -69,7 +69,7 @@ def _left_width(watched: Watched, width: int) -> int:
 
 
 def _header(watched: Watched, pace: Pace, width: int) -> Text:
-    session, settings, moment = watched.session, watched.session.settings, watched.moment
+    session, settings, position = watched.session, watched.session.settings, watched.position
     badge, colour = _badge(watched, pace)
     first = Text(no_wrap=True)
     first.append(f" {badge} ", f"bold reverse {colour}")
@@ -77,12 +77,12 @@ def _header(watched: Watched, pace: Pace, width: int) -> Text:
     first.append(f"  {one_line(watched.who, 80)}  {one_line(session.scaffold.name, 40)}")
     if settings.notebook != "on":
         first.append(f"  notebook {settings.notebook}", "yellow")
-    reward = f" ({moment.reward:+g})" if moment.reward else ""
+    reward = f" ({position.reward:+g})" if position.reward else ""
     read, written = panels.short(watched.tokens["prompt"]), panels.short(watched.tokens["completion"])
     figures = (
         ("step ", f"{watched.step}/{watched.limit}"),
         ("progression " if width >= LABELLED else "", f"{watched.progress:.1f} %"),
-        ("return ", f"{moment.episode_return:g}{reward}"),
+        ("return ", f"{position.episode_return:g}{reward}"),
         ("tokens ", f"{read} in {written} out" if width >= LABELLED else f"{read}/{written}"),
         ("delay ", f"{pace.delay_s:g} s"),
     )
@@ -93,8 +93,8 @@ def _header(watched: Watched, pace: Pace, width: int) -> Text:
 
 def _badge(watched: Watched, pace: Pace) -> tuple[str, str]:
     session = watched.session
-    if watched.moment.over:
-        return f"ENDED {one_line(session.end_reason() or '', 30)}".rstrip(), "cyan"
+    if watched.position.over:
+        return f"ENDED {one_line(session.position.end_reason or '', 30)}".rstrip(), "cyan"
     if pace.held:
         return ("PAUSED", "yellow") if watched.asked_at is None else ("PAUSING", "yellow")
     return ("STEP", "green") if pace.paused else ("PLAYING", "green")

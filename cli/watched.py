@@ -12,7 +12,7 @@ from cli.notebook_watch import NotebookWatch, Pages
 from cli.tiles import FrameFiles
 from cli.visible_text import one_line, visible
 from graphs.inner_agent.session import Session
-from graphs.inner_agent.state import Moment
+from graphs.inner_agent.state import Position
 from worlds.world import Frame
 
 ROWS = 300
@@ -57,7 +57,7 @@ class Watched:
     graph stands still: between two nodes, and once the action is sent.
     """
 
-    moment: Moment
+    position: Position
     files: list[tuple[str, int]]
     """The notebook's files with their line counts."""
     frame: Frame
@@ -69,9 +69,9 @@ class Watched:
         self.notebook = NotebookWatch(session.folder.memory, session.folder.journal)
         self.rows: deque[Row] = deque(maxlen=ROWS)
         self.said: Said | None = None
-        self.step = session.moment.step
+        self.step = session.position.step
         self.routine, self.turn, self.turns = "", 0, 0
-        self.tokens: Counter[str] = Counter(session.tokens)
+        self.tokens: Counter[str] = Counter(session.account.tokens)
         self.asked_at: float | None = None
         """When the model was asked that has not answered yet."""
         self._due = False
@@ -101,7 +101,7 @@ class Watched:
     @property
     def progress(self) -> float:
         """In per cent."""
-        return float(100 * self.moment.info["progression"])
+        return float(100 * self.position.info["progression"])
 
     @property
     def limit(self) -> int:
@@ -119,11 +119,11 @@ class Watched:
         """Look at world and notebook, where they have changed."""
         session = self.session
         seen = session.world.steps, session.notebook.revision
-        self.moment = session.moment
+        self.position = session.position
         if self._seen is None or seen[0] != self._seen[0]:
             self.frame = session.world.frame() if self._draws else ""
             if self._frame_files is not None:
-                self._frame_files.write(session.world, self.moment.step)
+                self._frame_files.write(session.world, self.position.step)
         if self._seen is None or seen[1] != self._seen[1]:
             self.files = session.files()
             self.notebook.follow()
@@ -131,7 +131,7 @@ class Watched:
 
     def _move(self, update: Event) -> None:
         """A node has ended: the conversation goes on, or it does not."""
-        talk = update.get("talk")
+        talk = update.get("conversation")
         if talk is None:
             self._due, self.asked_at = False, None
             return

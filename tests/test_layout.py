@@ -71,14 +71,8 @@ def test_no_file_imports_in_a_circle() -> None:
     files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in sources(*FLOORS)}
     edges: dict[str, set[str]] = {}
     for name, path in files.items():
-        tree = ast.parse(path.read_text())
-        top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]  # not for type checking
-        found = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
-        for node in top:
-            if isinstance(node, ast.ImportFrom) and node.module:
-                parts = {f"{node.module}.{alias.name}" for alias in node.names}
-                found |= (parts & files.keys()) or {node.module}
-        edges[name.removesuffix(".__init__")] = {module for module in found if module in files} - {name}
+        found = set(imports(path))
+        edges[name.removesuffix(".__init__")] = (found & files.keys()) - {name}
     done: set[str] = set()
 
     def visit(name: str, path: tuple[str, ...]) -> None:

@@ -79,7 +79,7 @@ async def play_episode(
     except MACHINE_FAILURES as error:
         result = await asyncio.to_thread(unopened, settings, folder, failure_record(error, 0))
     else:
-        session.share(run)
+        session.account.share(run)
         result = await _play_on(session, folder, report)
     report(_ended(result))
     return result
@@ -88,13 +88,13 @@ async def play_episode(
 async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Progress], None]) -> EpisodeResult:
     try:
         report(_playing(session, "began"))
-        while not session.moment.over:
+        while not session.position.over:
             # A fresh context: the step's stream and traces are none of those this runs under.
             await asyncio.create_task(play_step(session), context=new_context())
             report(_playing(session, "step"))
         return session.result()
     except MACHINE_FAILURES as error:
-        return session.result(failure_record(error, session.moment.step))
+        return session.result(failure_record(error, session.position.step))
     except CeilingReached as reached:
         return session.result(limited=str(reached))
     finally:
@@ -119,7 +119,7 @@ def raise_limited(now: Mapping[str, Any]) -> None:
 
 def step_config(session: Session) -> RunnableConfig:
     """How one world step is run; named for whoever traces the graph by other means than ours."""
-    settings, step = session.settings, session.moment.step
+    settings, step = session.settings, session.position.step
     name = f"{settings.world}/{settings.task} seed {settings.seed} step {step}"
     return {"run_name": name, "recursion_limit": 10_007}
 
@@ -129,10 +129,10 @@ def _playing(session: Session, event: str) -> Progress:
         event=event,
         task=session.settings.task,
         seed=session.settings.seed,
-        step=session.moment.step - 1,
-        progression=session.moment.info["progression"],
-        tokens=dict(session.tokens),
-        cost=session.cost(),
+        step=session.position.step - 1,
+        progression=session.position.info["progression"],
+        tokens=dict(session.account.tokens),
+        cost=session.account.cost(),
         status="playing",
         note="",
     )

@@ -68,7 +68,7 @@ class Caller:
         At most CHECKPOINTS of them, evenly spread; a run from one of them forks the episode there. The last is where
         the episode stands. Nothing is written for a caller without checkpoints.
         """
-        if self.saver is None or session.moment.step < 2:
+        if self.saver is None or session.position.step < 2:
             return
         graph = builder.compile(checkpointer=self.saver)
         thread: RunnableConfig = {"configurable": {"thread_id": self.thread, "checkpoint_ns": ""}}
@@ -85,9 +85,9 @@ def _past(session: Session) -> Iterator[dict[str, Any]]:
     """The state after some of the steps played, and last the present one."""
     now: dict[str, Any] = {
         **outcome(session),
-        **{"run": None, "notices": [], "told_later": [], "talk": None, "talks": [], "choice": None},
+        **{"run": None, "notices": [], "unanswered": [], "conversation": None, "conversations": [], "choice": None},
     }
-    played = session.moment.step - 1
+    played = session.position.step - 1
     apart = math.ceil(played / CHECKPOINTS)
     episode_return, before = 0.0, None
     with TraceReader(session.folder) as reader:

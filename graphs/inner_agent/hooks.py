@@ -24,7 +24,7 @@ def maintain(session: Session) -> None:
     if session.hooks is None or session.settings.notebook != "on":
         return
     before = session.notebook.revision
-    session.notebook.mark(session.moment.step, "HOOKS")
+    session.notebook.mark(session.position.step, "HOOKS")
     session.hooks.maintain(view(session), session.notebook)
     written = session.notebook.revision - before
     if written:  # what was written stands in the notebook's journal, revision by revision
@@ -40,14 +40,14 @@ def judge(session: Session, action: str) -> Decision | None:
 
 
 def view(session: Session) -> View:
-    """What a hook may know of the moment."""
-    moment = session.moment
+    """What a hook may know of the position."""
+    position = session.position
     return View(
         world=session.settings.world,
         task=session.settings.task,
-        step=moment.step,
-        observation=plain(moment.observation),
-        action=moment.action,
+        step=position.step,
+        observation=plain(position.observation),
+        action=position.action,
         actions=session.world.actions.names,
     )
 

@@ -1,10 +1,10 @@
 """One code path for sync and async: a node is a function or a generator that asks for model calls.
 
 A node function takes `(state, session)` and returns a `Command` whose type names where it can go next. One that needs
-a model is a generator: it yields an `Ask` and is sent the `Completion`. This wrapper finds the live session, claims it
-for the run, and makes the calls through `chat_models.call` or `acall`. In a run that is awaited, what touches the
-world, the disk or the notebook happens in a thread, so that a server's event loop stays free. Whatever breaks, the
-session is given up: the next run rebuilds it from its folder.
+a model is a generator: it yields a `ModelRequest` and is sent the `Completion`. This wrapper finds the live session,
+claims it for the run, and makes the calls through `chat_models.call` or `acall`. In a run that is awaited, work on
+world, disk or notebook runs in a thread, so that a server's event loop stays free. After any error the session is
+closed; the next run rebuilds it from its folder.
 
 A state that lacks what a node works on (its checkpoint is older than the trace, a person wrote it) begins its step
 again.
@@ -25,7 +25,7 @@ from chat_models import Completion, acall, call
 from graphs.checked_graph import destinations_of
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.nodes import outcome
-from graphs.inner_agent.routine import Ask, handed_over
+from graphs.inner_agent.routine import ModelRequest, handed_over
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
@@ -33,7 +33,7 @@ from graphs.settings import Context
 from graphs.spending import CeilingReached
 from traces.folders import disk_failures
 
-Steps = Generator[Ask, Completion, Command[Any]]
+Steps = Generator[ModelRequest, Completion, Command[Any]]
 NodeFunction = Callable[[State, Session], Command[Any] | Steps]
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Node(Runnable[State, Command[Any]]):
                 return self._command(input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                completion = call(session.model(request.role), request.messages, **session.call_settings(request))
+                completion = call(session.model(request.role), request.messages, **_call_settings(session, request))
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
             return _limited(session, reached, input)
@@ -91,7 +91,7 @@ class Node(Runnable[State, Command[Any]]):
             steps, request = self._asked(input, session)
             with session.untraced():
                 model = session.model(request.role)
-                completion = await acall(model, request.messages, **session.call_settings(request))
+                completion = await acall(model, request.messages, **_call_settings(session, request))
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
             return await _in_thread(_limited, session, reached, input)
@@ -110,7 +110,7 @@ class Node(Runnable[State, Command[Any]]):
         """Take the session for the run; whether the state holds what the node works on."""
         session.claim.take(state.get("run"), caller.served_thread)
         session.served.playing = caller.run
-        return self.begins or (state["step"] == session.moment.step and _can_run(self.function.__name__, state))
+        return self.begins or (state["step"] == session.position.step and _can_run(self.function.__name__, state))
 
     def _command(self, state: State, session: Session) -> Command[Any]:
         with disk_failures():
@@ -118,22 +118,30 @@ class Node(Runnable[State, Command[Any]]):
         assert isinstance(command, Command), "a node that asks nothing returns its command"
         return _located(command, session, state)
 
-    def _asked(self, state: State, session: Session) -> tuple[Steps, Ask]:
+    def _asked(self, state: State, session: Session) -> tuple[Steps, ModelRequest]:
         steps = self.function(state, session)
         assert isinstance(steps, Generator), "a node that asks is a generator"
-        session.check_ceilings()
+        session.account.check_ceilings()
         return steps, next(steps)
 
 
-def _answered(steps: Steps, completion: Completion, request: Ask, session: Session, state: State) -> Command[Any]:
+def _answered(
+    steps: Steps, completion: Completion, request: ModelRequest, session: Session, state: State
+) -> Command[Any]:
     """Send the node its answer and return what it ends with."""
-    session.paid(request.role, completion.prompt_tokens, completion.completion_tokens, completion.cached_tokens)
+    session.account.add_call(request.role, completion)
     try:
         steps.send(completion)
     except StopIteration as end:
         command: Command[Any] = end.value
         return _located(command, session, state)
     raise TypeError("A node asks one model call; another turn is another visit.")
+
+
+def _call_settings(session: Session, request: ModelRequest) -> dict[str, Any]:
+    """Keyword arguments of `chat_models.call` for a request."""
+    asked = {"tools": request.tools, "seed": request.seed, "constraint": request.constraint}
+    return {**asked, "retry": session.retry}
 
 
 def _limited(session: Session, reached: CeilingReached, state: State) -> Command[Any]:
@@ -144,8 +152,8 @@ def _limited(session: Session, reached: CeilingReached, state: State) -> Command
         "reason": str(reached),
         "run": None,
         "steps": None,
-        "talk": None,
-        "talks": [],
+        "conversation": None,
+        "conversations": [],
         "choice": None,
     }
     return _located(Command(goto=END, update={**outcome(session), **ended}), session, state)
@@ -179,20 +187,20 @@ def _context() -> Context | None:
 
 def _can_run(node: str, state: State) -> bool:
     """Whether the state holds the conversation, and the reply in it, that a node works on."""
-    talk = state.get("talk")
-    if talk is None or talk["routine"] != ("LOG" if node in ("log", "remember") else "PLAN"):
+    conversation = state.get("conversation")
+    if conversation is None or conversation["routine"] != ("LOG" if node in ("log", "remember") else "PLAN"):
         return False
-    replies = [message["role"] == "assistant" for message in talk["messages"]]
+    replies = [message["role"] == "assistant" for message in conversation["messages"]]
     return any(replies) if node in ("handoff", "act") else replies[-1] or node not in ("remember", "recall")
 
 
 def ready_for(state: State) -> str:
     """The node that works on a state such as this."""
-    talk = state.get("talk")
-    if talk is None:
+    conversation = state.get("conversation")
+    if conversation is None:
         return END if state.get("done") or state.get("steps") == 0 else "observe"
     if state.get("choice") is not None:
         return "act"
-    if talk["messages"][-1]["role"] == "assistant":
-        return "remember" if talk["routine"] == "LOG" else "recall"
-    return "log" if talk["routine"] == "LOG" else "commit" if handed_over(state) else "plan"
+    if conversation["messages"][-1]["role"] == "assistant":
+        return "remember" if conversation["routine"] == "LOG" else "recall"
+    return "log" if conversation["routine"] == "LOG" else "commit" if handed_over(state) else "plan"

@@ -8,144 +8,151 @@ from typing import Any, Literal
 
 from langgraph.types import Command
 
+import traces
 from chat_models import Completion
 from graphs.events import emit
-from graphs.inner_agent.hooks import Sent, decide, maintain, observe_notices
+from graphs.inner_agent.hooks import decide, maintain, observe_notices
 from graphs.inner_agent.routine import (
-    Ask,
-    Round,
-    answered,
-    ask,
+    ModelRequest,
+    TurnOutcome,
+    append_reply,
+    append_results,
     handed_over,
-    heard,
     means_operation,
+    mistake_notices,
+    model_request,
     only_actions,
-    read,
-    run,
+    open_conversation,
+    read_reply,
+    run_operations,
     turns_left,
-    unsaid,
 )
 from graphs.inner_agent.session import Session
-from graphs.inner_agent.state import Message, State, Talk, plain
+from graphs.inner_agent.state import Conversation, Message, State
 from graphs.settings import steps_to_play
 from tools import Kind, Mistake, MistakeCode, Reply
-from traces import Conversation, ModelCall, OperationRecord, StepRecord
+from traces import ModelCall, OperationRecord
 
 
 def observe(state: State, session: Session) -> Command[Literal["log", "plan", "__end__"]]:
     """Begin a step: LOG from the second on (before, nothing has happened), else PLAN; end when the game is over."""
-    moment = session.moment
+    position = session.position
     update: dict[str, Any] = {
         **outcome(session),
-        "steps": session.served.steps_left(moment.step, steps_to_play(state.get("steps"))),
+        "steps": session.served.steps_left(position.step, steps_to_play(state.get("steps"))),
         "run": session.claim.run,
-        "told_later": [],
+        "unanswered": [],
         "revision": session.notebook.revision,
-        "talks": [],
-        "talk": None,
+        "conversations": [],
+        "conversation": None,
         "choice": None,
     }
-    if moment.over or update["steps"] < 1:
+    if position.over or update["steps"] < 1:
         session.claim.release()
         update |= {"run": None, "steps": None}
         return Command(goto="__end__", update=update)
     if session.notebook.revision != session.start_revision:
-        # An earlier run of this step was interrupted: its notes belong to calls that are now made anew.
+        # An earlier run of this step was interrupted: its notes belong to calls that are now made again.
         session.notebook.rewind(session.start_revision)
-    session.step_began = time.monotonic()
-    notices = [*moment.complaints, *observe_notices(session)]
+    session.account.step_began = time.monotonic()
+    notices = [*position.complaints, *observe_notices(session)]
     maintain(session)
-    emit("step", step=moment.step, observation=moment.observation, notices=notices, action=moment.action)
-    logs = session.settings.notebook == "on" and moment.previous is not None
-    talk = session.open_talk("LOG" if logs else "PLAN", notices)
-    update |= {"notices": notices, "talk": talk, "revision": session.notebook.revision}
+    emit("step", step=position.step, observation=position.observation, notices=notices, action=position.action)
+    logs = session.settings.notebook == "on" and position.previous is not None
+    conversation = open_conversation(session, "LOG" if logs else "PLAN", notices)
+    update |= {"notices": notices, "conversation": conversation, "revision": session.notebook.revision}
     return Command(goto="log" if logs else "plan", update=update)
 
 
 def outcome(session: Session) -> dict[str, Any]:
-    """The fields of `state.Output` for where the episode stands."""
-    settings, moment = session.settings, session.moment
+    """The fields of `state.Output` at the episode's position."""
+    settings, position = session.settings, session.position
     return {
         "world": settings.world,
         "task": settings.task,
         "seed": settings.seed,
         "model": settings.model,
         "episode": str(session.folder.path),
-        "step": moment.step,
-        "observation": moment.observation,
-        "action": moment.action,
-        "reward": moment.reward,
-        "episode_return": moment.episode_return,
-        "progression": moment.info["progression"],
-        "done": moment.over,
-        "end_reason": session.end_reason(),
-        "status": "finished" if moment.over else "playing",
-        "reason": session.end_reason(),
+        "step": position.step,
+        "observation": position.observation,
+        "action": position.action,
+        "reward": position.reward,
+        "episode_return": position.episode_return,
+        "progression": position.info["progression"],
+        "done": position.over,
+        "end_reason": session.position.end_reason,
+        "status": "finished" if position.over else "playing",
+        "reason": session.position.end_reason,
     }
 
 
-def log(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["remember"]]]:
+def log(state: State, session: Session) -> Generator[ModelRequest, Completion, Command[Literal["remember"]]]:
     """One turn of the memory model."""
-    talk = state["talk"]
-    assert talk is not None, "observe opens the conversation"
-    request = ask(session, talk, state["step"], 0)
+    conversation = state["conversation"]
+    assert conversation is not None, "observe opens the conversation"
+    request = model_request(session, conversation, state["step"], 0)
     completion = yield request
-    return Command(goto="remember", update={"talk": heard(talk, request, completion)})
+    return Command(goto="remember", update={"conversation": append_reply(conversation, request, completion)})
 
 
 def remember(state: State, session: Session) -> Command[Literal["log", "plan"]]:
     """Run what the reply asks for, in order; back to LOG with the results, or on to PLAN when it is done."""
-    talk = state["talk"]
-    assert talk is not None, "log leaves a reply to read"
-    came = run(session, talk, read(session, talk))
-    if came.done or turns_left(came.talk) == 0:
-        # What went wrong in the last reply has no message of its own any more: PLAN's opening says it.
-        notices = [*state["notices"], *unsaid(came)]
-        update = {"talks": [*state["talks"], came.talk], "talk": session.open_talk("PLAN", notices)}
+    conversation = state["conversation"]
+    assert conversation is not None, "log leaves a reply to read"
+    turn = run_operations(session, conversation, read_reply(session, conversation))
+    if turn.done or turns_left(turn.conversation) == 0:
+        # LOG sends no further message: the mistakes of its last reply become notices of PLAN's opening.
+        notices = [*state["notices"], *mistake_notices(turn)]
+        update = {
+            "conversations": [*state["conversations"], turn.conversation],
+            "conversation": open_conversation(session, "PLAN", notices),
+        }
         return Command(goto="plan", update={**update, "revision": session.notebook.revision})
-    grown = answered(session, came.talk, came.replies)
-    return Command(goto="log", update={"talk": grown, "revision": session.notebook.revision})
+    grown = append_results(session, turn.conversation, turn.replies)
+    return Command(goto="log", update={"conversation": grown, "revision": session.notebook.revision})
 
 
-def plan(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "handoff", "act"]]]:
+def plan(
+    state: State, session: Session
+) -> Generator[ModelRequest, Completion, Command[Literal["recall", "handoff", "act"]]]:
     """One turn of the memory model: consult the notebook, or (when it plays alone) commit an action."""
-    talk, came = yield from _turn(state, session)
-    if came is None:
-        return Command(goto="recall", update={"talk": talk})
+    conversation, turn = yield from _one_turn(state, session)
+    if turn is None:
+        return Command(goto="recall", update={"conversation": conversation})
     if session.hands_over:
-        return Command(goto="handoff", update={"talk": came.talk})
-    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+        return Command(goto="handoff", update={"conversation": turn.conversation})
+    return Command(goto="act", update={"conversation": turn.conversation, "choice": turn.choice})
 
 
 def recall(state: State, session: Session) -> Command[Literal["plan", "commit", "handoff", "act"]]:
-    """Run the recalls of the last reply and show their results to whoever asked."""
-    talk = _open(state)
-    reading = read(session, talk)
-    came = run(session, talk, reading)
-    update = {"talk": came.talk, "revision": session.notebook.revision}
-    last_turn = turns_left(came.talk) == 0
+    """Run the recalls of the last reply; back to the model with the results, or on with its action."""
+    conversation = _open(state)
+    reading = read_reply(session, conversation)
+    turn = run_operations(session, conversation, reading)
+    update = {"conversation": turn.conversation, "revision": session.notebook.revision}
+    last_turn = turns_left(turn.conversation) == 0
     handed = handed_over(state)
     consulting = session.hands_over and not handed
     later = session.turns("PLAN") if consulting else 0
     if consulting:
-        # Whoever writes an action, or nothing that means an operation, has finished consulting.
-        if last_turn or came.choice is not None or not means_operation(reading):
-            answer = came.replies if means_operation(reading) else []
-            ended = answered(session, came.talk, answer, later=later - turns_left(came.talk))
-            return Command(goto="handoff", update={**update, "talk": ended})
-    elif last_turn or (came.choice is not None and not came.recalled):
-        return Command(goto="act", update={**update, "choice": came.choice, "told_later": unsaid(came)})
-    grown = answered(session, came.talk, [*came.replies, *came.held], later=later)
+        # A reply with an action, or without any operation, ends the consultation.
+        if last_turn or turn.choice is not None or not means_operation(reading):
+            answer = turn.replies if means_operation(reading) else []
+            ended = append_results(session, turn.conversation, answer, later=later - turns_left(turn.conversation))
+            return Command(goto="handoff", update={**update, "conversation": ended})
+    elif last_turn or (turn.choice is not None and not turn.recalled):
+        return Command(goto="act", update={**update, "choice": turn.choice, "unanswered": mistake_notices(turn)})
+    grown = append_results(session, turn.conversation, [*turn.replies, *turn.deferred], later=later)
     back: Literal["plan", "commit"] = "commit" if handed else "plan"
-    return Command(goto=back, update={**update, "talk": grown})
+    return Command(goto=back, update={**update, "conversation": grown})
 
 
 def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
-    """Give the consultation to the gameplay model, without any action the memory model blurted out."""
-    talk = _open(state)
+    """Give the consultation to the gameplay model, without any action that the memory model wrote."""
+    conversation = _open(state)
     note = session.scaffold.render("handoff", step=state["step"], note="")
-    messages = _without_action(session, talk)
-    handed = Talk(
+    messages = _without_action(session, conversation)
+    handed = Conversation(
         routine="PLAN",
         role=session.role("act"),
         turns=session.turns("PLAN"),
@@ -153,40 +160,46 @@ def handoff(state: State, session: Session) -> Command[Literal["commit"]]:
         calls=[],
         operations=[],
     )
-    consulted: Talk = {**talk, "operations": [_removed(facts) for facts in talk["operations"]]}
-    return Command(goto="commit", update={"talks": [*state["talks"], consulted], "talk": handed})
+    consulted: Conversation = {**conversation, "operations": [_removed(facts) for facts in conversation["operations"]]}
+    return Command(
+        goto="commit", update={"conversations": [*state["conversations"], consulted], "conversation": handed}
+    )
 
 
-def commit(state: State, session: Session) -> Generator[Ask, Completion, Command[Literal["recall", "act"]]]:
+def commit(state: State, session: Session) -> Generator[ModelRequest, Completion, Command[Literal["recall", "act"]]]:
     """One turn of the gameplay model: it may recall further, then commits the action."""
-    talk, came = yield from _turn(state, session)
-    if came is None:
-        return Command(goto="recall", update={"talk": talk})
-    return Command(goto="act", update={"talk": came.talk, "choice": came.choice})
+    conversation, turn = yield from _one_turn(state, session)
+    if turn is None:
+        return Command(goto="recall", update={"conversation": conversation})
+    return Command(goto="act", update={"conversation": turn.conversation, "choice": turn.choice})
 
 
-def _turn(state: State, session: Session) -> Generator[Ask, Completion, tuple[Talk, Round | None]]:
-    """One reply: the conversation with it, and what came of it if it holds nothing but an action."""
-    talk = _open(state)
-    request = ask(session, talk, state["step"], sum(len(one["calls"]) for one in state["talks"]))
+def _one_turn(
+    state: State, session: Session
+) -> Generator[ModelRequest, Completion, tuple[Conversation, TurnOutcome | None]]:
+    """One reply: the conversation with it, and its outcome if it holds nothing but an action."""
+    conversation = _open(state)
+    request = model_request(
+        session, conversation, state["step"], sum(len(one["calls"]) for one in state["conversations"])
+    )
     completion = yield request
-    talk = heard(talk, request, completion)
-    reading = read(session, talk)
-    return talk, run(session, talk, reading) if only_actions(reading) else None
+    conversation = append_reply(conversation, request, completion)
+    reading = read_reply(session, conversation)
+    return conversation, run_operations(session, conversation, reading) if only_actions(reading) else None
 
 
-def _open(state: State) -> Talk:
-    talk = state["talk"]
-    assert talk is not None, "a conversation is open"
-    return talk
+def _open(state: State) -> Conversation:
+    conversation = state["conversation"]
+    assert conversation is not None, "a conversation is open"
+    return conversation
 
 
-def _without_action(session: Session, talk: Talk) -> list[Message]:
+def _without_action(session: Session, conversation: Conversation) -> list[Message]:
     """The conversation without the action its last reply holds; without that reply if nothing else was in it."""
-    messages = list(talk["messages"])
+    messages = list(conversation["messages"])
     at = max(index for index, message in enumerate(messages) if message["role"] == "assistant")
-    reading = session.dialect.read(messages[at], session.vocabulary("PLAN"))
-    # What stands after the action was not run, but it may hold another action.
+    reading = session.dialect.read(messages[at], session.vocabularies["PLAN"])
+    # What follows the action was not run, but it may hold another action.
     gone = [
         item
         for item in reading.items
@@ -210,80 +223,57 @@ def _with_note(messages: list[Message], note: str) -> list[Message]:
     return [*messages, {"role": "user", "content": note}]
 
 
-TOKENS = ("prompt", "completion", "cached")
-
-
 def act(state: State, session: Session) -> Command[Literal["observe", "plan", "commit", "__end__"]]:
     """Send the action; or ask once more when a hook vetoes it and the routine has turns left."""
-    talk = state["talk"]
-    assert talk is not None, "plan or commit leaves the conversation open"
+    conversation = state["conversation"]
+    assert conversation is not None, "plan or commit leaves the conversation open"
     sent = decide(session, state["choice"])
-    if sent.veto is not None and turns_left(talk) > 0:
+    if sent.veto is not None and turns_left(conversation) > 0:
         # The last tool call is the action's: its veto is the answer to it.
-        call_id = _action_call_id(talk)
+        call_id = _action_call_id(conversation)
         reply = Reply(title=f"ACT {state['choice']}", text=sent.veto, ok=False, call_id=call_id)
-        grown = answered(session, _vetoed(talk), [reply])
+        grown = append_results(session, _vetoed(conversation), [reply])
         back: Literal["plan", "commit"] = "commit" if handed_over(state) else "plan"
-        return Command(goto=back, update={"talk": grown, "choice": None, "told_later": []})
-    _play(state, session, sent, [*state["talks"], talk])
+        return Command(goto=back, update={"conversation": grown, "choice": None, "unanswered": []})
+    session.play(
+        sent.action,
+        [_recorded(session, one) for one in (*state["conversations"], conversation)],
+        [*([sent.complaint] if sent.complaint else []), *state["unanswered"]],
+        chosen=state["choice"],
+        action_outcome=sent.how,
+        notices=state["notices"],
+    )
     remaining = (state["steps"] or 1) - 1
     now = outcome(session)
-    told = {name: now[name] for name in ("reward", "progression", "done", "end_reason")}
-    emit("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **told)
-    update = {**now, "steps": remaining, "talk": None, "talks": [], "choice": None, "notices": []}
-    going_on = remaining > 0 and not session.moment.over
+    facts = {name: now[name] for name in ("reward", "progression", "done", "end_reason")}
+    emit("action", step=state["step"], action=sent.action, how=sent.how, chosen=state["choice"], **facts)
+    update = {**now, "steps": remaining, "conversation": None, "conversations": [], "choice": None, "notices": []}
+    going_on = remaining > 0 and not session.position.over
     if not going_on:
         session.claim.release()
         update["steps"] = None
-    update |= {"run": session.claim.run, "told_later": []}
+    update |= {"run": session.claim.run, "unanswered": []}
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 
 
-def _play(state: State, session: Session, sent: Sent, talks: list[Talk]) -> None:
-    """Step the world, record the whole step, and let the session stand at what the world now shows."""
-    moment = session.moment
-    observation, reward, terminated, truncated, info = session.world.step(sent.action)
-    calls = [call for talk in talks for call in talk["calls"]]
-    record = StepRecord(
-        step=moment.step,
-        observation=plain(moment.observation),
-        notices=state["notices"],
-        conversations=[_conversation(session, talk) for talk in talks],
-        action=sent.action,
-        chosen=state["choice"],
-        action_outcome=sent.how,
-        reward=reward,
-        terminated=terminated,
-        truncated=truncated,
-        info=info,
-        tokens={kind: sum(call[f"{kind}_tokens"] or 0 for call in calls) for kind in TOKENS},
-        model_calls=len(calls),
-        complaints=([sent.complaint] if sent.complaint else []) + state["told_later"],
-        latency_s=time.monotonic() - session.step_began,
-        revision=session.notebook.revision,
-        hook_operations=session.hook_operations,
-    )
-    session.record(record, after=observation)
-
-
-def _conversation(session: Session, talk: Talk) -> Conversation:
-    return Conversation(
-        routine=talk["routine"],
-        role=talk["role"],
-        model=session.model_name(talk["role"]),
-        messages=[session.system, *talk["messages"]],
-        calls=[ModelCall(**call) for call in talk["calls"]],
-        operations=[OperationRecord(**facts) for facts in talk["operations"]],
-        tools=session.tool_schemas(talk["routine"]),
+def _recorded(session: Session, conversation: Conversation) -> traces.Conversation:
+    return traces.Conversation(
+        routine=conversation["routine"],
+        role=conversation["role"],
+        model=session.account.model_name(conversation["role"]),
+        messages=[session.system, *conversation["messages"]],
+        calls=[ModelCall(**call) for call in conversation["calls"]],
+        operations=[OperationRecord(**facts) for facts in conversation["operations"]],
+        tools=session.tool_schemas(conversation["routine"]),
     )
 
 
-def _vetoed(talk: Talk) -> Talk:
-    operations = [dict(facts) for facts in talk["operations"]]
+def _vetoed(conversation: Conversation) -> Conversation:
+    operations = [dict(facts) for facts in conversation["operations"]]
     next(facts for facts in reversed(operations) if facts["outcome"] == "act")["outcome"] = "vetoed"
-    return {**talk, "operations": operations}
+    return {**conversation, "operations": operations}
 
 
-def _action_call_id(talk: Talk) -> str | None:
-    calls: list[dict[str, Any]] = talk["messages"][-1].get("tool_calls") or []
+def _action_call_id(conversation: Conversation) -> str | None:
+    calls: list[dict[str, Any]] = conversation["messages"][-1].get("tool_calls") or []
     return str(calls[-1]["id"]) if calls else None

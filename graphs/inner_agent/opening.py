@@ -11,7 +11,7 @@ from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
 from graphs.inner_agent.session import Role, Session
-from graphs.inner_agent.state import Moment, plain
+from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import check_prices, parse_ceilings, read_prices
 from memory_fs import MemoryFS
@@ -76,10 +76,11 @@ def open_session(
         retry=Retry(attempts=settings.attempts),
     )
     try:
-        _take_up(session, world, step, revision)
+        session.system = {"role": "system", "content": system_text(session)}
+        _restore(session, world, step, revision)
         choice = Choice(settings.trace_sample, tuple(settings.trace_hide))
-        session.live = live_episode(folder, choice, session.moment.step - 1)
-        if session.live is not None and session.moment.over:
+        session.live = live_episode(folder, choice, session.position.step - 1)
+        if session.live is not None and session.position.over:
             session.live.end(session.result())
     except BaseException:
         session.close()  # contained hooks are a process: it must not stay behind
@@ -87,16 +88,35 @@ def open_session(
     return session
 
 
-def _take_up(session: Session, world: World, step: int | None, revision: int | None) -> None:
+def system_text(session: Session) -> str:
+    """The system message of an episode, as its scaffold words it."""
+    settings, scaffold, actions = session.settings, session.scaffold, session.world.actions
+    forms = {routine: session.dialect.forms(words) for routine, words in session.vocabularies.items()}
+    files = [] if settings.notebook == "off" else [(n, f.purpose) for n, f in scaffold.settings.files.items()]
+    return scaffold.render(
+        "system",
+        world=settings.world,
+        task=settings.task,
+        actions=[(name, actions.help(name)) for name in actions],
+        log_forms=forms.get("LOG", []),
+        plan_forms=forms["PLAN"],
+        files=files,
+        turns=scaffold.settings.turns.shown(),
+        notebook=settings.notebook,
+        dialect=session.dialect.name,
+    )
+
+
+def _restore(session: Session, world: World, step: int | None, revision: int | None) -> None:
     """Bring a session just built to where its folder, and the caller, stand."""
     folder = session.folder
     _replay(session, world)
     origin = origin_of(folder)
-    if origin is not None and origin.step == session.moment.step:
+    if origin is not None and origin.step == session.position.step:
         session.start_revision = origin.revision
-    if step is not None and step != session.moment.step:
+    if step is not None and step != session.position.step:
         raise SettingsError(
-            f"This thread stands at step {step}, its episode in {folder.path} at step {session.moment.step}: "
+            f"This thread stands at step {step}, its episode in {folder.path} at step {session.position.step}: "
             "play on from the latest checkpoint, or start a new thread."
         )
     if revision is not None:
@@ -107,7 +127,7 @@ def _take_up(session: Session, world: World, step: int | None, revision: int | N
             "before the step, or from the latest."
         )
     session.notebook.rewind(session.start_revision if revision is None else revision)
-    if session.moment.over and not folder.is_finished():
+    if session.position.over and not folder.is_finished():
         session.trace.finish(session.result())  # killed between the last step and its result
 
 
@@ -183,9 +203,9 @@ def _replay(session: Session, world: World) -> None:
     # The starting files, if there are any, are one revision of the notebook.
     session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
     observation, info = world.reset(seed=session.settings.seed)
-    session.moment = Moment(step=1, observation=observation, info=info)
+    session.position = Position(step=1, observation=observation, info=info)
     for played in TraceReader(session.folder):
-        if played.observation != plain(session.moment.observation):
+        if played.observation != plain(session.position.observation):
             raise EngineFailure(
                 f"Replaying {session.folder.path} parts from its recording at step {played.step}: the world showed "
                 "another observation. It was recorded with another version of the world's engine."
@@ -196,10 +216,10 @@ def _replay(session: Session, world: World) -> None:
         decide(session, played.chosen)
         observation, reward, terminated, truncated, info = world.step(played.action)
         _check_scored(session.folder, played, _scored(reward, terminated, truncated, info))
-        session.stand_after(played, observation)
-        for talk in played.conversations:
-            for call in talk.calls:
-                session.paid(talk.role, call.prompt_tokens, call.completion_tokens, call.cached_tokens)
+        session.advance(played, observation)
+        for conversation in played.conversations:
+            for call in conversation.calls:
+                session.account.add_call(conversation.role, call)
 
 
 def _scored(reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,5 +241,5 @@ def _check_scored(folder: EpisodeFolder, played: StepRecord, now: Mapping[str, A
 
 def _vetoed_choices(played: StepRecord) -> list[str]:
     """The actions a hook turned down in a step: it is shown them again, so that its state becomes what it was."""
-    operations = [facts for talk in played.conversations for facts in talk.operations]
+    operations = [facts for conversation in played.conversations for facts in conversation.operations]
     return [str(facts.arguments["action"]) for facts in operations if facts.outcome == "vetoed"]

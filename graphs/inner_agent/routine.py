@@ -1,7 +1,8 @@
-"""The ask–run–answer round that LOG and PLAN share, as pure functions over one conversation.
+"""The turns of a conversation, as LOG and PLAN share them: functions from one conversation to the next.
 
-A node asks the model (`ask`, `heard`), the next one reads the reply and runs its operations in the order written
-(`run`), and the results become the model's next message (`answered`). Nothing here touches the world.
+A node calls the model (`model_request`, `append_reply`), the next one reads the reply and runs its operations in the
+order written (`run_operations`), and the results become the model's next message (`append_results`). None of them acts
+on the world.
 """
 
 from __future__ import annotations
@@ -9,27 +10,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from chat_models import Completion
 from graphs.events import emit
-from graphs.inner_agent.state import Message, State, Talk
+from graphs.inner_agent.session import Role, Routine, Session
+from graphs.inner_agent.state import Conversation, Message, State
 from tools import Call, Kind, Mistake, MistakeCode, Reading, Reply
 
-if TYPE_CHECKING:
-    from graphs.inner_agent.session import Session
+DEFERRED = "Held back, not sent: it was written before these results could be seen. Write the action again, or another."
 
-HELD = "Held back, not sent: it was written before these results could be seen. Write the action again, or another."
-
-MISTAKES_TOLD = 5
-"""Mistakes of an unanswered reply that are told one by one: enough to learn from, no way to flood a prompt."""
+MISTAKES_SHOWN = 5
+"""Mistakes of an unanswered reply that are shown one by one, so that they cannot flood a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ModelRequest:
     """A model call that a node wants made: `node.Node` makes it, synchronously or asynchronously."""
 
-    role: Literal["memory", "gameplay"]
+    role: Role
     messages: list[Message]
     tools: list[dict[str, Any]] | None
     seed: int
@@ -38,14 +37,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """What came of one reply."""
+class TurnOutcome:
+    """What one reply led to."""
 
-    talk: Talk
+    conversation: Conversation
     replies: list[Reply]
-    """What the memory operations and mistakes are answered with."""
-    held: list[Reply]
-    """What the actions, and whatever stands after them, are answered with, should they not be sent yet."""
+    """Results of the memory operations and mistakes."""
+    deferred: list[Reply]
+    """Results of the actions and of what follows them, for where the action is not sent yet."""
     mistakes: list[Mistake]
     choice: str | None
     """The first world action of the reply, as written."""
@@ -57,22 +56,47 @@ class Round:
 def call_seed(episode_seed: int, step: int, index: int, sampling: int = 0) -> int:
     """A sampling seed in [0, 2^31) for the `index`-th model call of a step: the same in every process.
 
-    `sampling` other than 0 gives other seeds: the same episode played once more, by the same model, with other luck.
+    `sampling` other than 0 gives other seeds: another sample of the same model on the same episode.
     """
     salt = f"/{sampling}" if sampling else ""
     digest = hashlib.blake2b(f"{episode_seed}/{step}/{index}{salt}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 
-def ask(session: Session, talk: Talk, step: int, calls_before: int) -> Ask:
+def model_request(session: Session, conversation: Conversation, step: int, calls_before: int) -> ModelRequest:
     """The next call of this conversation. `calls_before`: model calls of earlier conversations of the step."""
-    seed = call_seed(session.settings.seed, step, calls_before + len(talk["calls"]), session.settings.sampling)
-    messages = [session.system, *talk["messages"]]
-    routine = talk["routine"]
-    return Ask(talk["role"], messages, session.tool_schemas(routine), seed, session.constraint(routine, talk["role"]))
+    seed = call_seed(session.settings.seed, step, calls_before + len(conversation["calls"]), session.settings.sampling)
+    messages = [session.system, *conversation["messages"]]
+    routine = conversation["routine"]
+    constraint = session.constraint(routine, conversation["role"])
+    return ModelRequest(conversation["role"], messages, session.tool_schemas(routine), seed, constraint)
 
 
-def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:
+def open_conversation(session: Session, routine: Routine, notices: list[str]) -> Conversation:
+    """A conversation that begins with the routine's message about the current observation."""
+    position = session.position
+    variables: dict[str, Any] = {
+        "step": position.step,
+        "action": position.action,
+        "observation": position.observation,
+        "notices": notices,
+        "files": session.files(),
+    }
+    if routine == "LOG":
+        variables["previous"] = position.previous
+    session.notebook.mark(position.step, routine)
+    part: Literal["log", "plan"] = "log" if routine == "LOG" else "plan"
+    return Conversation(
+        routine=routine,
+        role=session.role(part),
+        turns=session.turns(routine, consulting=session.hands_over),
+        messages=[{"role": "user", "content": session.scaffold.render(part, **variables)}],
+        calls=[],
+        operations=[],
+    )
+
+
+def append_reply(conversation: Conversation, request: ModelRequest, completion: Completion) -> Conversation:
     """The conversation with the model's reply and the facts of the call added."""
     call = {
         "prompt_length": len(request.messages),
@@ -86,19 +110,25 @@ def heard(talk: Talk, request: Ask, completion: Completion) -> Talk:
     }
     emit(
         "reply",
-        routine=talk["routine"],
-        role=talk["role"],
+        routine=conversation["routine"],
+        role=conversation["role"],
         text=completion.message["content"],
         tool_calls=completion.message.get("tool_calls", []),
         tokens={"prompt": completion.prompt_tokens, "completion": completion.completion_tokens},
     )
-    return {**talk, "messages": [*talk["messages"], completion.message], "calls": [*talk["calls"], call]}
+    return {
+        **conversation,
+        "messages": [*conversation["messages"], completion.message],
+        "calls": [*conversation["calls"], call],
+    }
 
 
-def read(session: Session, talk: Talk) -> Reading:
+def read_reply(session: Session, conversation: Conversation) -> Reading:
     """The operations and mistakes of the conversation's last reply, in the order written."""
-    truncated = talk["calls"][-1]["finish_reason"] == "length"
-    return session.dialect.read(talk["messages"][-1], session.vocabulary(talk["routine"]), truncated=truncated)
+    truncated = conversation["calls"][-1]["finish_reason"] == "length"
+    return session.dialect.read(
+        conversation["messages"][-1], session.vocabularies[conversation["routine"]], truncated=truncated
+    )
 
 
 def only_actions(reading: Reading) -> bool:
@@ -112,32 +142,38 @@ def means_operation(reading: Reading) -> bool:
     return any(isinstance(item, Call) or item.code not in words for item in reading.items)
 
 
-def run(session: Session, talk: Talk, reading: Reading) -> Round:
+def run_operations(session: Session, conversation: Conversation, reading: Reading) -> TurnOutcome:
     """Run the reply's memory operations in the order written; note its action and its mistakes."""
     replies: list[Reply] = []
-    held: list[Reply] = []
+    deferred: list[Reply] = []
     mistakes: list[Mistake] = []
-    operations = list(talk["operations"])
-    turn = len(talk["calls"]) - 1
+    routine, operations = conversation["routine"], list(conversation["operations"])
+    call = len(conversation["calls"]) - 1
     choice, recalled, done = None, False, False
     for item in reading.items:
         if isinstance(item, Mistake):
             reply = Reply(title=item.title, text=item.message, ok=False, call_id=item.call_id)
-            (held if item.code is MistakeCode.AFTER_END else replies).append(reply)
+            (deferred if item.code is MistakeCode.AFTER_END else replies).append(reply)
             mistakes.append(item)
             written = {"written": item.fragment} if item.fragment else {}
-            operations.append({"call": turn, "arguments": written, "outcome": "mistake", "code": str(item.code)})
-            emit("operation", routine=talk["routine"], title=item.title, outcome=str(item.code), text=item.message)
+            operations.append({"call": call, "arguments": written, "outcome": "mistake", "code": str(item.code)})
+            emit(
+                "operation",
+                routine=conversation["routine"],
+                title=item.title,
+                outcome=str(item.code),
+                text=item.message,
+            )
             continue
         facts: dict[str, Any] = {
-            "call": turn,
+            "call": call,
             "operation": item.operation.name,
             "arguments": _storable(item.arguments.model_dump()),
         }
         if item.operation.kind is Kind.WORLD:
             choice = choice if choice is not None else str(facts["arguments"]["action"])
             facts["outcome"] = "act"
-            held.append(Reply(title=item.title, text=HELD, ok=False, call_id=item.call_id))
+            deferred.append(Reply(title=item.title, text=DEFERRED, ok=False, call_id=item.call_id))
         elif item.operation.kind is Kind.CONTROL:
             done = True
             facts["outcome"] = "done"
@@ -145,44 +181,50 @@ def run(session: Session, talk: Talk, reading: Reading) -> Round:
             recalled = True
             replies.append(_execute(session, item, facts))
             text = replies[-1].text
-            emit("operation", routine=talk["routine"], title=item.title, outcome=facts["outcome"], text=text)
+            emit("operation", routine=routine, title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
-    grown: Talk = {**talk, "operations": operations}
-    return Round(grown, replies, held, mistakes, choice, recalled, done)
+    grown: Conversation = {**conversation, "operations": operations}
+    return TurnOutcome(grown, replies, deferred, mistakes, choice, recalled, done)
 
 
-def answered(session: Session, talk: Talk, replies: Sequence[Reply], *, later: int = 0) -> Talk:
+def append_results(
+    session: Session, conversation: Conversation, replies: Sequence[Reply], *, later: int = 0
+) -> Conversation:
     """The conversation with the results of the last reply as the model's next message.
 
-    `later`: replies that whoever it is handed over to may add: the last one is theirs, not this model's.
+    `later`: further replies that the model which takes over the conversation may write.
     """
 
     def render(shown: Sequence[Reply]) -> str:
         return session.scaffold.render(
-            "results", replies=shown, routine=talk["routine"], turns_left=turns_left(talk) + later, note=""
+            "results",
+            replies=shown,
+            routine=conversation["routine"],
+            turns_left=turns_left(conversation) + later,
+            note="",
         )
 
-    reply = talk["messages"][-1]
+    reply = conversation["messages"][-1]
     new = session.dialect.answer(reply, list(replies), render)
     # A server may refuse to be sent broken tool calls again: what was broken is kept in the operation's record.
-    return {**talk, "messages": [*talk["messages"][:-1], session.dialect.settle(reply), *new]}
+    return {**conversation, "messages": [*conversation["messages"][:-1], session.dialect.settle(reply), *new]}
 
 
-def unsaid(came: Round) -> list[str]:
-    """What could not be read or done in a reply that gets no answer of its own, for the next message's notices."""
-    shown = [f"Not done: {mistake.title}. {mistake.message}" for mistake in came.mistakes[:MISTAKES_TOLD]]
-    more = len(came.mistakes) - MISTAKES_TOLD
+def mistake_notices(turn: TurnOutcome) -> list[str]:
+    """What could not be read or done in a reply that gets no answer, as notices for the next message."""
+    shown = [f"Not done: {mistake.title}. {mistake.message}" for mistake in turn.mistakes[:MISTAKES_SHOWN]]
+    more = len(turn.mistakes) - MISTAKES_SHOWN
     return [*shown, f"{more} more could not be done."] if more > 0 else shown
 
 
 def handed_over(state: State) -> bool:
     """Whether this step's PLAN has been handed over already."""
-    return any(talk["routine"] == "PLAN" for talk in state["talks"])
+    return any(conversation["routine"] == "PLAN" for conversation in state["conversations"])
 
 
-def turns_left(talk: Talk) -> int:
+def turns_left(conversation: Conversation) -> int:
     """Model turns this conversation may still take."""
-    return talk["turns"] - len(talk["calls"])
+    return conversation["turns"] - len(conversation["calls"])
 
 
 def _execute(session: Session, call: Call, facts: dict[str, Any]) -> Reply:

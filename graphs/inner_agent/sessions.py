@@ -60,7 +60,7 @@ class Sessions:
             if session is None or not _agrees(session.settings, state):
                 return None
             self._live.move_to_end(episode)
-        if "step" in state and session.moment.step != state["step"]:
+        if "step" in state and session.position.step != state["step"]:
             return None
         return session if begins or session.notebook.revision == state["revision"] else None
 
@@ -121,7 +121,7 @@ class Sessions:
         """
         try:
             if isinstance(error, MACHINE_FAILURES):
-                session.fail(failure_record(error, session.moment.step))
+                session.end(session.result(failure_record(error, session.position.step)))
         except TraceFailure as second:
             error.add_note(f"The failure could not be recorded with the episode either: {second}")
         finally:
@@ -130,7 +130,7 @@ class Sessions:
     def limit(self, session: Session, reached: CeilingReached) -> None:
         """Record that a ceiling ended the episode, and let go of its session: a higher one goes on."""
         try:
-            session.limit(reached)
+            session.end(session.result(limited=str(reached)))
         finally:
             self._drop(session)
 

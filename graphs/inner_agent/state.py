@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 from typing_extensions import TypedDict
 
 from graphs.fields import MODEL, WHO_PLAYS, all_tasks, shown
+from traces import StepRecord
 from worlds import Observation, world_names
 
 Message = dict[str, Any]
 """An OpenAI-style message: role, content, and tool_calls or tool_call_id where the dialect uses them."""
 
 
-class Talk(TypedDict):
+class Conversation(TypedDict):
     """One conversation with one model, as it grows turn by turn."""
 
     routine: Literal["LOG", "PLAN"]
@@ -92,32 +93,32 @@ class State(Output):
     revision: int
     """The notebook's revision; `observe` and every node that runs operations set it."""
     notices: list[str]
-    """What the scaffold's hooks and the harness tell the model about this observation; set by `observe`."""
+    """What the scaffold's hooks and the harness say about this observation; set by `observe`."""
     run: str | None
     """Token of the run that is playing (see `claim.Claim`); None when it has ended."""
-    told_later: list[str]
-    """What could not be answered in its routine, for the next one's notices; set where a routine ends."""
-    talk: Talk | None
+    unanswered: list[str]
+    """Notices on a reply that got no answer, for the next step; set where PLAN ends."""
+    conversation: Conversation | None
     """The conversation in progress; opened by `observe`, `remember` and `handoff`."""
-    talks: list[Talk]
+    conversations: list[Conversation]
     """The finished conversations of this step, in order; `act` empties it."""
     choice: str | None
     """The action as the model wrote it; set by `plan`, `recall` and `commit`, taken by `act`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Where the episode stands: what the world shows now and what led here."""
+class Position:
+    """How far an episode is: the next step, what the world shows before it, and the action that led there."""
 
     step: int
-    """The step about to be played, from 1."""
+    """The next step to play, from 1."""
     observation: Observation
     info: dict[str, Any]
     previous: Observation | None = None
     action: str | None = None
-    """The action that led here, as it was sent."""
+    """The last action, as it was sent."""
     complaints: tuple[str, ...] = ()
-    """What to tell the model of its last output: no valid action in it, something that could not be read or done."""
+    """Notices on the model's last output: no valid action in it, something that could not be read or done."""
     reward: float = 0.0
     episode_return: float = 0.0
     terminated: bool = False
@@ -127,6 +128,29 @@ class Moment:
     def over(self) -> bool:
         """Whether the episode has ended."""
         return self.terminated or self.truncated
+
+    @property
+    def end_reason(self) -> str | None:
+        """The world's own word for why the episode ended, "max_steps" at its limit, None while it goes on."""
+        if self.truncated:
+            return "max_steps"
+        reason: str | None = self.info["end_reason"]
+        return reason
+
+    def next(self, played: StepRecord, after: Observation) -> Position:
+        """The position after a step; `after`: what the world shows then."""
+        return Position(
+            step=played.step + 1,
+            observation=after,
+            info=played.info,
+            previous=self.observation,
+            action=played.action,
+            complaints=tuple(played.complaints),
+            reward=played.reward,
+            episode_return=self.episode_return + played.reward,
+            terminated=played.terminated,
+            truncated=played.truncated,
+        )
 
 
 def plain(observation: Observation) -> dict[str, str]:

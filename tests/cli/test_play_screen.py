@@ -148,7 +148,7 @@ def test_an_episode_without_a_notebook_says_so(tmp_path: Path) -> None:
 def test_a_consultation_is_shown_with_the_turns_that_it_has_itself(tmp_path: Path) -> None:
     watched, pace = watch(tmp_path / "run", 1)
     talk = {"routine": "PLAN", "turns": 3, "calls": [], "messages": [{"role": "user", "content": "PLAN step 2"}]}
-    watched.take("updates", {"log": {"talk": talk}})
+    watched.take("updates", {"log": {"conversation": talk}})
     assert "PLAN, turn 1 of 3" in shown(watched, pace, View(colours=True), 120, 40)
 
 

@@ -43,7 +43,7 @@ def test_what_is_not_a_clients_is_refused_in_a_short_sentence_and_logged_as_shor
 def test_no_update_of_a_threads_state_slips_past_the_checks(server: DevServer) -> None:
     thread = server.thread()
     server.run(thread, "inner_agent", {**VAULT, "steps": 1})
-    for values, words in (({"episode": "/etc/x"}, "below runs/"), ({"talk": {}}, "is set by the graph")):
+    for values, words in (({"episode": "/etc/x"}, "below runs/"), ({"conversation": {}}, "is set by the graph")):
         with pytest.raises(urllib.error.HTTPError) as refused:
             server.post(f"/threads/{thread}/state", {"values": values})
         assert words in refused.value.read().decode()

@@ -1,0 +1,102 @@
+"""What an episode has spent and scored so far, and the result that is made of it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from chat_models import Completion
+from graphs.inner_agent.state import Position, plain
+from graphs.settings import EpisodeSettings
+from graphs.spending import Spending, parse_ceilings, read_prices
+from scaffolds import Scaffold
+from traces import EpisodeFolder, EpisodeResult, Failure, FileDigest, MetricsAccumulator, ModelCall, StepRecord
+
+
+class Account:
+    """The totals of one episode: tokens, costs, time and metrics, each recorded step counted once."""
+
+    def __init__(self, settings: EpisodeSettings, scaffold: Scaffold, folder: EpisodeFolder) -> None:
+        self._settings = settings
+        self._scaffold = scaffold
+        self._folder = folder
+        self._prices = read_prices(settings.prices)
+        self._metrics = MetricsAccumulator()
+        self._spending = Spending(parse_ceilings(settings.ceilings), "episode")
+        self._run_spending: Spending | None = None
+        self._wall_s = 0.0
+        self.tokens: Counter[str] = Counter()
+        """Tokens of all recorded steps: "prompt", "completion", "cached"."""
+        self.step_began = time.monotonic()
+
+    def model_name(self, role: str) -> str:
+        """The specification of the model that plays a role."""
+        gameplay = self._settings.gameplay_model or self._settings.model
+        return gameplay if role == "gameplay" else self._settings.model
+
+    def share(self, run: Spending) -> None:
+        """Count this episode's spending, past and to come, as that of an evaluation too."""
+        self._run_spending = run
+        spent = self._spending.spent
+        run.add(calls=int(spent["calls"]), tokens=int(spent["tokens"]), cost=spent["cost"])
+
+    def check_ceilings(self) -> None:
+        """CeilingReached if the episode or its run may spend nothing more."""
+        self._spending.check((time.monotonic() - self.step_began) / 60)
+        if self._run_spending is not None:
+            self._run_spending.check()
+
+    def add_call(self, role: str, call: Completion | ModelCall) -> None:
+        """Count a model call, when it is answered: the calls of an interrupted step were paid for, too."""
+        price = self._prices.get(self.model_name(role))
+        prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0
+        cost = price.cost(prompt, completion, call.cached_tokens or 0) if price else 0.0
+        for spending in (self._spending, self._run_spending):
+            if spending is not None:
+                spending.add(calls=1, tokens=prompt + completion, cost=cost)
+
+    def add_step(self, played: StepRecord) -> None:
+        """Count a recorded step; its model calls are counted by `add_call`."""
+        self._metrics.update(played)
+        self.tokens.update(played.tokens)
+        self._spending.add(minutes=played.latency_s / 60)
+        self._wall_s += played.latency_s
+
+    def cost(self) -> float | None:
+        """US dollars so far; None where a model has no price."""
+        models = {self.model_name("memory"), self.model_name("gameplay")}
+        return round(self._spending.spent["cost"], 6) if models <= self._prices.keys() else None
+
+    def result(
+        self,
+        position: Position,
+        files: dict[str, FileDigest],
+        failure: Failure | None = None,
+        limited: str | None = None,
+    ) -> EpisodeResult:
+        """The result of the episode at a position; `limited` says which ceiling stopped it."""
+        settings, seen = self._settings, plain(position.observation)
+        measured = self._metrics.result(seen)
+        return EpisodeResult(
+            world=settings.world,
+            task=settings.task,
+            seed=settings.seed,
+            status="failed" if failure is not None else "limited" if limited is not None else "finished",
+            steps=position.step - 1,
+            progression=position.info["progression"],
+            episode_return=position.episode_return,
+            end_reason=None if failure is not None else limited or position.end_reason,
+            failure=failure,
+            tokens=measured["tokens"],
+            model_calls=measured["model_calls"],
+            cost=self.cost(),
+            wall_s=round(self._wall_s, 3),
+            metrics=measured,
+            scaffold=self._scaffold.name,
+            scaffold_digest=self._scaffold.digest,
+            model=settings.model,
+            gameplay_model=settings.gameplay_model,
+            final_observation=seen,
+            attempt=self._folder.attempt,
+            files=files,
+        )
