@@ -70,7 +70,7 @@ def way_on(words: list[str], commands: dict[str, Callable[..., None]]) -> str:
 def _report(error: Exception, stop: Stop) -> None:
     """End with the sentence of an error of ours or the machine's, and raise any other."""
     from graphs.evaluation.playing import Halted
-    from graphs.inner_agent.failures import MACHINE_FAILURES
+    from graphs.inner_agent.result import MACHINE_FAILURES
     from graphs.settings import OUR_ERRORS
     from training import TrainingFailure
 

@@ -141,7 +141,7 @@ def _play(
     """Play, and say in the end how it went; the machine's failure is one line and status 1."""
     from cli.setting_names import as_options
     from cli.visible_text import one_line
-    from graphs.inner_agent.failures import MACHINE_FAILURES
+    from graphs.inner_agent.result import MACHINE_FAILURES
     from graphs.inner_agent.sessions import SESSIONS
     from graphs.spending import CeilingReached
     from traces import read_result

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from graphs.evaluation.verification import summary_faults
-from graphs.inner_agent.failures import MACHINE_FAILURES
 from graphs.inner_agent.opening import open_session
+from graphs.inner_agent.result import MACHINE_FAILURES
 from graphs.inner_agent.run_file import recorded_settings
 from graphs.settings import OUR_ERRORS
 from memory_fs import MemoryFS, NotebookFailure, NotebookMisuse
@@ -55,7 +55,7 @@ def _repaired(folder: EpisodeFolder, result: EpisodeResult | None) -> Fault:
         if settings is None or not folder.steps.exists():
             raise ValueError("there is no trace or no run.json to replay")
         session = open_session(dataclasses.replace(settings, ceilings={}), folder)
-        steps, over = session.moment.step - 1, session.moment.over
+        steps, over = session.position.step - 1, session.moment.over
         session.close()
     except (*MACHINE_FAILURES, *OUR_ERRORS, NotebookMisuse, ValueError) as error:
         for path in _results(folder):

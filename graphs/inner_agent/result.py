@@ -1,16 +1,27 @@
-"""What an episode has spent and scored so far, and the result that is made of it."""
+"""What an episode has spent and scored so far, the result that is made of it, and the failures that can end it."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 
-from chat_models import Completion
+from chat_models import Completion, ProviderFailure
 from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings
 from graphs.spending import Spending, parse_ceilings, read_prices
-from scaffolds import Scaffold
-from traces import EpisodeFolder, EpisodeResult, Failure, FileDigest, MetricsAccumulator, ModelCall, StepRecord
+from memory_fs import NotebookFailure
+from scaffolds import HookFailure, Scaffold
+from traces import (
+    EpisodeFolder,
+    EpisodeResult,
+    Failure,
+    FileDigest,
+    MetricsAccumulator,
+    ModelCall,
+    StepRecord,
+    TraceFailure,
+)
+from worlds import EngineFailure
 
 
 class Account:
@@ -100,3 +111,21 @@ class Account:
             attempt=self._folder.attempt,
             files=files,
         )
+
+
+_ROOMS: dict[type[Exception], str] = {
+    ProviderFailure: "provider",
+    EngineFailure: "world",
+    NotebookFailure: "notebook",
+    TraceFailure: "trace",
+    HookFailure: "hooks",
+}
+MACHINE_FAILURES = tuple(_ROOMS)
+"""The machine's failures: an episode ends as *failed*. All are RuntimeErrors, whose sentences a LangGraph server passes
+on to its clients; of other exceptions it names the type alone."""
+
+
+def failure_record(error: Exception, step: int) -> Failure:
+    """What the trace keeps of a machine's failure: where it arose, its kind, one sentence, and the step."""
+    where = next(room for kind, room in _ROOMS.items() if isinstance(error, kind))
+    return Failure(where=where, kind=str(getattr(error, "kind", where)), sentence=str(error), step=step)

@@ -15,9 +15,9 @@ from weakref import WeakValueDictionary
 
 from graphs.fields import shown_value
 from graphs.inner_agent.caller import Caller
-from graphs.inner_agent.failures import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
+from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.run_file import check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
 from graphs.inner_agent.session import Session

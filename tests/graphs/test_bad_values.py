@@ -18,8 +18,8 @@ from graphs.curator.state import Input as CuratorInput
 from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
-from graphs.inner_agent.failures import MACHINE_FAILURES
 from graphs.inner_agent.graph import graph as inner_agent
+from graphs.inner_agent.result import MACHINE_FAILURES
 from graphs.inner_agent.state import Input
 from graphs.reviewer.graph import graph as reviewer
 from graphs.reviewer.search import Context as ReviewerContext

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from graphs.clients import permitted
 from graphs.evaluation.graph import graph as evaluation
 from graphs.inner_agent.graph import graph as inner_agent
+from graphs.served.clients import permitted
 from graphs.settings import Context, SettingsError
 from scaffolds.folder import SHIPPED
 

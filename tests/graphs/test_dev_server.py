@@ -31,7 +31,7 @@ from graphs.inner_agent.state import Input as InnerInput
 from graphs.reviewer.search import Context as ReviewerContext
 from graphs.reviewer.search import search_settings
 from graphs.reviewer.state import Input as ReviewerInput
-from graphs.web_pages import assistants
+from graphs.served.web_pages import assistants
 from traces import EpisodeFolder
 
 INPUTS: dict[str, Any] = {

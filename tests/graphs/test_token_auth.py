@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from dev_server import DevServer, dev_server
 
-from graphs.token_auth import owners
+from graphs.served.token_auth import owners
 
 GIVEN = {"world": "vault", "seed": 1, "steps": 1, "model": "scripted"}
 EVALUATION = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "model": "scripted"}
@@ -25,7 +25,7 @@ def hashed(token: str) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     folder = tmp_path_factory.mktemp("owners")
     (folder / "tokens").write_text(f"# owners\nann {hashed('anns-token')}\nbob {hashed('bobs-token')}\n")
-    config = {"auth": {"path": "graphs.token_auth:auth", "disable_studio_auth": True}}
+    config = {"auth": {"path": "graphs.served.token_auth:auth", "disable_studio_auth": True}}
     with dev_server(folder, config, AUTOMEM_TOKENS=str(folder / "tokens")) as started:
         yield started
 

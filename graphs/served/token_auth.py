@@ -3,7 +3,7 @@
 Not served by default. To switch it on, write the file that AUTOMEM_TOKENS names, a line `OWNER SHA256-OF-TOKEN` for
 each owner (`printf %s "$TOKEN" | sha256sum`), and add to langgraph.json:
 
-    "auth": {"path": "graphs.token_auth:auth", "disable_studio_auth": true}
+    "auth": {"path": "graphs.served.token_auth:auth", "disable_studio_auth": true}
 
 A client sends `Authorization: Bearer TOKEN`. Its run folders lie below runs/OWNER/; it may name no other folder in
 runs/. The state of a thread is not edited by clients, and the store and crons are closed.

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from chat_models.embedded_spec import files_named
-from graphs.client_paths import RUN_FILES, check_inside, check_own_run, reading_folders, writing_folders
 from graphs.fields import shown_value
+from graphs.served.client_paths import RUN_FILES, check_inside, check_own_run, reading_folders, writing_folders
 from graphs.settings import SettingsError
 from graphs.spending import parse_ceilings
 from scaffolds.folder import SHIPPED
@@ -88,7 +88,7 @@ ALLOW = "AUTOMEM_ALLOW"
 scaffolds run uncontained. Both: launcher,trust."""
 LAUNCHERS = "AUTOMEM_LAUNCHERS"
 """A TOML file of further launchers, NAME = ["program", "argument", …]."""
-ACCELERATE = Path(__file__).resolve().parents[1] / "training" / "accelerate"
+ACCELERATE = Path(__file__).resolve().parents[2] / "training" / "accelerate"
 TRAIN_OPTIONS = (
     *("--loss", "--cutoff-policy", "--batching", "--device", "--dtype"),
     *("--threads", "--max-steps", "--save-every", "--log-every"),

@@ -1,7 +1,7 @@
 """The graphs that a server serves (`langgraph.json`): the same four, each run of them checked as a client's.
 
 LangGraph's server asks for a graph with the context as the client sent it, then drops from the context what it does not
-know, and calls `astream` or `abulk_update_state` of a copy. All three are checked here: names, then `graphs.clients`.
+know, and calls `astream` or `abulk_update_state` of a copy. All three are checked here: names, then `clients`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from langgraph_sdk.runtime import ServerRuntime
 
 from chat_models.keys import client_calls
 from graphs.checked_graph import CheckedGraph, check_names, check_texts
-from graphs.clients import permitted
 from graphs.curator.graph import graph as _curator
 from graphs.evaluation.graph import graph as _evaluation
 from graphs.fields import shown_value
 from graphs.inner_agent.graph import graph as _inner_agent
 from graphs.inner_agent.sessions import thread_run
 from graphs.reviewer.graph import graph as _reviewer
+from graphs.served.clients import permitted
 from graphs.settings import Context, SettingsError
 
 EDITABLE = ("notices", "choice")
@@ -60,7 +60,7 @@ class ClientGraph(CheckedGraph):
 
     def stream(self, input: Any, config: Any = None, *, context: Any = None, **more: Any) -> Any:
         """A client's run is awaited."""
-        raise TypeError("A graph of graphs.server is for a server: use the graph of the same name in graphs.")
+        raise TypeError("A graph of graphs.served.server is for a server: use the graph of the same name in graphs.")
 
     async def abulk_update_state(self, config: Any, supersteps: Sequence[Sequence[StateUpdate]]) -> Any:
         """`aupdate_state` comes this way, too."""
@@ -71,7 +71,7 @@ class ClientGraph(CheckedGraph):
 
     def bulk_update_state(self, config: Any, supersteps: Any) -> Any:
         """A client's update is awaited."""
-        raise TypeError("A graph of graphs.server is for a server: use the graph of the same name in graphs.")
+        raise TypeError("A graph of graphs.served.server is for a server: use the graph of the same name in graphs.")
 
     async def _held(self, config: Any) -> dict[str, Any]:
         """What the thread holds."""
