@@ -161,3 +161,26 @@ def test_the_root_holds_what_a_newcomer_looks_for(name: str) -> None:
 
 def test_contributing_is_short() -> None:
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) <= 100
+
+
+def walks() -> dict[str, list[tuple[str, list[str]]]]:
+    """By heading, the steps of the walks in CONTRIBUTING.md: a file, and the names it is said to hold."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.split("\n## Three walks\n")[1].split("\n## ")[0]
+    found: dict[str, list[tuple[str, list[str]]]] = {}
+    for part in section.split("\n### ")[1:]:
+        heading, _, body = part.partition("\n")
+        items = re.findall(r"^\d+\. (.*(?:\n {3}.*)*)", body, re.MULTILINE)
+        quoted = [re.findall(r"`([^`]+)`", item) for item in items]
+        found[heading] = [(names[0], names[1:]) for names in quoted]
+    return found
+
+
+@pytest.mark.parametrize("heading", walks())
+def test_a_walk_names_files_and_what_is_in_them_and_meets_none_twice(heading: str) -> None:
+    files = [file for file, _ in walks()[heading]]
+    assert 2 <= len(files) == len(set(files))
+    for file, names in walks()[heading]:
+        text = (ROOT / file).read_text()
+        missing = [name for name in names if not re.search(rf"\b{name.rpartition('.')[2]}\b", text)]
+        assert not missing, f"{file} does not hold {missing}"
