@@ -101,7 +101,7 @@ def add_node(
     """Add a node that returns commands; `destinations` are read from its return type if None.
 
     `ready_for` names the node that can work on a state. A written state goes there if the node's own command could;
-    else to the first destination, which is the way on where nothing stands against it.
+    else to the first destination, the usual one.
     """
     ends = destinations or destinations_of(get_type_hints(node)["return"])
 

@@ -1,7 +1,7 @@
 """Ceilings: what an episode, or a whole run, may spend. Reaching one ends the episode as *limited*, with its score.
 
 A ceiling is checked before each model call, so what is spent goes over it by at most the calls in flight. Spent is what
-completed steps cost (their calls, tokens and time stand in the trace) plus the calls of the step in progress.
+completed steps cost (their calls, tokens and time are in the trace) plus the calls of the step in progress.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Spending:
 Amounts = dict[str, float]
 """Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `context.CEILINGS`."""
 CLOCK = "clock.json"
-"""Beside an evaluation's run.json: minutes it was played, which its episodes, side by side, do not tell."""
+"""Beside an evaluation's run.json: the minutes it was played, less than those of its episodes, side by side."""
 
 
 def spent_playing(runs: Iterable[RunFolder]) -> Amounts:

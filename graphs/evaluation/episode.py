@@ -24,9 +24,9 @@ from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFai
 
 
 def players_own(cause: Mapping[str, Any]) -> bool:
-    """Whether a failed episode is the doing of what was played: its code broke, or its prompts grew too long.
+    """Whether a failed episode was caused by what was played: its code broke, or its prompts grew too long.
 
-    That containment could not be set up at all is the machine's doing.
+    That containment could not be set up at all is a failure of the machine.
     """
     if cause["where"] == "provider":
         return str(cause["kind"]) == FailureKind.CONTEXT_TOO_LONG
@@ -39,7 +39,7 @@ def may_pass(cause: Mapping[str, Any]) -> bool:
 
 
 class Progress(TypedDict):
-    """How an episode stands: streamed when it is taken up, after every step, and when it has ended."""
+    """How far an episode is: streamed when it is opened, after every step, and when it has ended."""
 
     event: str
     """"began", "step" or "ended"; an episode that was finished before has only ended."""
@@ -62,9 +62,9 @@ class Progress(TypedDict):
 async def play_episode(
     settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
 ) -> EpisodeResult:
-    """Play an episode to its end and return its result; a finished one is read, a broken one taken up where it stood.
+    """Play an episode to its end and return its result; a finished one is read, a broken one continued.
 
-    A damaged one is returned as it is read: playing on would add to what nobody played.
+    A damaged one is returned as it is read: more steps would rest on a false record.
 
     A machine's failure ends this episode as failed, a ceiling as limited; both are returned, not raised: the others go
     on. `run` is what the whole run spends.
@@ -104,7 +104,7 @@ async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Pr
 async def play_step(session: Session) -> None:
     """Play one world step; CeilingReached where nothing more may be spent.
 
-    LangSmith is told of it by the session: the graph's own traces would tell it twice.
+    The session sends the step to LangSmith; the graph's own traces would send it a second time.
     """
     with session.untraced():
         now = await inner_agent.ainvoke(Input(episode=str(session.folder.path), steps=1), step_config(session))
@@ -118,7 +118,7 @@ def raise_limited(now: Mapping[str, Any]) -> None:
 
 
 def step_config(session: Session) -> RunnableConfig:
-    """How one world step is run; named for whoever traces the graph by other means than ours."""
+    """How one world step is run; named for other tracers than ours."""
     settings, step = session.settings, session.position.step
     name = f"{settings.world}/{settings.task} seed {settings.seed} step {step}"
     return {"run_name": name, "recursion_limit": 10_007}
@@ -172,7 +172,7 @@ def unopened(settings: EpisodeSettings, folder: EpisodeFolder, failure: Failure)
 
 
 def _played(folder: EpisodeFolder) -> tuple[int, float, float]:
-    """Steps, progression and return that a trace holds, as far as it can be read: why it cannot is told elsewhere."""
+    """Steps, progression and return that a trace holds, as far as it can be read: errors are reported elsewhere."""
     steps, progression, episode_return = 0, 0.0, 0.0
     with contextlib.suppress(TraceFailure, TraceDamaged):
         if folder.steps.exists():

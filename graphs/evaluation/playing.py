@@ -1,4 +1,4 @@
-"""An evaluation as a piece of a larger work: begun, gone on with, or found finished. Outer loops are made of it."""
+"""An evaluation as a part of an outer loop: started, continued, or found finished."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ repeated `Context.attempts` times."""
 
 
 class Halted(RuntimeError):
-    """The machine failed an outer loop: nobody is to blame, nothing was decided, and it can be gone on with."""
+    """The machine failed an outer loop: nothing was decided, and the loop can be resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str
     """Play what is not played yet; the summary.
 
     What the ceilings raise where nothing more may be spent; Halted where the machine failed an episode and playing on
-    did not help; our errors. Whether a ceiling ended it before it was whole stands in the summary (`n_limited`).
+    did not help; our errors. Whether a ceiling ended it before it was whole is in the summary (`n_limited`).
     """
     failures: list[dict[str, Any]] = []
     for _ in range(PLAYED_ON):

@@ -63,14 +63,14 @@ def _repaired(folder: EpisodeFolder, result: EpisodeResult | None) -> Fault:
         for path in moved:
             path.rename(path.with_name(path.name.removesuffix(ASIDE)))
         return Fault(folder.path, f"cannot be repaired: {sentence}; {error}")
-    said = f"{steps} steps replayed as they are recorded"
+    done = f"{steps} steps replayed as they are recorded"
     write_file(
         folder.path / "repaired.json",
         {"at": datetime.now(UTC).isoformat(timespec="seconds"), "damage": sentence, "steps": steps, "ended": over},
     )
     if over:
-        return Fault(folder.path, f"{said}; its result is derived again", damage=False)
-    return Fault(folder.path, f"{said}; it has not ended: go on with the run to play the rest", damage=False)
+        return Fault(folder.path, f"{done}; its result is derived again", damage=False)
+    return Fault(folder.path, f"{done}; it has not ended: go on with the run to play the rest", damage=False)
 
 
 def _settled(folder: EpisodeFolder) -> Fault:

@@ -11,7 +11,7 @@ from graphs.settings import CEILINGS
 from worlds import world_names
 
 CONCURRENCY = 10
-"""Episodes side by side unless told otherwise: the protocol's ten seeds at once."""
+"""Episodes side by side by default: the protocol's ten seeds at once."""
 
 
 class Input(TypedDict, total=False):

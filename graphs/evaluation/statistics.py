@@ -22,7 +22,7 @@ def read_scores(run: RunFolder, pairs: Iterable[Pair]) -> dict[Pair, float]:
 
     A failed episode, and one that has not ended, counts 0: a scaffold cannot gain by crashing where it does badly. One
     that a ceiling stopped counts with what it had reached. Raises TraceFailure, and TraceDamaged where the files of an
-    episode are damaged: as 0 it would raise whoever is compared with it.
+    episode are damaged: as 0 it would favour what is compared with it.
     """
     results = read_results(run)
     for one in results:
@@ -39,7 +39,7 @@ Numbers = npt.NDArray[np.float64]
 EXACT = 16
 """Up to this many pairs every subset is looked at (65,536); beyond, DRAWN random ones are."""
 DRAWN = 2**17 - 1
-"""Random subsets beyond EXACT pairs; with the empty one, the smallest chance that can be told is 1 in 131,072."""
+"""Random subsets beyond EXACT pairs; with the empty one, the smallest chance that can be found is 1 in 131,072."""
 CHUNK = 4_096
 """Random subsets drawn at a time: with 1,000 pairs 32 MB."""
 ROUNDING = 1e-12
@@ -64,7 +64,7 @@ class SubsetMeans:
     def interval(self, error: float) -> tuple[float, float]:
         """Where the mean difference lies; each end is wrong with probability `error` at most.
 
-        Too few pairs for so small an error tell nothing: then an end is the worst or the best there is, -1 or 1.
+        With too few pairs for so small an error, an end is the lowest or highest value, -1 or 1.
         """
         spared = min(spared_subsets(error, self.subsets), len(self.means))
         if spared == 0:

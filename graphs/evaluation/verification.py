@@ -1,4 +1,4 @@
-"""What is wrong with the files of an evaluation: its episodes, and its summary held against them."""
+"""What is wrong with the files of an evaluation: its episodes, and its summary compared with them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def summary_faults(run: RunFolder, results: list[EpisodeResult]) -> Iterator[Fau
         lost = f"{world}/{task} seed {seed} has no result, though the summary counts it"
         yield Fault(run.episode(world, task, seed).path, lost)
     if any(one.status == "damaged" for one in results):
-        return  # said of the episode; what is left cannot give the same totals
+        return  # reported for the episode; the others cannot give the same totals
     for key in {_key_of(one) for one in results} - scored.keys() - failed.keys():
         yield Fault(run.summary, f"it does not list {key[0]}/{key[1]} seed {key[2]}, which has ended")
     expected = aggregate([*results, *unopened])
@@ -80,7 +80,7 @@ def _key_of(one: EpisodeResult) -> tuple[str, str, int]:
 
 
 def _unopened(one: Mapping[str, Any]) -> EpisodeResult:
-    """The result of an episode that failed before it had a folder: only the summary tells of it."""
+    """The result of an episode that failed before it had a folder: only the summary has it."""
     return EpisodeResult(
         world=one["world"],
         task=one["task"],

@@ -39,7 +39,7 @@ class Caller:
 
     @classmethod
     def of(cls, config: RunnableConfig | None) -> Caller:
-        """The caller that `config`, as a node gets it, tells of."""
+        """The caller that a node's `config` describes."""
         given: dict[str, Any] = (config or {}).get("configurable", {})
         called = "|" in str(given.get("checkpoint_ns"))
         thread, run = given.get("thread_id"), None if called else given.get("run_id")
@@ -51,7 +51,7 @@ class Caller:
         )
 
     def holds_beyond(self, episode: str, step: int) -> bool:
-        """Whether a checkpoint of the thread stands at a later step of the episode than `step`."""
+        """Whether a checkpoint of the thread is at a later step of the episode than `step`."""
         for one in self._checkpoints():
             values = one.checkpoint["channel_values"]
             if values.get("episode") == episode and values.get("step", 0) > step:
@@ -65,15 +65,15 @@ class Caller:
     def restore(self, builder: StateGraph[Any, Any, Any, Any], session: Session) -> None:
         """Write checkpoints of the steps that an episode has played into a thread that has lost its own.
 
-        At most CHECKPOINTS of them, evenly spread; a run from one of them forks the episode there. The last is where
-        the episode stands. Nothing is written for a caller without checkpoints.
+        At most CHECKPOINTS of them, evenly spread; a run from one of them forks the episode there. The last is
+        that of the present position. Nothing is written for a caller without checkpoints.
         """
         if self.saver is None or session.position.step < 2:
             return
         graph = builder.compile(checkpointer=self.saver)
         thread: RunnableConfig = {"configurable": {"thread_id": self.thread, "checkpoint_ns": ""}}
         supersteps = [[StateUpdate(values, "act")] for values in _past(session)]
-        # A fresh context: the thread's own run goes on beside it.
+        # A fresh context, apart from that of the thread's own run.
         contextvars.Context().run(graph.bulk_update_state, thread, supersteps)
 
     def _checkpoints(self) -> Iterator[CheckpointTuple]:

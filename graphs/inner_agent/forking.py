@@ -1,4 +1,4 @@
-"""Fork an episode: its world and notebook as they were at a step, edited or not, for the rest to be played anew."""
+"""Fork an episode: its world and notebook as they were at a step, edited or not, to play the rest again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from traces import EpisodeFolder, TraceReader, copy_steps, read_result
 from traces.plain_json import read_file, write_file
 
 EDIT_ROUTINE = "EDIT"
-"""The routine under which a person's edits stand in the journal of a fork."""
+"""The routine of a person's edits in the journal of a fork."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Origin:
     episode: str
     """The folder it was forked from."""
     step: int
-    """The first step that is played anew."""
+    """The first step that is played again."""
     revision: int
     """The notebook's revision at which that step begins, edits included."""
     edited: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ def fork_episode(
     middle: int | None = None,
     edits: Mapping[str, str] | None = None,
 ) -> Origin:
-    """Lay out in `target` the episode of `source` as it was when `step` began; `source` is not changed.
+    """Copy the episode of `source` to `target` as it was when `step` began; `source` is not changed.
 
     `notebook`: that of `source`, if it is open. `middle`: the notebook's revision in the middle of the step, for a
     fork that goes on from there. `edits`: whole texts of notebook files. SettingsError if there is no such step, an

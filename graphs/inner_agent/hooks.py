@@ -12,7 +12,7 @@ from traces import OperationRecord
 
 
 def observe_notices(session: Session) -> list[str]:
-    """What the hooks want said about this step's observation, then what the file schema says of overlong files."""
+    """Notices of the hooks on this step's observation, then of the file schema on files that are too long."""
     notices = session.hooks.observe(view(session)) if session.hooks is not None else []
     if session.settings.notebook == "off":
         return list(notices)
@@ -27,7 +27,7 @@ def maintain(session: Session) -> None:
     session.notebook.mark(session.position.step, "HOOKS")
     session.hooks.maintain(view(session), session.notebook)
     written = session.notebook.revision - before
-    if written:  # what was written stands in the notebook's journal, revision by revision
+    if written:  # the notebook's journal holds each revision
         facts = OperationRecord(
             call=-1, operation="maintain", outcome="written", total=written, revision=before + written
         )
@@ -40,7 +40,7 @@ def judge(session: Session, action: str) -> Decision | None:
 
 
 def view(session: Session) -> View:
-    """What a hook may know of the position."""
+    """What a hook may know of the episode."""
     position = session.position
     return View(
         world=session.settings.world,
@@ -53,34 +53,34 @@ def view(session: Session) -> View:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentAction:
     """The action sent to the world and how it came about."""
 
     action: str
     how: Literal["valid", "repaired", "invalid", "missing", "vetoed"]
     complaint: str | None
-    """What the next observation tells the model of its output, if anything."""
+    """A notice on the model's output for the next step, if any."""
     veto: str | None = None
-    """Why a hook would rather see another action; None if none objects."""
+    """Why a hook refuses the action; None if none does."""
 
 
-def decide(session: Session, choice: str | None) -> Sent:
+def decide(session: Session, choice: str | None) -> SentAction:
     """From what the model wrote to what is sent: repaired by a hook, or the world's default action with a complaint."""
     actions = session.world.actions
     if choice is None:
         complaint = f'Your last output held no action; the default action "{actions.default}" was sent instead.'
-        return Sent(actions.default, "missing", complaint)
+        return SentAction(actions.default, "missing", complaint)
     action = actions.find(choice)
     judged = judge(session, action if action is not None else choice)
     wrong = " ".join(choice[:80].split())
     if isinstance(judged, Veto):
         complaint = f'"{wrong}" was vetoed ({judged.why}); the default action "{actions.default}" was sent instead.'
-        return Sent(actions.default, "vetoed", complaint, veto=judged.why)
+        return SentAction(actions.default, "vetoed", complaint, veto=judged.why)
     if isinstance(judged, Repair) and judged.action in actions:
-        return Sent(judged.action, "repaired", f'"{wrong}" was sent as "{judged.action}": {judged.why}')
+        return SentAction(judged.action, "repaired", f'"{wrong}" was sent as "{judged.action}": {judged.why}')
     if action is None:
         complaint = (
             f'"{wrong}" is not an action of this world; the default action "{actions.default}" was sent instead.'
         )
-        return Sent(actions.default, "invalid", complaint)
-    return Sent(action, "valid", None)
+        return SentAction(actions.default, "invalid", complaint)
+    return SentAction(action, "valid", None)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def check(settings: EpisodeSettings) -> Scaffold:
-    """Load and build all that an episode needs but the episode itself; our errors rise here, before any cost."""
+    """Load and build all that an episode needs but the episode itself; our errors are raised here, before any cost."""
     scaffold = Scaffold.load(settings.scaffold, trust_code=settings.trust_scaffold_code)
     if scaffold.settings.world != settings.world:
         raise SettingsError(
@@ -48,9 +48,9 @@ def check(settings: EpisodeSettings) -> Scaffold:
 def open_session(
     settings: EpisodeSettings, folder: EpisodeFolder, *, step: int | None = None, revision: int | None = None
 ) -> Session:
-    """The live session of an episode, standing at its last complete step.
+    """The live session of an episode, after its last complete step.
 
-    `step` is where the caller believes the episode stands; `revision`, for a caller in the middle of that step, the
+    `step` is the next step by the caller's state; `revision`, for a caller in the middle of that step, the
     notebook's revision there. Raises SettingsError where the folder does not agree, TraceDamaged where its files are
     not what they were when it ended, EngineFailure where the replay parts from the recording, and every error of
     `check`.
@@ -83,7 +83,7 @@ def open_session(
         if session.live is not None and session.position.over:
             session.live.end(session.result())
     except BaseException:
-        session.close()  # contained hooks are a process: it must not stay behind
+        session.close()  # contained hooks are a process, which has to end
         raise
     return session
 
@@ -108,7 +108,7 @@ def system_text(session: Session) -> str:
 
 
 def _restore(session: Session, world: World, step: int | None, revision: int | None) -> None:
-    """Bring a session just built to where its folder, and the caller, stand."""
+    """Bring a new session to the position of its folder and of the caller."""
     folder = session.folder
     _replay(session, world)
     origin = origin_of(folder)
@@ -116,7 +116,7 @@ def _restore(session: Session, world: World, step: int | None, revision: int | N
         session.start_revision = origin.revision
     if step is not None and step != session.position.step:
         raise SettingsError(
-            f"This thread stands at step {step}, its episode in {folder.path} at step {session.position.step}: "
+            f"This thread is at step {step}, its episode in {folder.path} at step {session.position.step}: "
             "play on from the latest checkpoint, or start a new thread."
         )
     if revision is not None:
@@ -169,7 +169,7 @@ def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
 
 def _model(spec: str, *settings: Any) -> BaseChatModel:
     # A served model's connections are worth keeping. An embedded one costs nothing to name again, and its adapter may
-    # have been trained anew under the same path.
+    # have been trained again under the same path.
     # A client's model may lack the key that the owner's has.
     build = _built.__wrapped__ if spec.startswith("embedded") or called_for_client() else _built
     return build(spec, *settings)

@@ -120,7 +120,7 @@ _ROOMS: dict[type[Exception], str] = {
     TraceFailure: "trace",
     HookFailure: "hooks",
 }
-MACHINE_FAILURES = tuple(_ROOMS)
+MACHINE_FAILURES = (ProviderFailure, EngineFailure, NotebookFailure, TraceFailure, HookFailure)
 """The machine's failures: an episode ends as *failed*. All are RuntimeErrors, whose sentences a LangGraph server passes
 on to its clients; of other exceptions it names the type alone."""
 

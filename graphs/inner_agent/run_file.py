@@ -25,8 +25,8 @@ FREE = (
     *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
     *("ceilings", "prices", "trace_sample", "trace_hide"),
 )
-"""Settings that may differ when a run goes on: where a server is, how patient we are and what is sent to LangSmith
-change no episode."""
+"""Settings that may differ when a run goes on: addresses, timeouts and what is sent to LangSmith change
+no episode."""
 
 
 def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, **plan: Any) -> None:
@@ -94,7 +94,7 @@ def _first_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Co
 
 
 def check_place(path: str) -> None:
-    """SettingsError where nobody can mean to have a run written: nowhere, inside of a scaffold, in the system's own."""
+    """SettingsError for a folder that is surely a mistake: no name, inside a scaffold, a folder of the system."""
     if not path.strip():
         raise SettingsError("The folder to write is empty: name one, such as runs/NAME.")
     folder = Path(path).resolve()

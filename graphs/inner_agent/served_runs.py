@@ -1,4 +1,4 @@
-"""The runs of a server that played an episode, kept in its folder (served.jsonl): a run that comes twice plays once.
+"""The runs of a server that played an episode, kept in its folder (served.jsonl): a run that is repeated plays once.
 
 A server that was killed runs again what it believes to be unfinished, under the same id, with the same input. The step
 that each run plays to is therefore written down when it begins. A run without an id (Python, the command line) is not.
@@ -26,7 +26,7 @@ class ServedRun:
     begins: int
     """The step that was to be played first."""
     until: int
-    """The step at which the episode stands when it has played all that was asked for."""
+    """The next step to play when the run has played all its steps."""
     process: str
     """Where it began: see PROCESS."""
     fork: str | None = None

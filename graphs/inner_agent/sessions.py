@@ -47,10 +47,10 @@ class Sessions:
         self._opening: WeakValueDictionary[str, Door] = WeakValueDictionary()
 
     def matching(self, state: Mapping[str, Any], *, begins: bool) -> Session | None:
-        """The live session that stands where `state` does; None if there is none (open one, then).
+        """The live session at the step of `state`; None if there is none and one has to be opened.
 
         `begins`: the run is about to begin a step, so that nothing of an earlier try at it counts; in the middle of a
-        step the notebook must stand where `state` says.
+        step the notebook must be at the revision of `state`.
         """
         episode = state.get("episode")
         if not isinstance(episode, str):
@@ -72,8 +72,8 @@ class Sessions:
         folder = episode_folder(state, context, caller.thread)
         begun = ServedRuns(folder).get(caller.run)
         if begun is not None and begun.fork is not None:
-            folder = EpisodeFolder(Path(begun.fork))  # the run comes a second time: it goes on with its own fork
-        with self._alone(folder):
+            folder = EpisodeFolder(Path(begun.fork))  # the same run again: it continues its own fork
+        with self._one_opening(folder):
             settings = thread_settings(folder, state, context)
             if not _agrees(settings, state):
                 raise SettingsError(
@@ -95,13 +95,13 @@ class Sessions:
             elif live is not None:
                 live.claim.take(
                     state.get("run"), caller.served_thread
-                )  # Busy, rather than pulling the episode from under another run
+                )  # Busy, rather than closing the session of another run
                 self._drop(live)
             return self._start(settings, folder, step, middle)
 
     def hold(self, settings: EpisodeSettings, folder: EpisodeFolder) -> Session:
         """Open an episode and keep its session alive until `close`."""
-        with self._alone(folder):
+        with self._one_opening(folder):
             session = self._start(settings, folder, None, None)
             self._held.add(str(folder.path))
             return session
@@ -115,7 +115,7 @@ class Sessions:
             self._drop(session)
 
     def give_up(self, session: Session, error: BaseException) -> None:
-        """Let go of a session that `error` broke off in the middle, whatever it is: the next run rebuilds it.
+        """Close a session that any `error` interrupted; the next run rebuilds it.
 
         A machine's failure is recorded with the episode first.
         """
@@ -128,7 +128,7 @@ class Sessions:
             self._drop(session)
 
     def limit(self, session: Session, reached: CeilingReached) -> None:
-        """Record that a ceiling ended the episode, and let go of its session: a higher one goes on."""
+        """Record that a ceiling ended the episode and close its session; with a higher one it can go on."""
         try:
             session.end(session.result(limited=str(reached)))
         finally:
@@ -148,7 +148,7 @@ class Sessions:
     def _another_future(
         self, past: Past, folder: EpisodeFolder, step: int, middle: int | None, caller: Caller
     ) -> EpisodeFolder:
-        """The folder in which an episode is played on from an earlier step; what was played since is kept."""
+        """The folder in which an episode continues from an earlier step; the steps after it are kept elsewhere."""
         live = self._live.get(str(folder.path))
         if past is Past.FORKED:
             target = next_free(folder)
@@ -171,7 +171,7 @@ class Sessions:
         session.close()
 
     @contextmanager
-    def _alone(self, folder: EpisodeFolder) -> Iterator[None]:
+    def _one_opening(self, folder: EpisodeFolder) -> Iterator[None]:
         """One opening of an episode at a time; others' openings go on."""
         with self._lock:
             door = self._opening.setdefault(str(folder.path), Door())
@@ -215,7 +215,7 @@ class Past(Enum):
     """What it means that a run begins at a step which the episode has already played."""
 
     FORKED = auto()
-    """The thread holds later checkpoints: the run takes up an earlier one, and the other future stays."""
+    """The thread holds later checkpoints: the run starts at an earlier one, and the steps after it are kept."""
     ROLLED_BACK = auto()
     """The run that played on was rolled back: the thread no longer knows of it."""
     PLAYED = auto()

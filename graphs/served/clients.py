@@ -2,7 +2,7 @@
 
 A client speaks to `langgraph dev` over REST or from Studio and is not the owner of the machine. From top to bottom: how
 large its numbers and lists may be, which programs and whose code it may start, which files it may name, and what a run
-may spend. What the owner allows beyond that stands in the environment of the server, the variables named below. Python
+may spend. What the owner allows beyond that is in the environment of the server, the variables named below. Python
 and the command line have the rights of who runs them and are not checked here.
 """
 

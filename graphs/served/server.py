@@ -28,8 +28,8 @@ from graphs.served.clients import permitted
 from graphs.settings import Context, SettingsError
 
 EDITABLE = ("notices", "choice")
-"""What a client may edit in the state of an episode beside the fields of its input: what the model is told of this
-step, and the action that it chose."""
+"""What a client may edit in the state of an episode beside the fields of its input: the notices the model gets at
+this step, and the action that it chose."""
 SERVERS_OWN = re.compile(r"__.*|langgraph_.*|(thread|run|graph|assistant|cron|checkpoint|user)_id|checkpoint_(ns|map)")
 """What the server itself adds to a context, when a client gives its settings as `config.configurable`."""
 _END = object()
@@ -95,7 +95,7 @@ class ClientGraph(CheckedGraph):
         changed = {name: value for name, value in allowed.items() if name in given or asked.get(name) != value}
         if isinstance(input, Command):
             return Command(resume=input.resume, update={**given, **changed} or None), context
-        if input is None:  # the run goes on where its thread stands
+        if input is None:  # the run continues its thread
             return (Command(update=changed) if changed else None), context
         return {**given, **changed}, context
 

@@ -61,7 +61,7 @@ async def refuse(ctx: Auth.types.AuthContext, value: Any) -> bool:
 
 @auth.on.threads
 async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
-    """An owner's threads are made theirs and found by them alone."""
+    """A thread belongs to the owner who makes it; others do not find it."""
     return _owned(ctx, value)
 
 
