@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
 from cli import options as o
-from cli.lineage import Run
+from cli.lineage import Run, title
+from cli.lineage_tree import WHY, score, score_on_holdout
+from cli.visible_text import one_line
+from graphs.reviewer.lineage import read
+from graphs.reviewer.search import read_search
+from graphs.settings import SettingsError
+from scaffolds import SHIPPED, Scaffold, compare
+from traces.folders import disk_failure
 
 
 def adopt(
@@ -19,18 +28,6 @@ def adopt(
     trust_scaffold_code: o.TrustScaffoldCode = False,
 ) -> None:
     """Copy a version of a search to a folder of its own; nothing else is changed."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from cli.lineage import title
-    from cli.lineage_tree import WHY, score, score_on_holdout
-    from cli.visible_text import one_line
-    from graphs.reviewer.lineage import read
-    from graphs.reviewer.search import read_search
-    from graphs.settings import SettingsError
-    from scaffolds import SHIPPED, Scaffold, compare
-    from traces.folders import disk_failure
-
     search, records = read_search(run), read(run)
     versions = {one.version: one for one in records if one.version is not None and one.kind in ("start", "attempt")}
     if version not in versions:

@@ -7,8 +7,6 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Callable
-from inspect import signature
 from typing import NoReturn
 
 from cli import stopping
@@ -52,19 +50,14 @@ def _command(stop: Stop) -> None:
     """The command that the program's words name. Imported here: a signal may come while libraries are loaded."""
     from cli.commands import COMMANDS, app
 
-    stop.go_on = way_on(sys.argv[1:], COMMANDS)
+    words = sys.argv[1:]
+    entry = COMMANDS.get(next(iter(words), ""))
+    if entry is not None and entry.go_on is not None:
+        added = [] if entry.go_on in ("", *words) else [entry.go_on]
+        stop.go_on = f"go on with: {shlex.join(['automem', *words, *added])}"
+    else:
+        stop.go_on = "the same command begins again"
     app()
-
-
-def way_on(words: list[str], commands: dict[str, Callable[..., None]]) -> str:
-    """How to go on after a stop: the same command, with --resume where it has that."""
-    command = next(iter(words), "")
-    whole = shlex.join(["automem", *words])
-    if command in commands and "resume" in signature(commands[command]).parameters:
-        return f"go on with: {whole}{'' if '--resume' in words else ' --resume'}"
-    if command == "langsmith":  # what has arrived there is not sent again
-        return f"go on with: {whole}"
-    return "the same command begins again"
 
 
 def _report(error: Exception, stop: Stop) -> None:
@@ -95,20 +88,12 @@ def _by_the_stop(error: BaseException | None) -> bool:
 
 
 def _end(sentence: str, status: int) -> NoReturn:
-    from cli.setting_names import as_options
+    from cli.commands import as_options
     from cli.visible_text import one_line
 
-    with contextlib.suppress(OSError):  # nobody reads it: the status says it, too
-        sys.stderr.write(f"automem: {one_line(as_options(sentence, _parameters()), MESSAGE)}\n")
+    with contextlib.suppress(OSError):  # stderr is closed: the status says it, too
+        sys.stderr.write(f"automem: {one_line(as_options(sentence), MESSAGE)}\n")
     sys.exit(status)
-
-
-def _parameters() -> list[str]:
-    """What the command that was called can be given."""
-    from cli.commands import COMMANDS
-
-    command = COMMANDS.get(next(iter(sys.argv[1:]), ""))
-    return [] if command is None else list(signature(command).parameters)
 
 
 def _end_in_order(stop: Stop) -> NoReturn:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from traces import RunFolder
-    from traces.verification import Fault
+from cli.visible_text import one_line
+from graphs.curator.folders import SpecializationFolder
+from graphs.curator.run import read_specialization
+from graphs.curator.verification import specialization_faults
+from graphs.evaluation.repair import repair_run
+from graphs.evaluation.verification import run_faults
+from graphs.reviewer.folders import SearchFolder
+from graphs.reviewer.search import read_search
+from graphs.reviewer.verification import search_faults
+from graphs.settings import SettingsError
+from memory_fs.results import plural
+from traces import RunFolder, TraceDamaged
+from traces.folders import disk_failure
+from traces.plain_json import dump
+from traces.verification import Fault
 
 
 def check(
@@ -22,8 +37,6 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
 ) -> None:
     """Verify a run's traces, journals, notebooks, results, summary and records against each other; 1 if damaged."""
-    from traces.plain_json import dump
-
     faults = faults_of(run)
     done: list[Fault] = []
     copy = None
@@ -49,17 +62,6 @@ def check(
 
 def faults_of(path: Path) -> list[Fault]:
     """What is wrong with a run of any kind. SettingsError where there is none, TraceFailure for a bad disk."""
-    from graphs.curator.folders import SpecializationFolder
-    from graphs.curator.run import read_specialization
-    from graphs.curator.verification import specialization_faults
-    from graphs.evaluation.verification import run_faults
-    from graphs.reviewer.folders import SearchFolder
-    from graphs.reviewer.search import read_search
-    from graphs.reviewer.verification import search_faults
-    from graphs.settings import SettingsError
-    from traces import RunFolder, TraceDamaged
-    from traces.verification import Fault
-
     search, loop, run = SearchFolder(path), SpecializationFolder(path), RunFolder(path)
     try:
         if search.run.exists():
@@ -77,18 +79,11 @@ def faults_of(path: Path) -> list[Fault]:
 
 def _evaluations(path: Path) -> list[RunFolder]:
     """The evaluations in a run of any kind: every folder with episodes in it."""
-    from traces import RunFolder
-
     return [RunFolder(folder.parent) for folder in sorted(path.rglob("episodes")) if folder.is_dir()]
 
 
 def _copied(run: Path) -> Path:
     """A copy of the run beside it. SettingsError if there is one already, TraceFailure for a bad disk."""
-    import shutil
-
-    from graphs.settings import SettingsError
-    from traces.folders import disk_failure
-
     copy = run.resolve().with_name(f"{run.resolve().name}-repaired")
     if copy.exists():
         raise SettingsError(f"{copy} exists already: move it away, it may be an earlier repair.")
@@ -100,14 +95,10 @@ def _copied(run: Path) -> Path:
 
 
 def _repaired(copy: Path) -> list[Fault]:
-    from graphs.evaluation.repair import repair_run
-
     return [done for run in _evaluations(copy) for done in repair_run(run)]
 
 
 def _show(run: Path, faults: Sequence[Fault]) -> None:
-    from memory_fs.results import plural
-
     _table(run, faults)
     damage = sum(one.damage for one in faults)
     rest = len(faults) - damage
@@ -124,12 +115,6 @@ def _show_repair(copy: Path, done: Sequence[Fault], left: Sequence[Fault]) -> No
 
 
 def _table(run: Path, faults: Sequence[Fault]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from cli.visible_text import one_line
-
     if not faults:
         return
     table = Table(show_edge=False, pad_edge=False)

@@ -5,15 +5,25 @@ from __future__ import annotations
 import shlex
 import tomllib
 from collections.abc import Callable
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+from chat_models import ConfigurationError, chat_model
+from cli.evolve import run_search
+from cli.lineage import lineage
+from cli.progress import run_evaluation
+from cli.results_table import print_results
+from cli.specialize import run_specialization
+from cli.stopping import go_on_with
+from graphs import curator, reviewer
+from graphs.evaluation.state import Input
+from graphs.settings import Context, NotebookMode
+from worlds import MissingEngine, make_world, world_entry
 
 HONESTY = (
     "The players are scripted: rules, no language model. They forget everything between two calls: all that they know "
@@ -23,11 +33,6 @@ HONESTY = (
 
 def play_worlds(settings: list[dict[str, Any]], folder: Path, console: Console) -> bool:
     """Play each world with the notebook on and off, and print one table; whether nothing failed."""
-    from cli.progress import run_evaluation
-    from cli.results_table import print_results
-    from graphs.evaluation.state import Input
-    from graphs.settings import Context, NotebookMode
-
     console.print(HONESTY, highlight=False)
     rows: list[tuple[str, dict[str, Any]]] = []
     modes: tuple[NotebookMode, ...] = ("on", "off")
@@ -50,8 +55,6 @@ def play_worlds(settings: list[dict[str, Any]], folder: Path, console: Console) 
 
 def playable_tasks(world: str) -> list[str]:
     """The tasks of a world that can be played on this machine: some need levels that no package brings."""
-    from worlds import MissingEngine, make_world, world_entry
-
     playable = []
     for task in world_entry(world).tasks:
         try:
@@ -75,13 +78,8 @@ SPECIALIZE = (
 
 def evolve_briefly(settings: dict[str, Any], folder: Path, console: Console) -> bool:
     """One version of loop 1, and its lineage; whether it came to its end."""
-    from cli.evolve import run_search
-    from cli.lineage import lineage
-    from graphs.reviewer.search import Context
-    from graphs.reviewer.state import Input
-
     console.print(EVOLVE, highlight=False)
-    given = Input(
+    given = reviewer.Input(
         world=settings["world"],
         model="scripted",
         reviewer_model="scripted",
@@ -92,7 +90,7 @@ def evolve_briefly(settings: dict[str, Any], folder: Path, console: Console) -> 
         attempts=settings["attempts"],
         continuations=settings["continuations"],
     )
-    run_search(given, Context(max_steps=settings["steps"]), settings["steps"], console, quiet=False)
+    run_search(given, reviewer.Context(max_steps=settings["steps"]), settings["steps"], console, quiet=False)
     console.print()
     lineage(folder)
     return True
@@ -100,18 +98,13 @@ def evolve_briefly(settings: dict[str, Any], folder: Path, console: Console) -> 
 
 def specialize_briefly(settings: dict[str, Any], folder: Path, console: Console) -> bool:
     """One iteration of loop 2; whether it came to its end. Where there are no weights to train, a line says so."""
-    from chat_models import ConfigurationError, chat_model
-    from cli.specialize import run_specialization
-    from graphs.curator.run import Context
-    from graphs.curator.state import Input
-
     console.print(SPECIALIZE, highlight=False)
     try:
         chat_model(settings["base"], world=settings["world"])
     except ConfigurationError as error:
         console.print(f"Not trained: {error}", markup=False, highlight=False, soft_wrap=True)
         return True
-    given = Input(
+    given = curator.Input(
         world=settings["world"],
         tasks=[settings["task"]],
         model="scripted",
@@ -125,7 +118,7 @@ def specialize_briefly(settings: dict[str, Any], folder: Path, console: Console)
         iterations=1,
         out=str(folder),
     )
-    context = Context(scaffold=settings["scaffold"], gameplay_model="scripted", max_steps=settings["steps"])
+    context = curator.Context(scaffold=settings["scaffold"], gameplay_model="scripted", max_steps=settings["steps"])
     run_specialization(given, context, settings["steps"], console, quiet=False)
     return True
 
@@ -148,12 +141,6 @@ def demo(
     settings_file: Annotated[Path, typer.Option("--settings", help="What to play, as TOML.")] = SETTINGS,
 ) -> None:
     """Show the whole cycle offline: play on three worlds, revise a scaffold (loop 1), train a specialist (loop 2)."""
-    from datetime import datetime
-
-    from rich.console import Console
-
-    from cli.stopping import go_on_with
-
     settings = tomllib.loads(settings_file.read_text(encoding="utf-8"))
 
     folder = out or Path("runs") / f"demo-{datetime.now():%Y%m%d-%H%M%S}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import typer
+from rich.console import Console
 
 from cli import options as o
 from cli.options import parse_seeds
-
-if TYPE_CHECKING:
-    from graphs.evaluation.state import Input
-    from graphs.settings import Context
+from cli.progress import run_evaluation
+from cli.results_table import print_results, who
+from graphs.evaluation.state import Input
+from graphs.settings import Context, SettingsError
+from worlds import world_entry
 
 
 def evaluate(
@@ -47,10 +49,6 @@ def evaluate(
     quiet: o.Quiet = False,
 ) -> None:
     """Play a protocol's episodes and score them: progression, mean ± standard error."""
-    from graphs.evaluation.state import Input
-    from graphs.settings import Context
-    from worlds import world_entry
-
     entry = world_entry(world)
     if gameplay_base_url and not gameplay_model:
         raise typer.BadParameter("--gameplay-base-url is of use only with --gameplay-model.")
@@ -97,13 +95,6 @@ def evaluate(
 
 def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
     """Play, print the table and what was written; end with status 1 if an episode failed."""
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from cli.progress import run_evaluation
-    from cli.results_table import print_results
-
     console = Console()
     out = Path(request["out"])
     summary = run_evaluation(request, context, console, max_steps, quiet=quiet)
@@ -116,14 +107,6 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
 
 def _check_untouched(fixed: tuple[object, ...] = (None, None, None, None), **given: object) -> None:
     """SettingsError if an option that the published protocol fixes was given another value."""
-    from graphs.settings import SettingsError
-
     for (name, value), expected in zip(given.items(), fixed, strict=True):
         if value != expected:
             raise SettingsError(f"--protocol paper fixes --{name.replace('_', '-')}: leave it out.")
-
-
-def who(model: str, gameplay_model: str | None = None) -> str:
-    """Who made the figures, honestly."""
-    names = [name + (" (no language model)" if name == "scripted" else "") for name in (model, gameplay_model) if name]
-    return " + ".join(names)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
 
 from cli import options as o
-from cli import outer_options as outer
+from cli.evolve_lines import EVENTS, ask
 from cli.options import parse_seeds
-from cli.visible_text import one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from graphs.reviewer.search import Context
-    from graphs.reviewer.state import Input
+from cli.outer_loop import run_loop
+from graphs.reviewer import open_search
+from graphs.reviewer.search import Context
+from graphs.reviewer.state import Input
+from worlds import world_entry
 
 
 class GateName(StrEnum):
@@ -59,11 +57,11 @@ Approve: TypeAlias = Annotated[
 def evolve(
     world: o.World,
     model: o.Model,
-    reviewer_model: outer.AgentModel,
+    reviewer_model: o.AgentModel,
     out: o.Out,
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
-    reviewer_base_url: outer.AgentBaseUrl = None,
+    reviewer_base_url: o.AgentBaseUrl = None,
     seeds: GateSeeds = None,
     task: o.Tasks = None,
     versions: Versions = 5,
@@ -74,30 +72,24 @@ def evolve(
     holdout_seeds: HoldoutSeeds = None,
     reevaluate_incumbent: Reevaluate = False,
     approve: Approve = None,
-    seed: outer.Seed = 0,
-    ceiling: outer.WholeCeilings = None,
+    seed: o.Seed = 0,
+    ceiling: o.WholeCeilings = None,
     attempt_ceiling: AttemptCeilings = None,
-    episode_ceiling: outer.EpisodeCeilings = None,
+    episode_ceiling: o.EpisodeCeilings = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
-    concurrency: outer.Concurrency = None,
+    concurrency: o.LoopConcurrency = None,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     temperature: o.Temperature = 1.0,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     constrained: o.Constrained = False,
-    resume: outer.Resume = False,
+    resume: o.LoopResume = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
-    from rich.console import Console
-
-    from graphs.reviewer.search import Context
-    from graphs.reviewer.state import Input
-    from worlds import world_entry
-
     context = Context(
         scaffold=scaffold,
         base_url=base_url,
@@ -142,23 +134,6 @@ def evolve(
 
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
-    from cli import stopping
-    from cli.evolve_lines import ALWAYS, ask, lines
-    from cli.outer_loop import EventWatcher, drive
-    from cli.setting_names import as_options
-    from graphs.reviewer import open_search
-    from graphs.reviewer.evaluating import SearchHalted
-
-    def watcher() -> EventWatcher:
-        return EventWatcher(console, max_steps, lines, begins_play="evaluating", always=ALWAYS, quiet=quiet)
-
-    try:
-        ended = stopping.run(drive(open_search(given, context), watcher, ask))
-    except SearchHalted as halted:
-        said = one_line(as_options(str(halted)), 2_000)
-        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
-        raise typer.Exit(1) from None
-    if ended is None:
-        typer.echo("automem: the search waits for an answer; the same command with --resume asks again.", err=True)
-        raise typer.Exit(3)
+    opening = open_search(given, context)
+    run_loop(opening, "the search", console, max_steps, EVENTS, ask, quiet=quiet)
     console.print(f"automem lineage {given['out']} shows how it came about", markup=False, highlight=False)

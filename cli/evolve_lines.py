@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 
-from cli.evaluate import who
-from cli.outer_loop import Event, faults, percent, read_answer_at, tool, warning
+from cli.outer_loop import COMMON_LINES, Event, Events, faults, percent, read_answer
+from cli.results_table import who
 from cli.visible_text import one_line, visible
+from graphs.reviewer.gate import Verdict
+from graphs.reviewer.verdict_text import render
 
-ALWAYS = ("warning", "holdout", "ended")
-"""Events that are shown when quiet, too."""
+DIFF_LINES = 40
+"""Lines of the difference shown at once: a screen."""
 
 
-def lines(event: Event) -> list[str]:
-    """What is written of an event of `graphs.events`."""
-    return _LINES[event["event"]](event)
+def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
+    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
+    for line in _shown(question):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return read_answer(console)
+
+
+def changed(changes: Mapping[str, list[str]]) -> list[str]:
+    """What a candidate changes, a line for each area."""
+    return ["  " + one_line(f"{area}: {'; '.join(what)}", 400) for area, what in changes.items()] or ["  nothing"]
+
+
+def verdict(plain: Mapping[str, Any]) -> str:
+    """What the gate said, on several lines."""
+    return visible(render(Verdict.from_plain(plain)), 20_000)
+
+
+def _shown(question: Mapping[str, Any]) -> list[str]:
+    lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
+    more = len(lines) - DIFF_LINES
+    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
+    said = [verdict(question["verdict"])] if "verdict" in question else []
+    return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
 
 
 def _began(event: Event) -> list[str]:
@@ -79,51 +101,22 @@ def _ended(event: Event) -> list[str]:
     return ["", one_line(event["reason"], 2_000), f"best: v{event['version']}, {event['scaffold']}"]
 
 
-_LINES: dict[str, Callable[[Event], list[str]]] = {
-    "began": _began,
-    "warning": warning,
-    "attempt": _attempt,
-    "reviewing": _reviewing,
-    "tool": tool,
-    "reviewed": _reviewed,
-    "checking": _checking,
-    "checked": _checked,
-    "evaluating": _evaluating,
-    "evaluated": _evaluated,
-    "verdict": _verdict,
-    "settled": _settled,
-    "holdout": _holdout,
-    "ended": _ended,
-}
-
-
-DIFF_LINES = 40
-"""Lines of the difference shown at once: a screen."""
-
-
-def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
-    for line in _shown(question):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return read_answer_at(console)
-
-
-def changed(changes: Mapping[str, list[str]]) -> list[str]:
-    """What a candidate changes, a line for each area."""
-    return ["  " + one_line(f"{area}: {'; '.join(what)}", 400) for area, what in changes.items()] or ["  nothing"]
-
-
-def verdict(plain: Mapping[str, Any]) -> str:
-    """What the gate said, on several lines."""
-    from graphs.reviewer.gate import Verdict
-    from graphs.reviewer.verdict_text import render
-
-    return visible(render(Verdict.from_plain(plain)), 20_000)
-
-
-def _shown(question: Mapping[str, Any]) -> list[str]:
-    lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
-    more = len(lines) - DIFF_LINES
-    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
-    said = [verdict(question["verdict"])] if "verdict" in question else []
-    return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
+EVENTS = Events(
+    begins_play="evaluating",
+    always=("warning", "holdout", "ended"),
+    lines={
+        **COMMON_LINES,
+        "began": _began,
+        "attempt": _attempt,
+        "reviewing": _reviewing,
+        "reviewed": _reviewed,
+        "checking": _checking,
+        "checked": _checked,
+        "evaluating": _evaluating,
+        "evaluated": _evaluated,
+        "verdict": _verdict,
+        "settled": _settled,
+        "holdout": _holdout,
+        "ended": _ended,
+    },
+)

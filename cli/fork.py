@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from cli import options as o
-
-if TYPE_CHECKING:
-    from graphs.settings import EpisodeSettings
-    from traces import EpisodeFolder
+from cli.progress import run_evaluation
+from cli.results_table import print_results
+from cli.stopping import go_on_with
+from graphs.evaluation.state import Input
+from graphs.inner_agent.forking import fork_episode, next_free
+from graphs.inner_agent.opening import check
+from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.settings import Context, EpisodeSettings, SettingsError
+from traces import EpisodeFolder, RunFolder, read_result
+from worlds import world_entry
 
 
 def fork(
@@ -29,16 +37,6 @@ def fork(
     quiet: o.Quiet = False,
 ) -> None:
     """Fork an episode at a step and play the rest anew; the episode itself is not changed."""
-    from rich.console import Console
-
-    from cli.progress import run_evaluation
-    from cli.results_table import print_results
-    from cli.stopping import go_on_with
-    from graphs.evaluation.state import Input
-    from graphs.settings import Context
-    from traces import EpisodeFolder, read_result
-    from worlds import world_entry
-
     source = EpisodeFolder(Path(episode))
     settings, target = _lay_out(source, step, _texts(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
     console = Console()
@@ -74,14 +72,6 @@ def _lay_out(
     trust: bool,
 ) -> tuple[EpisodeSettings, EpisodeFolder]:
     """The fork's settings and its folder, ready to be played on. Raises our errors."""
-    import dataclasses
-
-    from graphs.inner_agent.forking import fork_episode, next_free
-    from graphs.inner_agent.opening import check
-    from graphs.inner_agent.run_file import begin_run, recorded_settings
-    from graphs.settings import SettingsError
-    from traces import RunFolder
-
     recorded = recorded_settings(source) if source.steps.exists() else None
     if recorded is None:
         raise SettingsError(f"{source.path} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
@@ -116,8 +106,4 @@ def _texts(edits: list[str]) -> dict[str, str]:
 
 def _common(settings: EpisodeSettings) -> dict[str, Any]:
     """The settings that are a run's rather than an episode's."""
-    import dataclasses
-
-    from graphs.settings import Context
-
     return {field.name: getattr(settings, field.name) for field in dataclasses.fields(Context)}

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
+from rich.console import Console
 
 from cli import options as o
-
-if TYPE_CHECKING:
-    from traces import EpisodeFolder, RunFolder
+from cli.langsmith_dataset import certified, upload
+from cli.visible_text import one_line
+from graphs.curator.folders import SpecializationFolder
+from graphs.settings import SettingsError
+from memory_fs.results import plural
+from traces import EpisodeFolder, RunFolder
+from traces.langsmith_client import LangSmithClient, LangSmithFailure
+from traces.langsmith_episode import Choice
+from traces.langsmith_feedback import pull as fetch
+from traces.langsmith_push import push as send
 
 langsmith = typer.Typer(help="Send runs to LangSmith, fetch people's judgements.", no_args_is_help=True)
 
@@ -32,13 +40,6 @@ def push(
     hide: o.TraceHide = None,
 ) -> None:
     """Send a run's episodes: the tree of every step, and its scores. Broken off, the same command goes on."""
-    from rich.console import Console
-
-    from cli.visible_text import one_line
-    from traces.langsmith_client import LangSmithClient
-    from traces.langsmith_episode import Choice
-    from traces.langsmith_push import push as send
-
     folder, choice = _run_folder(run), Choice(sample, tuple(o.read_hidden(hide)))
     console, told = Console(stderr=True), set[str]()
     with _one_line_of_failure(), LangSmithClient(project) as client, console.status("") as status:
@@ -76,10 +77,6 @@ def pull(
     ] = None,
 ) -> None:
     """Fetch people's feedback on memory decisions into RUN/feedback.jsonl, where the curator finds it."""
-    from memory_fs.results import plural
-    from traces.langsmith_client import LangSmithClient
-    from traces.langsmith_feedback import pull as fetch
-
     folder = _run_folder(run)
     with _one_line_of_failure(), LangSmithClient(project) as client:
         found = fetch(folder, client, key or ())
@@ -100,8 +97,6 @@ def dataset(
     ] = None,
 ) -> None:
     """Make a LangSmith dataset of examples, certificates with them, once all of them are certified."""
-    from cli.langsmith_dataset import certified, upload
-
     with _one_line_of_failure():
         path, digest = certified(source, run)
         made = upload(path, digest, name)
@@ -112,10 +107,6 @@ def dataset(
 
 def _run_folder(path: Path) -> RunFolder:
     """The run; of one of automem specialize its training episodes, which the curator chooses from. SettingsError."""
-    from graphs.curator.folders import SpecializationFolder
-    from graphs.settings import SettingsError
-    from traces import RunFolder
-
     loop = SpecializationFolder(path)
     folder = loop.collect if loop.run.is_file() else RunFolder(path)
     if not folder.run.is_file():
@@ -128,9 +119,6 @@ def _run_folder(path: Path) -> RunFolder:
 @contextmanager
 def _one_line_of_failure() -> Iterator[None]:
     """End with status 1 and one sentence where LangSmith cannot be reached or refuses."""
-    from cli.visible_text import one_line
-    from traces.langsmith_client import LangSmithFailure
-
     try:
         yield
     except LangSmithFailure as failure:

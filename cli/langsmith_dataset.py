@@ -10,7 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import requests
 import typer
+from langsmith import Client
+from langsmith.utils import LangSmithError, LangSmithNotFoundError
+from urllib3.util import Retry
+
+from cli.visible_text import one_line
+from memory_fs.results import plural
+from traces.langsmith_client import ANSWER_S, CONNECT_S, LangSmithFailure
+from training.certificate import certify, origin
+from training.source import SourceError
 
 CHUNK = 50
 """Examples of one request."""
@@ -28,10 +38,6 @@ def certified(source: Path, run: Path | None) -> tuple[Path, str]:
 
     SourceError where there is none; status 1 and the faults where one is faulty.
     """
-    from cli.visible_text import one_line
-    from memory_fs.results import plural
-    from training.certificate import certify, origin
-
     path = _latest(source) if source.is_dir() else source
     played, seeds = origin(path, run)
     digest = _digest(path)
@@ -49,11 +55,6 @@ def upload(path: Path, digest: str, name: str) -> Made:
 
     SourceError where a dataset of that name holds something else, LangSmithFailure where the server refuses.
     """
-    import requests
-    from langsmith.utils import LangSmithError
-
-    from traces.langsmith_client import LangSmithFailure
-
     try:
         return _upload(path, digest, name)
     except LangSmithError as error:
@@ -64,13 +65,6 @@ def upload(path: Path, digest: str, name: str) -> Made:
 
 
 def _upload(path: Path, digest: str, name: str) -> Made:
-    from langsmith import Client
-    from langsmith.utils import LangSmithNotFoundError
-    from urllib3.util import Retry
-
-    from traces.langsmith_client import ANSWER_S, CONNECT_S
-    from training.source import SourceError
-
     limits = int(1000 * CONNECT_S), int(1000 * ANSWER_S)
     client = Client(auto_batch_tracing=False, retry_config=Retry(2), timeout_ms=limits, tracing_mode="langsmith")
     try:
@@ -107,8 +101,6 @@ def _examples(path: Path, digest: str, name: str) -> Iterator[dict[str, Any]]:
 
 def _latest(run: Path) -> Path:
     """The dataset of the last iteration of a run of loop 2 that has one."""
-    from training.source import SourceError
-
     found = sorted(run.glob("iterations/*/dataset.jsonl"), key=lambda path: (len(path.parts[-2]), path.parts[-2]))
     if not found:
         raise SourceError(f"{run} holds no dataset: give a dataset.jsonl, or a run of automem specialize.")

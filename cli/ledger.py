@@ -7,15 +7,21 @@ from typing import Annotated
 
 import typer
 
+from cli.options import parse_seeds
+from cli.visible_text import one_line, visible
+from graphs.curator.run import read_specialization
+from graphs.curator.verification import ledger_faults
+from memory_fs.results import plural
+from training.certificate import certify as examine
+from training.certificate import origin
+from training.ledger import FILE, read, render
+
 
 def ledger(
     run: Annotated[Path, typer.Argument(help="Run folder of automem specialize, or a ledger.jsonl.")],
     json_lines: Annotated[bool, typer.Option("--json", help="Print the lines as they are, for programs.")] = False,
 ) -> None:
     """Show the ledger of a run: data, configuration, losses and progression of every training."""
-    from cli.visible_text import one_line, visible
-    from training.ledger import FILE, read, render
-
     path = run if run.is_file() else run / FILE
     entries = read(path)
     if not entries:
@@ -27,9 +33,6 @@ def ledger(
     for line in render(entries).splitlines():
         typer.echo(visible(line, 400))
     if (path.parent / "specialize.json").exists():
-        from graphs.curator.run import read_specialization
-        from graphs.curator.verification import ledger_faults
-
         for fault in ledger_faults(read_specialization(path.parent), entries):
             if fault.damage:
                 typer.echo(one_line(f"damaged: {fault.what}", 500), err=True)
@@ -54,12 +57,6 @@ EvaluationSeeds = Annotated[
 
 def certify(dataset: Dataset, run: Run = None, evaluation_seeds: EvaluationSeeds = None) -> None:
     """Re-cut every example of a dataset from the traces and compare byte for byte; status 1 if anything differs."""
-    from cli.options import parse_seeds
-    from cli.visible_text import one_line
-    from memory_fs.results import plural
-    from training.certificate import certify as examine
-    from training.certificate import origin
-
     source, seeds = origin(dataset, run)
     seeds = parse_seeds(evaluation_seeds) if evaluation_seeds else seeds
     faults = examine(dataset, source, evaluation_seeds=seeds)

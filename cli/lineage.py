@@ -6,18 +6,19 @@ import os
 import stat
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from cli.visible_text import visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from graphs.reviewer.lineage import LineageRecord
-    from graphs.reviewer.search import Search
-
+from cli.lineage_tree import print_tree
+from cli.results_table import who
+from cli.visible_text import one_line, visible
+from graphs.reviewer.lineage import LineageRecord, read
+from graphs.reviewer.search import Search, read_search
+from graphs.reviewer.verification import lineage_faults
+from graphs.settings import SettingsError
 
 FILE_BYTES = 200_000
 """Of a file more is not compared: a scaffold's are a few thousand bytes."""
@@ -73,15 +74,6 @@ def lineage(
     png: Annotated[Path | None, typer.Option(help="Draw the versions and attempts into this PNG file.")] = None,
 ) -> None:
     """Show what a search has tried: versions and attempts with their scores, what was kept, and why."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from cli.lineage_tree import print_tree
-    from cli.visible_text import one_line
-    from graphs.reviewer.lineage import read
-    from graphs.reviewer.search import read_search
-    from graphs.reviewer.verification import lineage_faults
-
     console = Console()
     search = read_search(run)
     records = read(run)
@@ -99,8 +91,6 @@ def lineage(
 
 def title(search: Search) -> str:
     """Which search, and honestly who made its figures."""
-    from cli.evaluate import who
-
     return (
         f"{search.folder.path.name}: {search.world}, played by {who(search.model, search.context.gameplay_model)}, "
         f"reviewed by {who(search.reviewer_model)}, gate {search.gate}"
@@ -109,10 +99,6 @@ def title(search: Search) -> str:
 
 def print_diff(console: Console, run: Path, records: list[LineageRecord], name: str) -> None:
     """The unified diff of a version's or an attempt's scaffold against that of its parent. SettingsError if none."""
-    from rich.text import Text
-
-    from graphs.settings import SettingsError
-
     tried = [one for one in records if one.kind in ("start", "attempt")]
     versions = {f"v{one.version}": one for one in tried if one.version is not None}
     record = versions.get(name) or next((one for one in tried if one.name == name), None)
@@ -130,7 +116,6 @@ def print_diff(console: Console, run: Path, records: list[LineageRecord], name: 
 
 def _draw(search: Search, records: list[LineageRecord], path: Path) -> None:
     from cli.version_chart import draw_versions, points_of
-    from graphs.settings import SettingsError
 
     points = points_of(records)
     if not points:

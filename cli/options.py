@@ -9,6 +9,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from traces.langsmith_texts import hidden_kinds
+
 
 class Protocol(StrEnum):
     """Published protocols."""
@@ -109,6 +111,27 @@ TraceHide: TypeAlias = Annotated[
 ]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show the results only.")]
 
+AgentModel: TypeAlias = Annotated[
+    str, typer.Option(help="PROVIDER:NAME, vllm:NAME, openai:NAME with tool calling; scripted (no language model).")
+]
+AgentBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its OpenAI-compatible server, with /v1.")]
+Seed: TypeAlias = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is drawn.")]
+WholeCeilings: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ceiling", help="What all of it may spend: calls=N, tokens=N, cost=USD, minutes=N; may be repeated."
+    ),
+]
+EpisodeCeilings: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--episode-ceiling", help="The same for each episode; may be repeated.")
+]
+LoopConcurrency: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Episodes side by side. (default: 10; when resumed, as begun)")
+]
+LoopResume: TypeAlias = Annotated[
+    bool, typer.Option("--resume", help="Go on with what --out holds: what is finished is not repeated.")
+]
+
 
 def read_ceilings(given: list[str] | None) -> dict[str, float]:
     """The ceilings of NAME=LIMIT options. typer.BadParameter for anything else; names are checked later."""
@@ -126,8 +149,6 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
 
 def read_hidden(given: str | None) -> list[str]:
     """The kinds of text of a list by commas. typer.BadParameter for one that is none."""
-    from traces.langsmith_texts import hidden_kinds
-
     names = [name for name in (one.strip() for one in (given or "").split(",")) if name]
     try:
         hidden_kinds(names)

@@ -6,20 +6,20 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import typer
 from rich.console import Console
 
 from cli import stopping
+from cli.commands import as_options
 from cli.progress import TICK_S, LiveProgress
 from cli.progress_tally import Tally
-from cli.setting_names import as_options
 from cli.visible_text import one_line
-
-if TYPE_CHECKING:
-    from graphs.outer_loop import OpenRun
-
+from graphs.evaluation.playing import Halted
+from graphs.outer_loop import OpenRun
+from graphs.outer_loop import read_answer as parse_answer
+from training.errors import TrainingFailure
 
 Event = Mapping[str, Any]
 WIDTH = 160
@@ -50,8 +50,46 @@ def percent(figures: Event) -> str:
 
 Ask = Callable[[Event, Console], dict[str, Any] | None]
 """Shows a question and reads the answer; None if nobody answers."""
-Lines = Callable[[Event], list[str]]
-"""What is written of an event."""
+
+
+class Events(NamedTuple):
+    """How a loop's events are shown."""
+
+    begins_play: str
+    """The event with which an evaluation begins: its progress is shown."""
+    always: Collection[str]
+    """Events that are shown when quiet, too."""
+    lines: Mapping[str, Callable[[Event], list[str]]]
+    """What is written of each event."""
+
+
+COMMON_LINES: Mapping[str, Callable[[Event], list[str]]] = {"warning": warning, "tool": tool}
+
+
+def run_loop(
+    opening: AbstractAsyncContextManager[OpenRun],
+    name: str,
+    console: Console,
+    max_steps: int,
+    events: Events,
+    ask: Ask,
+    *,
+    quiet: bool,
+) -> None:
+    """Drive an outer loop to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
+
+    def watcher() -> EventWatcher:
+        return EventWatcher(console, max_steps, events, quiet=quiet)
+
+    try:
+        ended = stopping.run(drive(opening, watcher, ask))
+    except (Halted, TrainingFailure) as halted:
+        said = one_line(as_options(str(halted)), 2_000)
+        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
+        raise typer.Exit(1) from None
+    if ended is None:
+        typer.echo(f"automem: {name} waits for an answer; the same command with --resume asks again.", err=True)
+        raise typer.Exit(3)
 
 
 async def drive(
@@ -79,26 +117,12 @@ async def drive(
 
 
 class EventWatcher:
-    """Shows events: each as lines that stay, and what is being played above them. Use as a context manager.
+    """Shows events: each as lines that stay, and what is being played below them. Use as a context manager."""
 
-    `begins_play` is the event with which an evaluation begins; `always` are those that are shown when quiet, too.
-    """
-
-    def __init__(
-        self,
-        console: Console,
-        max_steps: int,
-        lines: Lines,
-        *,
-        begins_play: str,
-        always: Collection[str],
-        quiet: bool = False,
-    ) -> None:
+    def __init__(self, console: Console, max_steps: int, events: Events, *, quiet: bool = False) -> None:
         self.console = console
         self._max_steps = max_steps
-        self._lines = lines
-        self._begins_play = begins_play
-        self._always = always
+        self._events = events
         self._quiet = quiet
         self._playing: LiveProgress | None = None
 
@@ -122,10 +146,10 @@ class EventWatcher:
                 self._playing.show(event["progress"])
             return
         self._stop_playing()
-        for line in self._lines(event):
-            if not self._quiet or event["event"] in self._always:
+        for line in self._events.lines[event["event"]](event):
+            if not self._quiet or event["event"] in self._events.always:
                 self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if event["event"] == self._begins_play:
+        if event["event"] == self._events.begins_play:
             self._playing = LiveProgress(self.console, Tally(self._max_steps), quiet=self._quiet)
             self._playing.plan(event["episodes"])
             self._playing.__enter__()
@@ -136,16 +160,14 @@ class EventWatcher:
             self._playing = None
 
 
-def read_answer_at(console: Console) -> dict[str, Any] | None:
+def read_answer(console: Console) -> dict[str, Any] | None:
     """A person's yes or no, and why; None if nobody answers (end of input, Ctrl-D)."""
-    from graphs.outer_loop import read_answer
-
     while True:
         try:
             said = str(typer.prompt("yes, or no and why", prompt_suffix="> "))
         except typer.Abort:
             return None
-        answer = read_answer(said)
+        answer = parse_answer(said)
         if answer is not None:
             return {"approve": answer[0], "reason": answer[1]}
         console.print("That is neither yes nor no.", highlight=False)

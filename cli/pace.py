@@ -9,6 +9,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from cli.watched import Row, Watched
+from graphs.evaluation.episode import raise_limited, step_config
+from graphs.inner_agent import graph
+from graphs.inner_agent.state import Input
 
 DELAYS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds between two steps that the keys choose from."""
@@ -74,10 +77,6 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
     The graph is pulled event by event: while `pace` holds, it does not move, and no model is asked. Cancelled, the
     episode stands at its last complete step. Raises the machine's failures and CeilingReached.
     """
-    from graphs.evaluation.episode import raise_limited, step_config
-    from graphs.inner_agent import graph
-    from graphs.inner_agent.state import Input
-
     session = watched.session
     given = Input(episode=str(session.folder.path), steps=1)
     played = 0

@@ -9,19 +9,31 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from cli import options as o
 from cli import stopping
+from cli.commands import as_options
+from cli.pace import Leaving, Pace
+from cli.play_live import PlainLines, Screen
+from cli.results_table import who
 from cli.stopping import Stopped
-
-if TYPE_CHECKING:
-    from cli.tiles import FrameFiles
-    from graphs.inner_agent.session import Session
-    from graphs.settings import EpisodeSettings
-    from traces import EpisodeFolder
+from cli.tiles import FrameFiles
+from cli.visible_text import one_line
+from cli.watched import Watched
+from graphs.inner_agent.result import MACHINE_FAILURES
+from graphs.inner_agent.opening import check
+from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.sessions import SESSIONS
+from graphs.settings import Context, EpisodeSettings, SettingsError, episode_settings
+from graphs.spending import CeilingReached
+from memory_fs.results import plural
+from traces import EpisodeFolder, RunFolder, read_result
+from worlds import world_names
 
 DELAY_S = 0.3
 """Between two steps on a screen unless told otherwise: a scripted player would be too quick to follow."""
@@ -85,8 +97,6 @@ def play(
         settings, folder = _new(_told(which), _told(given) | _told(free), out)
     else:
         settings, folder = _begun(episode, _told(which | given | {"out": out}), _told(free))
-    from cli.tiles import FrameFiles
-
     files = FrameFiles(frames, tiles=tiles) if frames is not None else None
     _play(settings, folder, steps, delay, _has_screen() and not plain, files)
 
@@ -98,12 +108,6 @@ def _told(options: Mapping[str, object]) -> dict[str, Any]:
 
 def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tuple[EpisodeSettings, EpisodeFolder]:
     """A new episode in a run folder of its own. Raises our errors."""
-    from graphs.inner_agent.opening import check
-    from graphs.inner_agent.run_file import begin_run
-    from graphs.settings import Context, SettingsError, episode_settings
-    from traces import RunFolder
-    from worlds import world_names
-
     settings = episode_settings({"world": world_names()[0], **which}, Context(**given))
     digest = check(settings).digest
     run = RunFolder(out or Path("runs") / f"play-{datetime.now():%Y%m%d-%H%M%S}")
@@ -116,10 +120,6 @@ def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tupl
 
 def _begun(episode: Path, clashing: dict[str, Any], free: dict[str, Any]) -> tuple[EpisodeSettings, EpisodeFolder]:
     """An episode that was begun, with the settings it was begun with. Raises our errors."""
-    from graphs.inner_agent.run_file import recorded_settings
-    from graphs.settings import SettingsError
-    from traces import EpisodeFolder
-
     if clashing:
         option = next(iter(clashing)).replace("_", "-")
         raise SettingsError(f"--episode goes on as the episode was begun: leave out --{option}.")
@@ -139,13 +139,6 @@ def _play(
     files: FrameFiles | None,
 ) -> None:
     """Play, and say in the end how it went; the machine's failure is one line and status 1."""
-    from cli.setting_names import as_options
-    from cli.visible_text import one_line
-    from graphs.inner_agent.result import MACHINE_FAILURES
-    from graphs.inner_agent.sessions import SESSIONS
-    from graphs.spending import CeilingReached
-    from traces import read_result
-
     go_on = f"go on with: automem play --episode {shlex.quote(str(folder.path))}"
     result = read_result(folder, content=True)
     if result is not None and result.status == "damaged" and result.failure is not None:
@@ -185,20 +178,11 @@ async def _watch(
     session: Session, steps: int | None, delay: float | None, live: bool, files: FrameFiles | None
 ) -> None:
     """Play on while someone watches."""
-    from rich.console import Console
-
-    from cli.evaluate import who
-    from cli.pace import Leaving, Pace
-    from cli.play_live import PlainLines
-    from cli.watched import Watched
-
     settings = session.settings
     watched = Watched(session, who(settings.model, settings.gameplay_model), draws=live, files=files)
     leaving, pace = Leaving(), Pace(delay if delay is not None else DELAY_S if live else 0.0)
     with stopping.received(leaving.leave):
         if live:
-            from cli.play_live import Screen
-
             await leaving.unless_left(Screen(watched, pace, leaving, Console()).run(steps))
         else:
             await leaving.unless_left(PlainLines(watched, pace).run(steps))
@@ -206,8 +190,6 @@ async def _watch(
 
 def _ending(session: Session, go_on: str | None) -> list[str]:
     """How the episode stands, where it lies, how to go on with it."""
-    from cli.visible_text import one_line
-
     position = session.position
     figures = _figures(position.step - 1, position.info["progression"], position.episode_return)
     if position.over:
@@ -216,8 +198,6 @@ def _ending(session: Session, go_on: str | None) -> list[str]:
 
 
 def _figures(steps: int, progression: float, episode_return: float) -> str:
-    from memory_fs.results import plural
-
     return f"{plural(steps, 'step')}, progression {100 * progression:.1f} %, return {episode_return:g}"
 
 

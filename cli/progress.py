@@ -6,22 +6,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from langsmith import tracing_context
 from rich.console import Console
 from rich.live import Live
 
 from cli import stopping
+from cli.commands import as_options
 from cli.progress_table import progress_table, totals
 from cli.progress_tally import Tally
-from cli.setting_names import as_options
 from cli.visible_text import one_line
-
-if TYPE_CHECKING:
-    from graphs.evaluation.episode import Progress
-    from graphs.evaluation.state import Input
-    from graphs.settings import Context
-
+from graphs.evaluation import graph
+from graphs.evaluation.episode import Progress
+from graphs.evaluation.state import Input
+from graphs.settings import Context
 
 TICK_S = 0.2
 """How often `tick` should be called: five drawings a second."""
@@ -97,16 +96,12 @@ def run_evaluation(
     given: Input, context: Context, console: Console, max_steps: int, *, quiet: bool = False
 ) -> dict[str, Any]:
     """Play the episodes `given` asks for (fields of `graphs.evaluation.state.Input`) and return the summary."""
-    from langsmith import tracing_context
-
     # LangSmith is told of every step by the episodes themselves (`traces.langsmith_export`).
     with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress, tracing_context(enabled=False):
         return stopping.run(_stream(given, context, progress))
 
 
 async def _stream(given: Input, context: Context, progress: LiveProgress) -> dict[str, Any]:
-    from graphs.evaluation import graph
-
     summary: dict[str, Any] = {}
     ticking = asyncio.create_task(_tick(progress))
     try:

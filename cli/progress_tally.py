@@ -6,10 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graphs.evaluation.episode import Progress
+from graphs.evaluation.episode import Progress
 
 
 @dataclass

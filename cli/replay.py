@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from graphs.settings import EpisodeSettings
-    from traces import EpisodeFolder, TraceReader
-    from traces.replay import Shown
-    from traces.replay_blocks import Stream
-    from traces.replay_timeline import Timeline
+from cli.replay_frames import ROOM, Frames
+from cli.results_table import who
+from cli.visible_text import one_line
+from graphs.inner_agent.run_file import recorded_settings, run_of
+from graphs.settings import EpisodeSettings, SettingsError
+from traces import EpisodeFolder, TraceReader, read_result
+from traces.replay import MOST, Shown, write_replay
+from traces.replay_blocks import Stream
+from traces.replay_timeline import Timeline
+from worlds import make_world
 
 
 class FramesShown(StrEnum):
@@ -37,13 +42,6 @@ def replay(
     ] = FramesShown.EVERY,
 ) -> None:
     """Write a replay page: the game, the operations and the notebook at every step, side by side for up to three."""
-    from rich.console import Console
-    from rich.text import Text
-
-    from cli.visible_text import one_line
-    from traces import EpisodeFolder, read_result
-    from traces.replay import write_replay
-
     console = Console(stderr=True)
     folders = [EpisodeFolder(path) for path in episodes]
     settings = _recorded(folders)
@@ -62,10 +60,6 @@ def replay(
 
 def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:
     """The settings of each episode. SettingsError where there is none, or they are not of one seed."""
-    from graphs.inner_agent.run_file import recorded_settings
-    from graphs.settings import SettingsError
-    from traces.replay import MOST
-
     if len(folders) > MOST:
         raise SettingsError(f"A replay page shows at most {MOST} episodes side by side, not {len(folders)}.")
     found = []
@@ -82,9 +76,6 @@ def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:
 
 
 def _shown(folders: Sequence[EpisodeFolder], settings: Sequence[EpisodeSettings], frames: FramesShown) -> list[Shown]:
-    from graphs.inner_agent.run_file import run_of
-    from traces.replay import Shown
-
     names = [run_of(folder).path.resolve().name for folder in folders]
     return [
         Shown(
@@ -98,8 +89,6 @@ def _shown(folders: Sequence[EpisodeFolder], settings: Sequence[EpisodeSettings]
 
 
 def _about(settings: EpisodeSettings) -> dict[str, str]:
-    from cli.evaluate import who
-
     scaffold = Path(settings.scaffold)
     about = {"scaffold": "/".join(scaffold.parts[-2:]), "model": who(settings.model)}
     if settings.gameplay_model:
@@ -111,9 +100,6 @@ def _drawing(
     settings: EpisodeSettings, which: FramesShown, episodes: int
 ) -> Callable[[TraceReader, Timeline], Stream] | None:
     """What draws the frames of an episode; None where none are wanted."""
-    from cli.replay_frames import ROOM, Frames
-    from worlds import make_world
-
     if which is FramesShown.NONE:
         return None
 

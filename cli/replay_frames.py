@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from PIL import Image
 
 from traces.plain_json import dump
 from traces.reader import TraceReader
@@ -16,9 +18,6 @@ from traces.replay_blocks import TextTable, packed
 from traces.replay_timeline import Timeline
 from worlds import EngineFailure, MissingEngine, World
 from worlds.world import ColouredText, Frame
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 Which = Literal["every", "rewards", "none"]
 
@@ -165,8 +164,6 @@ class _Pictures:
 
     def add(self, frame: Frame) -> None:
         """Keep a picture, as sharp as the room left over for each of those to come allows."""
-        from PIL import Image
-
         assert not isinstance(frame, str)
         picture = Image.fromarray(frame[:, :, :3])
         each = self._room / max(1, self.expected)
@@ -186,9 +183,7 @@ class _Pictures:
         return done
 
 
-def _webp(picture: Image, quality: int, scale: float) -> bytes:
-    from PIL import Image
-
+def _webp(picture: Image.Image, quality: int, scale: float) -> bytes:
     if scale != 1:
         size = round(picture.width * scale), round(picture.height * scale)
         picture = picture.resize(size, Image.Resampling.BOX)

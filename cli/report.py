@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from cli.report_page.document import Report, Section
 from cli.report_page.entries import Entry, read_runs
 from cli.report_page.loops import loop_sections
 from cli.report_page.overview import honesty, overview
 from cli.report_page.world import world_section
+from cli.report_page.writing import write_report
 
 
 def build(paths: Sequence[Path], told: Callable[[str], None]) -> Report:
@@ -45,10 +47,6 @@ def report(
     ),
 ) -> None:
     """Write a report of runs, the paper's table beside ours; runs still being played are told as they stand."""
-    from rich.console import Console
-
-    from cli.report_page.writing import write_report
-
     with Console(stderr=True).status("") as status:
         written = write_report(build(runs, status.update), out)
     typer.echo(f"written: {', '.join(map(str, written))}, {out}/figures/")

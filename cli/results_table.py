@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cli.setting_names import as_options
+from cli.commands import as_options
 from cli.visible_text import one_line
 
 
@@ -73,3 +73,9 @@ def _metrics(summary: Mapping[str, Any]) -> list[str]:
         mean = metrics.get(name, {}).get("mean")
         shown.append("–" if mean is None else form.format(mean))
     return shown
+
+
+def who(model: str, gameplay_model: str | None = None) -> str:
+    """The models that made the figures, and that `scripted` is none."""
+    names = [name + (" (no language model)" if name == "scripted" else "") for name in (model, gameplay_model) if name]
+    return " + ".join(names)

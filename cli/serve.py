@@ -8,6 +8,19 @@ from typing import Annotated
 
 import typer
 
+from chat_models.embedded_weights import NAME, get_weights
+from training.base_model import folder_of
+from training.serving import (
+    RUNTIME_LORA,
+    Server,
+    find_program,
+    load_adapter,
+    serve_command,
+    served_models,
+    start,
+    unload_adapter,
+)
+
 
 def serve(
     base: Annotated[str, typer.Option(help="OWNER/NAME, a folder, or embedded.")] = "",
@@ -31,8 +44,6 @@ def serve(
     if load or unload:
         _change(url, _named(load or []), unload or [])
         return
-    from training.serving import RUNTIME_LORA, Server, find_program, serve_command, start
-
     if not base:
         raise typer.BadParameter("give --base MODEL to start a server, or --load NAME=FOLDER for one that runs.")
     path, name = _base(base)
@@ -45,8 +56,6 @@ def serve(
 
 
 def _change(url: str, load: dict[str, Path], unload: list[str]) -> None:
-    from training.serving import load_adapter, served_models, unload_adapter
-
     for name in unload:
         unload_adapter(url, name)
     for name, folder in load.items():
@@ -57,13 +66,9 @@ def _change(url: str, load: dict[str, Path], unload: list[str]) -> None:
 def _base(base: str) -> tuple[str, str | None]:
     """What vLLM is to load, and the name it shall answer to where that is not the same. TrainingError: no such base."""
     if base != "embedded":
-        from training.base_model import folder_of
-
         if Path(base).is_dir() or base.startswith(("/", "./", "../", "~")):  # any other name is vLLM's to find
             folder_of(base)
         return base, None
-    from chat_models.embedded_weights import NAME, get_weights
-
     return str(get_weights()), NAME
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 import typer
+from rich.console import Console
 
 from cli import options as o
-from cli import outer_options as outer
 from cli.options import parse_seeds
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from graphs.curator.run import Context
-    from graphs.curator.state import Input
-
+from cli.outer_loop import run_loop
+from cli.specialize_lines import EVENTS, ask, final_table
+from graphs.curator import open_specialization
+from graphs.curator.folders import SpecializationFolder
+from graphs.curator.run import Context
+from graphs.curator.state import Input
+from traces.plain_json import read_file
+from worlds import world_entry
 
 Base: TypeAlias = Annotated[str | None, typer.Option(help="What is trained: vllm:NAME or embedded. (default: --model)")]
 Weights: TypeAlias = Annotated[
@@ -77,10 +77,10 @@ def specialize(
     model: o.Model = "scripted",
     base: Base = None,
     weights: Weights = None,
-    curator_model: outer.AgentModel = "scripted",
+    curator_model: o.AgentModel = "scripted",
     scaffold: o.ScaffoldPath = None,
     base_url: o.BaseUrl = None,
-    curator_base_url: outer.AgentBaseUrl = None,
+    curator_base_url: o.AgentBaseUrl = None,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     task: o.Tasks = None,
@@ -92,29 +92,24 @@ def specialize(
     minimum_examples: MinimumExamples = None,
     controls: Controls = None,
     approve: Approve = None,
-    seed: outer.Seed = 0,
+    seed: o.Seed = 0,
     launcher: Launcher = None,
     train_options: TrainOptions = None,
-    ceiling: outer.WholeCeilings = None,
-    episode_ceiling: outer.EpisodeCeilings = None,
+    ceiling: o.WholeCeilings = None,
+    episode_ceiling: o.EpisodeCeilings = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
-    concurrency: outer.Concurrency = None,
+    concurrency: o.LoopConcurrency = None,
     temperature: o.Temperature = 1.0,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     constrained: o.Constrained = False,
-    resume: outer.Resume = False,
+    resume: o.LoopResume = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
-    from rich.console import Console
-
-    from graphs.curator.run import Context
-    from worlds import world_entry
-
     context = Context(
         scaffold=scaffold,
         base_url=base_url,
@@ -162,37 +157,13 @@ def specialize(
 
 def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
-    from functools import partial
-    from pathlib import Path
-
-    from cli import stopping
-    from cli.outer_loop import EventWatcher, drive
-    from cli.setting_names import as_options
-    from cli.specialize_lines import ALWAYS, ask, lines
-    from cli.visible_text import one_line
-    from graphs.curator import open_specialization
-    from graphs.evaluation.playing import Halted
-    from training import TrainingFailure
-
-    make_watcher = partial(EventWatcher, console, max_steps, lines, begins_play="playing", always=ALWAYS, quiet=quiet)
-    try:
-        ended = stopping.run(drive(open_specialization(given, context), make_watcher, ask))
-    except (Halted, TrainingFailure) as halted:
-        said = one_line(as_options(str(halted)), 2_000)
-        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
-        raise typer.Exit(1) from None
-    if ended is None:
-        typer.echo("automem: the run waits for an answer; the same command with --resume asks again.", err=True)
-        raise typer.Exit(3)
+    opening = open_specialization(given, context)
+    run_loop(opening, "the run", console, max_steps, EVENTS, ask, quiet=quiet)
     _show_end(Path(given["out"]), console)
 
 
 def _show_end(out: Path, console: Console) -> None:
     """The final table, if it came to one, and where to read on."""
-    from cli.specialize_lines import final_table
-    from graphs.curator.folders import SpecializationFolder
-    from traces.plain_json import read_file
-
     folder = SpecializationFolder(out)
     if folder.table.exists():
         found = read_file(folder.table)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.evaluate import who
-from cli.outer_loop import WIDTH, Event, faults, percent, read_answer_at, tool, warning
+from cli.outer_loop import COMMON_LINES, WIDTH, Event, Events, faults, percent, read_answer
+from cli.results_table import who
 from cli.visible_text import one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-ALWAYS = ("warning", "refused", "ended")
-
-
-def lines(event: Event) -> list[str]:
-    """What is written of an event of `graphs.events`."""
-    found: list[str] = _LINES[event["event"]](event)
-    return found
 
 
 def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:
@@ -56,7 +46,7 @@ def ask(question: Event, console: Console) -> dict[str, Any] | None:
     shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "answers", "how", "step")]
     for line in ["", str(question["ask"]), *shown]:
         console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
-    return read_answer_at(console)
+    return read_answer(console)
 
 
 def _began(event: Event) -> list[str]:
@@ -117,26 +107,6 @@ def _ended(event: Event) -> list[str]:
     return ["", one_line(event["reason"], 2_000), best]
 
 
-_LINES: dict[str, Any] = {
-    "began": _began,
-    "warning": warning,
-    "playing": _playing,
-    "played": _played,
-    "candidates": _candidates,
-    "iteration": lambda event: ["", f"iteration {event['iteration']} of {event['iterations']}"],
-    "curating": _curating,
-    "tool": tool,
-    "curated": _curated,
-    "certified": _certified,
-    "training": lambda event: ["  " + one_line(f"{event['name']}: {event['line']}", WIDTH)],
-    "trained": _trained,
-    "refused": lambda event: [one_line(f"not trained: {event['reason']}", 2_000)],
-    "recorded": lambda event: [one_line(f"ledger: {event['name']} {event['note']}", 400)],
-    "final": lambda event: [],
-    "ended": _ended,
-}
-
-
 def _model(spec: str) -> str:
     """A model in short: an adapter's folder by its last names."""
     base, _, adapter = spec.partition("+adapter=")
@@ -145,3 +115,26 @@ def _model(spec: str) -> str:
 
 def _measure(measures: Mapping[str, float], name: str, form: str) -> str:
     return form.format(measures[name]) if name in measures else "–"
+
+
+EVENTS = Events(
+    begins_play="playing",
+    always=("warning", "refused", "ended"),
+    lines={
+        **COMMON_LINES,
+        "began": _began,
+        "playing": _playing,
+        "played": _played,
+        "candidates": _candidates,
+        "iteration": lambda event: ["", f"iteration {event['iteration']} of {event['iterations']}"],
+        "curating": _curating,
+        "curated": _curated,
+        "certified": _certified,
+        "training": lambda event: ["  " + one_line(f"{event['name']}: {event['line']}", WIDTH)],
+        "trained": _trained,
+        "refused": lambda event: [one_line(f"not trained: {event['reason']}", 2_000)],
+        "recorded": lambda event: [one_line(f"ledger: {event['name']} {event['note']}", 400)],
+        "final": lambda event: [],
+        "ended": _ended,
+    },
+)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
-    from graphs.reviewer.lineage import LineageRecord
+from graphs.reviewer.lineage import LineageRecord
 
 Series = Literal["kept", "not kept", "hold-out seeds", "control: the incumbent again"]
 
@@ -58,9 +58,6 @@ def draw_versions(points: Sequence[Point], title: str, path: Path) -> None:
 
 def version_figure(points: Sequence[Point], title: str) -> Figure:
     """The chart itself."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MultipleLocator
-
     last = max(point.at for point in points)
     figure = Figure(figsize=(min(16.0, 6.4 + 0.9 * last), 4.8), layout="constrained", facecolor="white")
     axes = figure.subplots()

@@ -7,20 +7,18 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from worlds import BadData, extra_data, install_data, world_entry, world_names
+
 
 class _ExtraData(TyperGroup):
     """One command for each kind of data that a world needs and no package brings."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # typer's own is private
         """Their names."""
-        from worlds import extra_data
-
         return sorted(extra_data())
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
         """The command that installs this data."""
-        from worlds import extra_data
-
         found = extra_data().get(cmd_name)
         return None if found is None else _installer(cmd_name, found.summary)
 
@@ -33,8 +31,6 @@ def listed(context: typer.Context) -> None:
     """List the worlds; install what a world needs."""
     if context.invoked_subcommand is not None:
         return
-    from worlds import world_entry, world_names
-
     for entry in map(world_entry, world_names()):
         typer.echo(f"{entry.name}: {entry.summary}")
         typer.echo(f"  tasks: {', '.join(entry.tasks)}")
@@ -46,8 +42,6 @@ def _installer(name: str, summary: str) -> TyperCommand:
     def install(
         source: Annotated[str, typer.Option("--from", help="Folder, .zip or .tar.gz archive, or URL of an archive.")],
     ) -> None:
-        from worlds import BadData, install_data
-
         try:
             lines = install_data(name, source)
         except (BadData, OSError) as error:

@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from cli.report_page.document import Picture, signed
 from cli.version_chart import points_of, version_figure
 from cli.visible_text import one_line
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from graphs.reviewer.lineage import LineageRecord
+from graphs.reviewer.lineage import LineageRecord
 
 INK, SOFT, GRID, PAPER = "#1d2021", "#5a5f63", "#dcd9d0", "#ffffff"
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -129,8 +129,6 @@ def draw_versions(name: str, of: str, records: Sequence[LineageRecord], note: st
 
 def picture(figure: Figure, name: str, title: str, *, note: str = "", wide: bool = False) -> Picture:
     """A figure as SVG and PNG, the same bytes whenever it is drawn."""
-    from matplotlib import rc_context
-
     svg, png = BytesIO(), BytesIO()
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
@@ -145,8 +143,6 @@ def drawable(text: str, most: int = NAME) -> str:
 
 @contextmanager
 def _style() -> Iterator[None]:
-    from matplotlib import rc_context
-
     settings: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 9.5,
@@ -163,8 +159,6 @@ def _style() -> Iterator[None]:
 
 def _canvas(title: str, inner: float, right: float = RIGHT) -> tuple[Figure, Axes]:
     """A figure whose axes are as high as their rows need; y counts inches from their upper edge down."""
-    from matplotlib.figure import Figure
-
     height = TOP + inner + BOTTOM
     figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)
     axes = figure.add_axes((LEFT / WIDTH, BOTTOM / height, (WIDTH - LEFT - right) / WIDTH, inner / height))
@@ -202,6 +196,4 @@ def _stack(axes: Axes, values: Sequence[float], y: float) -> None:
 
 @cache
 def _signs() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

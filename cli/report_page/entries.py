@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cli.evaluate import who
+from cli.results_table import who
 from graphs.curator.folders import SpecializationFolder
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import LineageRecord

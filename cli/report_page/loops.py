@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cli.evaluate import who
 from cli.lineage import title as search_title
 from cli.lineage_tree import ending, outcome, score, score_on_holdout, spent_words
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Section, Table, percent
 from cli.report_page.drawing import Dot, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table, short_model
+from cli.results_table import who
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import read_specialization
 from graphs.curator.verification import ledger_faults, table_faults

@@ -14,6 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
 from cli.report_page.document import Cell, Picture, Report, Table
 from cli.report_page.drawing import BLUE, GRID, INK, ORANGE, PAPER, SOFT
 from cli.visible_text import one_line
@@ -50,8 +53,6 @@ def write_report(report: Report, out: Path) -> list[Path]:
 
 def to_html(report: Report) -> str:
     """The page, figures and style in it."""
-    from jinja2 import Environment, StrictUndefined
-
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
     )
@@ -64,8 +65,6 @@ def to_html(report: Report) -> str:
 
 def to_markdown(report: Report) -> str:
     """The same as GitHub's Markdown; figures are files beside it."""
-    from jinja2 import Environment, StrictUndefined
-
     environment = Environment(undefined=StrictUndefined, finalize=_escaped, trim_blocks=True, lstrip_blocks=True)
     environment.filters["rows"] = _rows
     return environment.from_string(_read("report.md")).render(report=report, figures=FIGURES)
@@ -98,8 +97,6 @@ def in_markdown(text: str) -> str:
 
 def _shown(value: Any) -> Any:
     """What models wrote without anything that could steer a reader's eye or terminal."""
-    from markupsafe import Markup
-
     return one_line(value, LINE) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

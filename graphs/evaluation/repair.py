@@ -55,7 +55,7 @@ def _repaired(folder: EpisodeFolder, result: EpisodeResult | None) -> Fault:
         if settings is None or not folder.steps.exists():
             raise ValueError("there is no trace or no run.json to replay")
         session = open_session(dataclasses.replace(settings, ceilings={}), folder)
-        steps, over = session.position.step - 1, session.moment.over
+        steps, over = session.position.step - 1, session.position.over
         session.close()
     except (*MACHINE_FAILURES, *OUR_ERRORS, NotebookMisuse, ValueError) as error:
         for path in _results(folder):

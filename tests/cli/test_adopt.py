@@ -39,7 +39,7 @@ def test_code_that_will_run_uncontained_from_now_on_is_warned_of(
     (run / "versions" / "v1" / "hooks.py").write_text("class Hooks:\n    def observe(self, view):\n        return []\n")
     adopt(run, version=1, to=tmp_path / "apart" / "v1")
     assert "uncontained" not in capsys.readouterr().out
-    monkeypatch.setattr("scaffolds.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("cli.adopt.SHIPPED", tmp_path / "shipped")
     adopt(run, version=1, to=tmp_path / "shipped" / "v1")
     assert "uncontained, with all your rights" in capsys.readouterr().out
 

@@ -6,24 +6,30 @@ from pathlib import Path
 
 from openai_stub import OpenAIStub
 from puppet_reviewer import PuppetReviewer, helps, in_vain, weak_scaffold
-from typer import Typer
 from typer.testing import CliRunner, Result
 
-from cli.evolve import evolve
-from cli.evolve_lines import lines
+from cli.commands import app
+from cli.evolve_lines import EVENTS
 from graphs.reviewer.lineage import read
-
-APP = Typer()
-APP.command()(evolve)
 
 
 def automem_evolve(folder: Path, server: OpenAIStub, *more: str, answers: str | None = None) -> Result:
     """Run the command in this process."""
     start = folder / "start"
-    words = ["--world", "vault", "--task", "one-door", "--model", "scripted", "--reviewer-model", "vllm:puppet"]
+    words = [
+        "evolve",
+        "--world",
+        "vault",
+        "--task",
+        "one-door",
+        "--model",
+        "scripted",
+        "--reviewer-model",
+        "vllm:puppet",
+    ]
     words += ["--scaffold", str(start if start.exists() else weak_scaffold(start)), "--seeds", "1-2", "--versions", "1"]
     words += ["--reviewer-base-url", server.url, "--gate", "mean", "--out", str(folder / "run"), *more]
-    return CliRunner().invoke(APP, words, input=answers, env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, words, input=answers, env={"COLUMNS": "160"})
 
 
 def test_it_tells_what_happens_and_ends_with_the_best_version(tmp_path: Path) -> None:
@@ -82,11 +88,12 @@ def test_quiet_leaves_the_end(tmp_path: Path) -> None:
         told = automem_evolve(tmp_path, server, "--quiet", "--continuations", "0", "--attempts", "1")
     lines = [line for line in told.output.splitlines() if line]
     assert [line.split(" ")[0] for line in lines] == ["warning:", "Version", "best:", "automem"]
+    assert lines[0].startswith("warning: Without --holdout-seeds the gain")
 
 
 def test_what_a_candidate_s_code_says_when_it_breaks_on_hold_out_seeds_cannot_steer_the_terminal() -> None:
     said = "hooks.py:3: observe: \x1b[2J\nbest: v9" + "!" * 100_000
     row = {"version": 1, "mean": 0.0, "standard_error": 0.0, "episodes": 2, "reason": said}
-    *_, last = lines({"event": "holdout", "rows": [row]})
+    *_, last = EVENTS.lines["holdout"]({"event": "holdout", "rows": [row]})
     assert last.startswith("  v1  0.00 ± 0.00 %  (2 episodes)  hooks.py:3: observe: ␛[2J best: v9!!")
     assert len(last) < 2_100

@@ -13,12 +13,10 @@ from specializing import RECIPE, ROOT, small_scaffold
 from tiny_model import make_adapter, make_tiny_model
 from typer.testing import CliRunner, Result
 
-from cli.specialize import seeds_or_number, specialize, words
+from cli.commands import app
+from cli.specialize import seeds_or_number, words
 from cli.specialize_lines import final_table
 from graphs.settings import SettingsError
-
-app = typer.Typer()
-app.command()(specialize)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def run(options: list[str], out: Path, *more: str, answers: str | None = None) -> Result:
     return CliRunner(env={"PYTHONPATH": str(ROOT), "COLUMNS": "150"}).invoke(
-        app, [*options, "--out", str(out), *more], input=answers
+        app, ["specialize", *options, "--out", str(out), *more], input=answers
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.setting_names import as_options
+from cli.commands import as_options
 from graphs.curator import Context as CuratorContext
 from graphs.curator.graph import graph as curator
 from graphs.curator.state import Input as CuratorInput
@@ -72,7 +72,7 @@ def test_a_bad_value_is_refused_in_one_sentence_of_ours(
 
 
 def test_the_command_line_writes_the_settings_it_takes_as_its_options() -> None:
-    said = "give `resume` to go on, or another `out`; `final_seeds` and `sampling` stay."
-    assert as_options(said, ["resume", "out", "eval_seeds"]) == (
-        "give --resume to go on, or another --out; --eval-seeds and `sampling` stay."
+    said = "give `resume` to go on, or another `out`; `final_seeds`, `train_options` and `sampling` stay."
+    assert as_options(said, ["resume", "out", "eval_seeds", "train_options"]) == (
+        "give --resume to go on, or another --out; --eval-seeds, --train-options and `sampling` stay."
     )

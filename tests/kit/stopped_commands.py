@@ -26,9 +26,9 @@ from processes import wait_until_ended
 from cli.app import main as automem
 
 NEEDED = (
-    *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "cli.commands"),
-    *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware", "cli.progress"),
-    *("worlds.scripted_world", "worlds.players.vault", "graphs.curator", "rich.live", "langsmith.run_trees"),
+    *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "cli.demo"),
+    *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware"),
+    *("worlds.scripted_world", "worlds.scripted_world_player", "rich.live", "langsmith.run_trees"),
 )
 """What the commands import when they use it: here once, for all processes."""
 BOUND_S = 30.0
