@@ -10,9 +10,9 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.runnables import Runnable
 
+T = TypeVar("T")
 NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError, NameError, NotImplementedError)
 """What no answer of a server can cause: mistakes in code or configuration, and this machine's own end. Raised as is."""
 
@@ -81,23 +82,14 @@ def call(
     constraint: str | None = None,
     retry: Retry | None = None,
 ) -> Completion:
-    """Ask the model, waiting in this thread. ProviderFailure when it stays failed.
+    """Ask the model, waiting in this thread. ProviderFailure when the last attempt fails.
 
     `constraint`: a regular expression that the whole reply must match; ConfigurationError where the model cannot be
     held to one.
     """
-    retry = retry or Retry()
     asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
-    for attempt in range(1, retry.attempts + 1):
-        started = time.perf_counter()
-        try:
-            return _completion(asked.invoke(prompt, **options), time.perf_counter() - started, attempt)
-        except NOT_THE_PROVIDER:
-            raise
-        except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-            wait = _wait(error, model, attempt, seed, retry)
-        time.sleep(wait)
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    began, answer, attempts = retried(lambda: asked.invoke(prompt, **options), model, retry or Retry(), seed)
+    return _completion(answer, time.perf_counter() - began, attempts)
 
 
 async def acall(
@@ -110,16 +102,42 @@ async def acall(
     retry: Retry | None = None,
 ) -> Completion:
     """Ask the model, awaiting the answer; the same as `call` otherwise. Cancellation passes through."""
-    retry = retry or Retry()
     asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
-    for attempt in range(1, retry.attempts + 1):
-        started = time.perf_counter()
+    began, answer, attempts = await aretried(lambda: asked.ainvoke(prompt, **options), model, retry or Retry(), seed)
+    return _completion(answer, time.perf_counter() - began, attempts)
+
+
+def retried(
+    attempt: Callable[[], T], model: BaseChatModel, retry: Retry, seed: int | None = None
+) -> tuple[float, T, int]:
+    """Repeat a model call in this thread: when its last attempt began (`time.perf_counter`), its result, the attempts.
+
+    ProviderFailure when the last attempt fails, or one that no repetition mends.
+    """
+    for number in range(1, retry.attempts + 1):
+        began = time.perf_counter()
         try:
-            return _completion(await asked.ainvoke(prompt, **options), time.perf_counter() - started, attempt)
+            return began, attempt(), number
         except NOT_THE_PROVIDER:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-            wait = _wait(error, model, attempt, seed, retry)
+            wait = _wait(error, model, number, seed, retry)
+        time.sleep(wait)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def aretried(
+    attempt: Callable[[], Awaitable[T]], model: BaseChatModel, retry: Retry, seed: int | None = None
+) -> tuple[float, T, int]:
+    """The same as `retried`, awaiting the call. Cancellation passes through."""
+    for number in range(1, retry.attempts + 1):
+        began = time.perf_counter()
+        try:
+            return began, await attempt(), number
+        except NOT_THE_PROVIDER:
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
+            wait = _wait(error, model, number, seed, retry)
         await asyncio.sleep(wait)
     raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -22,10 +22,8 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
-from chat_models.calling import NOT_THE_PROVIDER, Retry
-from chat_models.failures import ProviderFailure
+from chat_models.calling import Retry, aretried, retried
 from chat_models.messages import UNREADABLE, assistant_message, calls_of
-from chat_models.provider_errors import failure_of
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from traces.folders import disk_failure
 
@@ -62,35 +60,17 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Ask the model, patiently."""
-        asked, began = self._asked(request), time.monotonic()
-        for attempt in range(1, self._retry.attempts + 1):
-            try:
-                response = handler(asked)
-            except NOT_THE_PROVIDER:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-                wait = self._wait_s(error, attempt)
-            else:
-                return self._replied(response, time.monotonic() - began)
-            time.sleep(wait)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        asked = self._asked(request)
+        began, response, _ = retried(lambda: handler(asked), self._model, self._retry)
+        return self._replied(response, time.perf_counter() - began)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Ask the model, patiently."""
-        asked, began = self._asked(request), time.monotonic()
-        for attempt in range(1, self._retry.attempts + 1):
-            try:
-                response = await handler(asked)
-            except NOT_THE_PROVIDER:
-                raise
-            except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-                wait = self._wait_s(error, attempt)
-            else:
-                return self._replied(response, time.monotonic() - began)
-            await asyncio.sleep(wait)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        asked = self._asked(request)
+        began, response, _ = await aretried(lambda: handler(asked), self._model, self._retry)
+        return self._replied(response, time.perf_counter() - began)
 
     @hook_config(can_jump_to=["model"])
     def after_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
@@ -120,16 +100,6 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._ends = {}  # some servers give the calls of every reply the same ids
         self._talk.append(reply, seconds)
         return ModelResponse(result=[reply])
-
-    def _wait_s(self, error: Exception, attempt: int) -> float:
-        """Seconds until the next attempt. Raises the failure when there is to be none."""
-        failed = error if isinstance(error, ProviderFailure) else failure_of(error, self._model)
-        if failed.retried and attempt < self._retry.attempts:
-            return self._retry.wait_s(attempt, None, failed.retry_after_s)
-        failed.attempts = attempt
-        if failed is error:
-            raise failed
-        raise failed from error
 
     # Tool calls
 
