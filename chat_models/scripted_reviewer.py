@@ -1,10 +1,10 @@
-"""The reviewer's stand-in: rules that read figures through a reviewer's own tools and edit a scaffold by a playbook.
+"""The reviewer's stand-in: rules that read figures through a reviewer's own tools and edit a scaffold.
 
 It is no language model. It looks at the worst, a middle and the best episode of the version to beat, takes the first
-play of `playbook.plays` that the figures call for, writes its edits, and says why, with the steps that show it. Plays
-that no earlier attempt has tried come first, then those tried in other company: no company is tried twice. A
-continuation adds its play to what was turned down. A fresh attempt begins with the plays that were turned down though
-they gained something: what is too little alone may be enough together.
+edit of `scaffold_edits` that the figures call for, applies it, and says why, with the steps that show it. Edits
+that no earlier attempt has tried come first, then those tried together with others: no combination is tried twice. A
+continuation adds its edit to what was rejected. A fresh attempt begins with the edits that were rejected though they
+gained something: together they may gain enough.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from chat_models.playbook import Play, plays
+from chat_models.scaffold_edits import Edit, known_edits
 from chat_models.scripted_model import Routine, ScriptedAgent, ToolCalls, ToolResult
 
 _LISTED = re.compile(r"^- (\S+)$", re.MULTILINE)
@@ -27,14 +27,14 @@ _SINCE = re.compile(r"last rose at step \d+, (\d+) steps before the end")
 _VERDICT = re.compile(r'^  "(accepted|chance|mean_difference)": (true|false|[-+.\de]+),?$', re.MULTILINE)
 _SHOWN = re.compile(r"\A.*, lines \d+-(\d+) of (\d+):\n")
 _STEP = re.compile(r"^step (\d+), ", re.MULTILINE)
-_PLAYED = re.compile(r"^# Plays?: (.+)$", re.MULTILINE)
+_EDITS = re.compile(r"^# Edits?: (.+)$", re.MULTILINE)
 CHANGED = ("scaffold.toml", "hooks.py", "operations.py")
-"""Files of a scaffold that plays change."""
+"""Files of a scaffold that edits change."""
 LOOKED_AT = 3
 """Episodes it looks at: the worst, a middle one, the best."""
 CITED = 3
 PROMISING = 0.5
-"""A play that the gate turned down is tried again with others if luck alone does as well less often than this."""
+"""An edit that the gate rejected is tried again with others if chance alone does as well less often than this."""
 
 Episode = tuple[str, int]
 """Task and seed."""
@@ -61,11 +61,11 @@ class Past:
     """What the attempts so far teach."""
 
     tried: frozenset[frozenset[str]]
-    """The plays of each attempt: which were tried together."""
+    """The edits of each attempt: which were tried together."""
     promising: tuple[str, ...]
-    """Plays turned down at the present version that gained something, more likely than not by more than luck."""
+    """Edits rejected at the present version that gained something, more likely than not by more than chance."""
     last: tuple[str, ...]
-    """Plays of the last attempt: those in the working copy, if it is continued."""
+    """Edits of the last attempt: those in the working copy, if it is continued."""
 
 
 class ScriptedReviewer(ScriptedAgent):
@@ -77,42 +77,42 @@ class ScriptedReviewer(ScriptedAgent):
 
 
 def _give_up() -> Routine:
-    return "These rules (no language model) know no other way to write this play."
+    return "These rules (no language model) know no other way to write this edit."
     yield  # a routine is a generator, even one without calls
 
 
 def _review(message: str) -> Routine:
     history = _names(message, "## History")
-    told = [f"history/{name}/{file}" for name in history for file in ("candidate/METHOD.md", "verdict.json")]
+    paths = [f"history/{name}/{file}" for name in history for file in ("candidate/METHOD.md", "verdict.json")]
     (listed, shown) = yield [("list_episodes", {"run": "incumbent"}), ("list_files", {"folder": "candidate"})]
     held = [f"candidate/{name}" for name in CHANGED if f"candidate/{name}" in shown.text]
-    texts = yield from _read([*told, *held])
+    texts = yield from _read([*paths, *held])
     files = {path.removeprefix("candidate/"): texts[path] for path in held}
-    past = _past(history, [texts[path] for path in told])
+    past = _past(history, [texts[path] for path in paths])
     episodes = _chosen(listed.text)
     overviews = yield [("episode_overview", {"run": "incumbent", "task": t, "seed": s}) for t, s in episodes]
     figures = _figures([one.text for one in overviews])
-    known = plays(files["scaffold.toml"])
+    known = known_edits(files["scaffold.toml"])
     continued = "You have revised it before" in message
     with_it = past.last if continued else past.promising
-    play = _next(known, figures, past, with_it)
-    if play is None:
-        return f"The figures ({figures}) call for no play that was not tried: these rules (no language model) end here."
-    evidence = yield from _evidence(play, episodes)
+    edit = _next(known, figures, past, with_it)
+    if edit is None:
+        return f"The figures ({figures}) call for no edit that was not tried: these rules (no language model) end here."
+    evidence = yield from _evidence(edit, episodes)
     if not evidence:
         return (
-            f"No step of these episodes shows what play {play.name} is about: these rules (no language model) end here."
+            f"No step of these episodes shows what edit {edit.name} is about: these rules (no language model) end here."
         )
-    value = getattr(figures, play.figure)
-    written = _edits([*([] if continued else [one for one in known if one.name in with_it]), play], files)
-    written["notes/analysis.md"] = _analysis(play, value, evidence)
-    written["candidate/METHOD.md"] = _method([*with_it, play.name], play, value, evidence)
+    value = getattr(figures, edit.figure)
+    written = _applied([*([] if continued else [one for one in known if one.name in with_it]), edit], files)
+    written["notes/analysis.md"] = _analysis(edit, value, evidence)
+    written["candidate/METHOD.md"] = _method([*with_it, edit.name], edit, value, evidence)
     yield [("write_file", {"path": path, "content": text}) for path, text in written.items()]
-    return f"Play {play.name}: {play.summary} (By rules, no language model.)"
+    return f"Edit {edit.name}: {edit.summary} (By rules, no language model.)"
 
 
-def _next(known: Sequence[Play], figures: Figures, past: Past, with_it: Sequence[str]) -> Play | None:
-    """The play that the figures call for and that was not tried in this company, never tried ones first."""
+def _next(known: Sequence[Edit], figures: Figures, past: Past, with_it: Sequence[str]) -> Edit | None:
+    """The edit that the figures call for and that was not tried in this combination; new ones first."""
     ever = frozenset[str]().union(*past.tried)
     called_for = [
         one
@@ -129,14 +129,14 @@ def _names(message: str, heading: str) -> list[str]:
     return _LISTED.findall(message.partition(heading)[2].partition("\n## ")[0]) if heading in message else []
 
 
-def _past(history: Sequence[str], told: Sequence[str]) -> Past:
+def _past(history: Sequence[str], texts: Sequence[str]) -> Past:
     """The attempts in their order, each with its METHOD.md and its verdict, of which a broken-off one has none."""
     tried: set[frozenset[str]] = set()
     promising: list[str] = []
     last: tuple[str, ...] = ()
     rises: dict[str, float] = {}
-    for name, method, verdict in zip(history, told[::2], told[1::2], strict=True):
-        found = _PLAYED.search(method)
+    for name, method, verdict in zip(history, texts[::2], texts[1::2], strict=True):
+        found = _EDITS.search(method)
         facts = dict(_VERDICT.findall(verdict))
         last = tuple(found[1].split(" + ")) if found else ()
         rises[name] = float(facts.get("mean_difference", 0))
@@ -145,7 +145,7 @@ def _past(history: Sequence[str], told: Sequence[str]) -> Past:
         if facts.get("accepted") == "true":
             promising = []  # what was measured against an earlier version is not known of this one
         elif more and float(facts.get("chance", 1)) < PROMISING:
-            promising += [play for play in added if play not in promising]
+            promising += [edit for edit in added if edit not in promising]
         tried.add(frozenset(last))
     return Past(frozenset(tried), tuple(promising), last)
 
@@ -181,11 +181,11 @@ def _after_last_gain(overview: str) -> float:
     return int(since[1]) / int(steps[1]) if since else 1.0
 
 
-def _edits(chosen: Sequence[Play], files: dict[str, str]) -> dict[str, str]:
-    """What the plays, one after the other, make of the scaffold's files."""
+def _applied(chosen: Sequence[Edit], files: dict[str, str]) -> dict[str, str]:
+    """The scaffold's files after the edits, one after the other."""
     edited: dict[str, str] = {}
-    for play in chosen:
-        edited |= play.edits({**files, **edited})
+    for edit in chosen:
+        edited |= edit.apply({**files, **edited})
     return {f"candidate/{name}": text for name, text in edited.items()}
 
 
@@ -210,10 +210,10 @@ def _read(paths: Sequence[str]) -> Generator[ToolCalls, Sequence[ToolResult], di
     return texts
 
 
-def _evidence(play: Play, episodes: Sequence[Episode]) -> Generator[ToolCalls, Sequence[ToolResult], list[str]]:
-    """Citations of steps that show what the play is about."""
+def _evidence(edit: Edit, episodes: Sequence[Episode]) -> Generator[ToolCalls, Sequence[ToolResult], list[str]]:
+    """Citations of steps that show what the edit is about."""
     asked = [
-        ("search_trace", {"run": "incumbent", "task": task, "seed": seed, "limit": CITED, **play.evidence})
+        ("search_trace", {"run": "incumbent", "task": task, "seed": seed, "limit": CITED, **edit.evidence})
         for task, seed in episodes
     ]
     found = yield asked
@@ -223,27 +223,27 @@ def _evidence(play: Play, episodes: Sequence[Episode]) -> Generator[ToolCalls, S
     return cited
 
 
-def _analysis(play: Play, value: float, evidence: Sequence[str]) -> str:
+def _analysis(edit: Edit, value: float, evidence: Sequence[str]) -> str:
     lines = [
         "# Analysis (by rules, no language model)",
         "",
-        f"Over the worst, a middle and the best episode, {play.why.format(value=value)}: {' '.join(evidence)}.",
+        f"Over the worst, a middle and the best episode, {edit.why.format(value=value)}: {' '.join(evidence)}.",
         "",
         "Where it can be seen, step by step:",
         *[
-            f"- {place} shows it: the step was played as the trace has it, and what it lacked stands above."
+            f"- {place} shows it: the step was played as the trace has it, and what it lacked is named above."
             for place in evidence
         ],
         "",
-        f"What follows for the structure of the memory: {play.summary} So much the steps say {evidence[0]}.",
+        f"What follows for the structure of the memory: {edit.summary} So much the steps say {evidence[0]}.",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _method(names: Sequence[str], play: Play, value: float, evidence: Sequence[str]) -> str:
+def _method(names: Sequence[str], edit: Edit, value: float, evidence: Sequence[str]) -> str:
     return (
-        f"# Play{'s' if len(names) > 1 else ''}: {' + '.join(names)}\n\n"
-        f"{play.summary} Written by rules, no language model: {play.why.format(value=value)} {evidence[0]}. "
+        f"# Edit{'s' if len(names) > 1 else ''}: {' + '.join(names)}\n\n"
+        f"{edit.summary} Written by rules, no language model: {edit.why.format(value=value)} {evidence[0]}. "
         "Only the structure of the memory changes: what the model stores, recalls and does stays its own decision, and "
-        f"nothing of an action's outcome is told before it was seen {evidence[-1]}.\n"
+        f"nothing of an action's outcome is given before it was seen {evidence[-1]}.\n"
     )

@@ -66,8 +66,8 @@ def playable_tasks(world: str) -> list[str]:
 
 
 EVOLVE = (
-    "The reviewer is scripted, too: rules that look at figures through a reviewer's tools and edit the scaffold by a "
-    "small playbook. A real one is any model that calls tools: --reviewer-model provider:NAME."
+    "The reviewer is scripted, too: rules that look at figures through a reviewer's tools and make "
+    "one of a few known edits. A real one is any model that calls tools: --reviewer-model provider:NAME."
 )
 SPECIALIZE = (
     "A language model of 135 million parameters learns the memory operations on the CPU, from the scripted player's "

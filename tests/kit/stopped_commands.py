@@ -28,7 +28,7 @@ from cli.app import main as automem
 NEEDED = (
     *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "cli.demo"),
     *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware"),
-    *("worlds.scripted_world", "worlds.scripted_world_player", "rich.live", "langsmith.run_trees"),
+    *("worlds.scripted_world", "worlds.players.vault", "rich.live", "langsmith.run_trees"),
 )
 """What the commands import when they use it: here once, for all processes."""
 BOUND_S = 30.0

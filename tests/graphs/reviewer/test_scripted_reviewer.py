@@ -54,7 +54,7 @@ def judged(made: Workspace, **verdict: Any) -> Path:
     return made.attempt
 
 
-def plays_of(made: Workspace) -> str:
+def edits_of(made: Workspace) -> str:
     return (made.candidate / "METHOD.md").read_text().splitlines()[0]
 
 
@@ -62,20 +62,20 @@ def plays_of(made: Workspace) -> str:
 def test_attempts_follow_one_another_and_each_passes_the_check(tmp_path: Path, run: Path) -> None:
     first = attempt(tmp_path / "a1", run, {})
     assert reviewed(first).finished
-    assert plays_of(first) == "# Play: repetition-notice"
+    assert edits_of(first) == "# Edit: repetition-notice"
     assert checked(first).faults == []
 
     history = {"v1.a1": judged(first)}
     second = attempt(tmp_path / "c1", run, history)
     shutil.copytree(first.candidate, second.candidate, dirs_exist_ok=True)
     assert reviewed(second, continues="v1.a1 was rejected.").finished
-    assert plays_of(second) == "# Plays: repetition-notice + lookout"
+    assert edits_of(second) == "# Edits: repetition-notice + lookout"
     assert (checked(second).faults, sorted(checked(second).changes)) == ([], ["hooks", "settings"])
 
     history |= {"v1.a1.c1": judged(second, mean_difference=0.02, chance=0.1)}
     third = attempt(tmp_path / "a2", run, history)
     assert reviewed(third).finished
-    assert plays_of(third) == "# Plays: lookout + keyed-map"
+    assert edits_of(third) == "# Edits: lookout + keyed-map"
     assert (checked(third).faults, sorted(checked(third).changes)) == (
         [],
         ["hooks", "operations", "settings", "vocabulary"],
@@ -84,31 +84,31 @@ def test_attempts_follow_one_another_and_each_passes_the_check(tmp_path: Path, r
     assert ("class Lookout" in hooks, "class Repetition" in hooks) == (True, False)
 
 
-PLAYS = ("repetition-notice", "lookout", "keyed-map")
+EDITS = ("repetition-notice", "lookout", "keyed-map")
 
 
 def tried_before(folder: Path, run: Path, *attempts: tuple[str, ...]) -> dict[str, Path]:
-    """Attempts with these plays, all turned down and without a gain."""
+    """Attempts with these edits, all turned down and without a gain."""
     history = {}
     for number, names in enumerate(attempts, 1):
         earlier = attempt(folder / str(number), run, {})
-        (earlier.candidate / "METHOD.md").write_text(f"# Plays: {' + '.join(names)}\n\nThey were tried.\n")
+        (earlier.candidate / "METHOD.md").write_text(f"# Edits: {' + '.join(names)}\n\nThey were tried.\n")
         history[f"v1.a{number}"] = judged(earlier)
     return history
 
 
 @contained
 def test_what_was_tried_in_other_company_is_tried_again_when_nothing_new_is_left(tmp_path: Path, run: Path) -> None:
-    history = tried_before(tmp_path, run, PLAYS[:1], PLAYS[:2], PLAYS[2:])
+    history = tried_before(tmp_path, run, EDITS[:1], EDITS[:2], EDITS[2:])
     fresh = attempt(tmp_path / "fresh", run, history)
     assert reviewed(fresh).finished
-    assert plays_of(fresh) == "# Play: lookout"
+    assert edits_of(fresh) == "# Edit: lookout"
     assert checked(fresh).faults == []
 
 
 @contained
 def test_when_everything_was_tried_it_says_so_and_the_check_finds_nothing_changed(tmp_path: Path, run: Path) -> None:
-    last = attempt(tmp_path / "last", run, tried_before(tmp_path, run, *[(name,) for name in PLAYS]))
+    last = attempt(tmp_path / "last", run, tried_before(tmp_path, run, *[(name,) for name in EDITS]))
     assert reviewed(last).finished
     assert "Nothing structural has changed" in "\n".join(checked(last).faults)
 
@@ -125,14 +125,14 @@ def test_the_same_evaluation_is_reviewed_alike(tmp_path: Path, run: Path) -> Non
     assert first
 
 
-def told(plays: str, **verdict: Any) -> list[str]:
+def told(edits: str, **verdict: Any) -> list[str]:
     """METHOD.md and verdict.json of an attempt, as they are read."""
     facts = {"mean_difference": 0.0, "chance": 1.0, "accepted": False, **verdict}
-    return [f"# Plays: {plays}\n\nText.\n", json.dumps({**facts, "fresh": {**facts, "chance": 0.0}}, indent=2)]
+    return [f"# Edits: {edits}\n\nText.\n", json.dumps({**facts, "fresh": {**facts, "chance": 0.0}}, indent=2)]
 
 
-def together(*plays: str) -> frozenset[frozenset[str]]:
-    return frozenset(map(frozenset, plays))
+def together(*edits: str) -> frozenset[frozenset[str]]:
+    return frozenset(map(frozenset, edits))
 
 
 def test_only_what_gained_more_than_it_continued_and_likely_not_by_luck_is_promising() -> None:
@@ -151,5 +151,5 @@ def test_what_was_promising_before_a_version_was_accepted_is_not_tried_again() -
     assert _past(["v1.a1", "v1.a2"], attempts) == Past(together("a", "b"), (), ("b",))
 
 
-def test_an_attempt_without_a_verdict_or_a_method_teaches_nothing_but_its_plays() -> None:
-    assert _past(["v1.a1", "v1.a2"], ["# Play: a\n", "", "", ""]) == Past(together("a", ""), (), ())
+def test_an_attempt_without_a_verdict_or_a_method_teaches_nothing_but_its_edits() -> None:
+    assert _past(["v1.a1", "v1.a2"], ["# Edit: a\n", "", "", ""]) == Past(together("a", ""), (), ())

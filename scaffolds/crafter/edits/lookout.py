@@ -85,7 +85,7 @@ class Lookout:
         self.plants: dict[Cell, int] = {}
         """Planted saplings and the steps they have grown."""
 
-    def told(self, view: View) -> list[str]:
+    def notices(self, view: View) -> list[str]:
         """What this step's notices are."""
         now = Scene(view.observation)
         if self.last is not None:
