@@ -11,6 +11,7 @@ SCRIPTS = (
     "notebook",
     "crafter_steps",
     "nethack_text",
+    "served_calls",
     "harness_cpu",
     "trace_growth",
     "containment",

@@ -1,4 +1,4 @@
-"""Calling a model until it answers or has plainly failed: retries with backoff, for any LangChain chat model.
+"""Calling a model until it answers or fails for good: retries with backoff, for any LangChain chat model.
 
 What comes back is a `Completion` in plain data. What goes wrong is a ProviderFailure; it never becomes a reply.
 """
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
-from chat_models.failures import ConfigurationError, ProviderFailure
+from chat_models.failures import ConfigurationError, ProviderFailure, failure_of
 from chat_models.messages import Message, to_langchain, to_plain
-from chat_models.provider_errors import failure_of
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -32,7 +31,7 @@ NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How patiently a call is repeated: waits of base_s, 2 base_s, 4 base_s, … up to cap_s, each shortened at random.
+    """How often a call is repeated, and after which waits: base_s, 2 base_s, 4 base_s, … up to cap_s, each shortened at random.
 
     The randomness is a function of the call's seed and the attempt, so that a run can be repeated exactly.
     """

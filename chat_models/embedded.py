@@ -1,4 +1,4 @@
-"""`embedded`: a small language model in this process, SmolLM2-135M-Instruct unless told otherwise. Needs no server.
+"""`embedded`: a small language model in this process, by default SmolLM2-135M-Instruct. Needs no server.
 
 It plays badly, and is meant to: it shows real replies, with their mistakes, on any machine. All models of one folder of
 weights share one copy of it, with and without adapters.

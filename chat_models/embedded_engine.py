@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chat_models.embedded_network import BLOCK, PrefixCache, block_keys
 from chat_models.failures import FailureKind, failure
-from chat_models.prefix_cache import BLOCK, PrefixCache, block_keys
 
 if TYPE_CHECKING:
     import torch

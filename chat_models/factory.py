@@ -44,7 +44,7 @@ def chat_model(
     timeout_s: float = 60.0,
     address: str = "`base_url`",
 ) -> BaseChatModel:
-    """The model a specification names, with the paper's sampling unless told otherwise; nothing is sent yet.
+    """The model a specification names, by default with the paper's sampling; nothing is sent yet.
 
     `world` is the registered world that `scripted` plays. `max_tokens` counts new tokens, `timeout_s` is for one
     attempt, `address` names the setting that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot

@@ -1,8 +1,8 @@
 """Which API key goes to which host, and which hosts are called for a client of a started server.
 
-The command line and Python have the rights of whoever runs them: a key goes to the base URL that they give. A client of
-a started server names base URLs too, and gets neither a key nor a way into a private network by it. In a client's run
-(`client_calls`):
+The command line and Python have the rights of the user who runs them: a key goes to the base URL they give. A client
+of a started server names base URLs too, and gets neither a key nor a way into a private network by it. In a client's
+run (`client_calls`):
 
 | the base URL | called | with the key | errors repeat its answers |
 |---|---|---|---|
@@ -104,7 +104,7 @@ def is_configured(base_url: str, variable: str | None = None) -> bool:
 
 
 def own_base_url(variable: str) -> str | None:
-    """The base URL that a key is for when nobody names one: the environment's, else its provider's, if it has any."""
+    """The base URL that a key is for when none is given: the environment's, else its provider's, if it has any."""
     names, provider = _OWN.get(variable, ((), None))
     return next((value for name in names if (value := os.environ.get(name))), provider)
 
@@ -114,7 +114,7 @@ def check_address(url: str, address: str) -> None:
     ip = _embedded(ip_address(address))
     if ip.is_loopback or ip.is_unspecified or (ip.is_global and not ip.is_multicast):
         return
-    # The address itself is not shown: it would tell what a private name stands for.
+    # The address itself is not shown: it would reveal what a private name resolves to.
     raise ConfigurationError(
         f"The URL {redacted(url)!r} is not called: it leads to a private or reserved address, which the "
         f"server's operator must list in {MODEL_HOSTS} first."
@@ -146,7 +146,7 @@ def checked_key(key: str, where: str) -> str:
 
 
 def _embedded(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, in any of the forms that networks translate; else itself."""
+    """The IPv4 address in an IPv6 address, in any of the forms that networks translate; else itself."""
     if isinstance(ip, IPv4Address):
         return ip
     if ip in _NAT64:

@@ -43,7 +43,7 @@ def _first(message: str) -> Routine:
 
 
 def _again(message: str) -> Routine:
-    """A later iteration: the same selection with half the learning rate if the last one played better, else anew."""
+    """A later iteration: with half the learning rate if the last one played better, else with a new selection."""
     (ledger,) = yield [("read_ledger", {})]
     scores = [float(value) for value in re.findall(r"^\S+ .*?specialist.*?(\d+\.\d+) ± ", ledger.text, re.MULTILINE)]
     better = len(scores) < 2 or scores[-1] >= scores[-2]

@@ -22,10 +22,9 @@ from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import Field, SecretStr, model_validator
 
-from chat_models.completions import decoded, read_completion
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure, failure_of_status
 from chat_models.http_clients import client_for_threads, client_of_this_loop
-from chat_models.messages import to_wire
+from chat_models.messages import decoded, read_completion, to_wire
 
 CONNECT_S = 10.0
 """A server that does not accept a connection for so long is down; it need not hold up a whole minute."""
@@ -217,7 +216,7 @@ def _transport(error: Exception, timeout_s: float, *, repeat: bool) -> tuple[Fai
     if isinstance(error, TimeoutError | httpx2.TimeoutException):
         return FailureKind.TIMEOUT, f"no complete answer within {timeout_s:g} s"
     if isinstance(error, httpx2.ConnectError):
-        return FailureKind.REFUSED, f"nobody answers ({words})"
+        return FailureKind.REFUSED, f"no server answers ({words})"
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
         return FailureKind.BAD_REQUEST, f"nothing was sent ({words})"
     return FailureKind.INTERRUPTED, f"the connection broke ({words})"
@@ -230,7 +229,7 @@ def _is_simple(message: BaseMessage) -> bool:
 
 
 class _ClientOfThisLoop:
-    """Stands where ChatOpenAI keeps its asynchronous client, and is the running loop's whenever it is used."""
+    """In place of ChatOpenAI's asynchronous client: always the running loop's client."""
 
     def __init__(self, root: Any) -> None:
         self._root = root

@@ -42,7 +42,7 @@ COMMANDS = {
     "trace": Entry("cli.trace:trace", "Print an episode's trace, each step as a line of JSON; also while it is played."),
     "report": Entry(
         "cli.report:report",
-        "Write a report of runs, the paper's table beside ours; runs still being played are told as they stand.",
+        "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",
     ),
     "check": Entry(
         "cli.check:check",
@@ -54,7 +54,8 @@ COMMANDS = {
         "--resume",
     ),
     "fork": Entry(
-        "cli.fork:fork", "Fork an episode at a step and play the rest anew; the episode itself is not changed."
+        "cli.fork:fork",
+        "Play an episode again from one of its steps in a new folder; the episode itself is not changed.",
     ),
     "evolve": Entry(
         "cli.evolve:evolve",

@@ -72,7 +72,7 @@ EVOLVE = (
 SPECIALIZE = (
     "A language model of 135 million parameters learns the memory operations on the CPU, from the scripted player's "
     "traces (for the demonstration; else a model learns from its own). It keeps the notebook for the scripted player, "
-    "who commits the actions: first untrained, then trained, and at last on seeds that nobody has played."
+    "who commits the actions: first untrained, then trained, and last on seeds not played before."
 )
 
 
@@ -124,7 +124,7 @@ def specialize_briefly(settings: dict[str, Any], folder: Path, console: Console)
 
 
 SETTINGS = Path(__file__).with_name("demo.toml")
-"""What the demo plays, unless told otherwise."""
+"""What the demo plays by default."""
 
 
 class Chapter(StrEnum):
@@ -162,6 +162,6 @@ def demo(
         console.print()
         console.rule(title, align="left", style="bold")
         sound = show(settings[chapter.value], folder / chapter.value, console) and sound
-    console.print(f"\nAll of it lies in {folder}; the README says how to look at it.", highlight=False, soft_wrap=True)
+    console.print(f"\nEverything is in {folder}; the README says how to look at it.", highlight=False, soft_wrap=True)
     if not sound:
         raise typer.Exit(1)

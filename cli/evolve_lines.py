@@ -1,4 +1,4 @@
-"""A search in lines: what the reviewer does, what is played, each verdict, and the final table."""
+"""A search in lines: reviews, evaluations, verdicts, the final table, and questions to a person."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from graphs.reviewer.gate import Verdict
 from graphs.reviewer.verdict_text import render
 
 DIFF_LINES = 40
-"""Lines of the difference shown at once: a screen."""
+"""Lines of a diff that are shown."""
 
 
 def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
+    """Show what is asked and read the answer; None at the end of input (Ctrl-D)."""
     for line in _shown(question):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     return read_answer(console)
@@ -37,7 +37,7 @@ def verdict(plain: Mapping[str, Any]) -> str:
 def _shown(question: Mapping[str, Any]) -> list[str]:
     lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
     more = len(lines) - DIFF_LINES
-    rest = [visible(f"… {more} lines more; all of it lies in {question['folder']}", 400)] if more > 0 else []
+    rest = [visible(f"… {more} more lines; all of them are in {question['folder']}", 400)] if more > 0 else []
     said = [verdict(question["verdict"])] if "verdict" in question else []
     return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
 

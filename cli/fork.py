@@ -1,4 +1,4 @@
-"""automem fork: play an episode anew from one of its steps, with its world and notebook as they were, edited or not."""
+"""automem fork: play an episode again from one of its steps, with its world and notebook as they were or edited."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worlds import world_entry
 
 def fork(
     episode: Annotated[Path, typer.Argument(help="Episode folder: RUN/episodes/WORLD/TASK/seed-N.")],
-    step: Annotated[int, typer.Option(min=1, help="First step to play anew.")],
+    step: Annotated[int, typer.Option(min=1, help="First step to play again.")],
     edit: Annotated[
         list[str] | None, typer.Option(help="FILE=PATH: the notebook's FILE becomes the text in PATH; may be repeated.")
     ] = None,
@@ -36,9 +36,9 @@ def fork(
     trust_scaffold_code: o.TrustScaffoldCode = False,
     quiet: o.Quiet = False,
 ) -> None:
-    """Fork an episode at a step and play the rest anew; the episode itself is not changed."""
+    """Play an episode again from one of its steps in a new folder; the episode itself is not changed."""
     source = EpisodeFolder(Path(episode))
-    settings, target = _lay_out(source, step, _texts(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
+    settings, target = _prepare(source, step, _texts(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
     console = Console()
     run = target.path.parents[3]
     request = Input(
@@ -61,7 +61,7 @@ def fork(
         raise typer.Exit(1)
 
 
-def _lay_out(
+def _prepare(
     source: EpisodeFolder,
     step: int,
     edits: dict[str, str],

@@ -43,11 +43,11 @@ class KeyReader:
 
     @property
     def pending(self) -> bool:
-        """Whether what was read may be the beginning of a longer sequence: `flush` a moment later."""
+        """Whether what was read may be the beginning of a longer sequence: `flush` after a short wait."""
         return bool(self._pending)
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys that `data` completes. Sequences nobody knows are left out."""
+        """The keys that `data` completes. Unknown sequences are left out."""
         text = self._pending + data.decode("ascii", "ignore")
         self._pending = ""
         keys: list[str] = []

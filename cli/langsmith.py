@@ -41,14 +41,14 @@ def push(
 ) -> None:
     """Send a run's episodes: the tree of every step, and its scores. Broken off, the same command goes on."""
     folder, choice = _run_folder(run), Choice(sample, tuple(o.read_hidden(hide)))
-    console, told = Console(stderr=True), set[str]()
+    console, reported = Console(stderr=True), set[str]()
     with _one_line_of_failure(), LangSmithClient(project) as client, console.status("") as status:
 
         def report(episode: EpisodeFolder, sent: int, steps: int) -> None:
             name = " ".join(episode.path.parts[-2:])
             status.update(one_line(f"{name}: step {sent} of {steps}", 200))
-            if sent == steps and name not in told and not console.is_terminal:
-                told.add(name)
+            if sent == steps and name not in reported and not console.is_terminal:
+                reported.add(name)
                 typer.echo(one_line(f"{name}: {steps} steps", 200), err=True)
 
         done = send(folder, client, choice, report)
@@ -73,7 +73,7 @@ def pull(
     run: Run,
     project: Project = None,
     key: Annotated[
-        list[str] | None, typer.Option(help="Feedback with this key counts whoever sent it; may be repeated.")
+        list[str] | None, typer.Option(help="Feedback with this key counts, by any sender; may be repeated.")
     ] = None,
 ) -> None:
     """Fetch people's feedback on memory decisions into RUN/feedback.jsonl, where the curator finds it."""

@@ -90,7 +90,7 @@ def lineage(
 
 
 def title(search: Search) -> str:
-    """Which search, and honestly who made its figures."""
+    """The search and the models that made its figures."""
     return (
         f"{search.folder.path.name}: {search.world}, played by {who(search.model, search.context.gameplay_model)}, "
         f"reviewed by {who(search.reviewer_model)}, gate {search.gate}"

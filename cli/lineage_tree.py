@@ -42,7 +42,7 @@ def score(record: LineageRecord) -> str:
 
 
 def spent_words(spent: Mapping[str, Mapping[str, float]]) -> str:
-    """What whom cost: "reviewer 12 calls, 34,000 tokens, $0.25, 3.1 min; player …"."""
+    """What each model cost: "reviewer 12 calls, 34,000 tokens, $0.25, 3.1 min; player …"."""
     said = []
     for who, amounts in spent.items():
         calls, tokens, cost, minutes = (amounts.get(name, 0.0) for name in CEILINGS)

@@ -27,7 +27,7 @@ WIDTH = 160
 
 
 def warning(event: Event) -> list[str]:
-    """What will not work out."""
+    """A warning about the settings."""
     return [f"warning: {as_options(event['sentence'])}"]
 
 
@@ -49,7 +49,7 @@ def percent(figures: Event) -> str:
 
 
 Ask = Callable[[Event, Console], dict[str, Any] | None]
-"""Shows a question and reads the answer; None if nobody answers."""
+"""Shows a question and reads the answer; None at the end of input."""
 
 
 class Events(NamedTuple):
@@ -95,7 +95,7 @@ def run_loop(
 async def drive(
     opening: AbstractAsyncContextManager[OpenRun], make_watcher: Callable[[], EventWatcher], ask: Ask
 ) -> dict[str, Any] | None:
-    """Begin or go on with a run and show it; its output, None if it waits for an answer that nobody gives."""
+    """Begin or go on with a run and show it; its output, None if it still waits for an answer."""
     answer: object = None
     async with opening as run:
         while True:
@@ -161,7 +161,7 @@ class EventWatcher:
 
 
 def read_answer(console: Console) -> dict[str, Any] | None:
-    """A person's yes or no, and why; None if nobody answers (end of input, Ctrl-D)."""
+    """A person's yes or no, and why; None at the end of input (Ctrl-D)."""
     while True:
         try:
             said = str(typer.prompt("yes, or no and why", prompt_suffix="> "))

@@ -71,11 +71,11 @@ class Pace:
                 await asyncio.wait_for(self._changed.wait(), left)
 
 
-async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], None], steps: int | None) -> None:
-    """Play on, at most `steps` world steps; `told` is called after every event with the rows it added.
+async def play_steps(watched: Watched, pace: Pace, on_rows: Callable[[list[Row]], None], steps: int | None) -> None:
+    """Play on, at most `steps` world steps; `on_rows` is called after every event with the rows it added.
 
     The graph is pulled event by event: while `pace` holds, it does not move, and no model is asked. Cancelled, the
-    episode stands at its last complete step. Raises the machine's failures and CeilingReached.
+    episode is at its last complete step. Raises the machine's failures and CeilingReached.
     """
     session = watched.session
     given = Input(episode=str(session.folder.path), steps=1)
@@ -87,7 +87,7 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
         with session.untraced():
             async with contextlib.aclosing(stream) as events:
                 async for mode, data in events:
-                    told(watched.take(mode, data))
+                    on_rows(watched.take(mode, data))
                     for update in data.values() if mode == "updates" else ():
                         raise_limited(update or {})
                     if session.position.step == step:  # once the action is sent, a step is not held up half way
@@ -95,7 +95,7 @@ async def play_steps(watched: Watched, pace: Pace, told: Callable[[list[Row]], N
                     watched.going_on()
         played += 1
         pace.end_step()
-        told([])
+        on_rows([])
         if not session.position.over and played != steps:
             await pace.rest()
 

@@ -36,10 +36,10 @@ from traces import EpisodeFolder, RunFolder, read_result
 from worlds import world_names
 
 DELAY_S = 0.3
-"""Between two steps on a screen unless told otherwise: a scripted player would be too quick to follow."""
+"""Between two steps on a screen by default: a scripted player is too quick to follow."""
 
 SENTENCE = 1_000
-"""Characters shown of why it ended: a server's answer may stand in it."""
+"""Characters shown of why it ended: it may hold a server's answer."""
 
 
 def play(
@@ -94,14 +94,14 @@ def play(
     }
     free |= {"trace_sample": trace_sample, "trace_hide": o.read_hidden(trace_hide) or None}
     if episode is None:
-        settings, folder = _new(_told(which), _told(given) | _told(free), out)
+        settings, folder = _new(_given(which), _given(given) | _given(free), out)
     else:
-        settings, folder = _begun(episode, _told(which | given | {"out": out}), _told(free))
+        settings, folder = _begun(episode, _given(which | given | {"out": out}), _given(free))
     files = FrameFiles(frames, tiles=tiles) if frames is not None else None
     _play(settings, folder, steps, delay, _has_screen() and not plain, files)
 
 
-def _told(options: Mapping[str, object]) -> dict[str, Any]:
+def _given(options: Mapping[str, object]) -> dict[str, Any]:
     """The options that were given."""
     return {name: value for name, value in options.items() if value is not None and value is not False}
 
@@ -149,7 +149,7 @@ def _play(
         typer.echo(f"This episode is finished ({one_line(result.end_reason or '', 60)}): {how}.")
         return
     if folder.steps.exists():
-        typer.echo(f"automem: taking up {folder.path}", err=True)
+        typer.echo(f"automem: resuming {folder.path}", err=True)
     stopped = False
     try:
         folder.create()
@@ -189,7 +189,7 @@ async def _watch(
 
 
 def _ending(session: Session, go_on: str | None) -> list[str]:
-    """How the episode stands, where it lies, how to go on with it."""
+    """How far the episode is, its folder, and the command that continues it."""
     position = session.position
     figures = _figures(position.step - 1, position.info["progression"], position.episode_return)
     if position.over:

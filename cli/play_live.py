@@ -68,7 +68,7 @@ class Terminal:
                     self._live.stop()
 
     def draw(self, watched: Watched, pace: Pace, view: View) -> None:
-        """Show the episode as it stands."""
+        """Show the present state of the episode."""
         width, height = self._console.size
         self._live.update(compose(watched, pace, view, width, height), refresh=True)
 
@@ -93,7 +93,7 @@ class Screen:
         self._changed = asyncio.Event()
 
     async def run(self, steps: int | None) -> None:
-        """Play until `steps` have been played, or the episode is over and the watcher has seen enough."""
+        """Play until `steps` have been played, or the episode is over and a person leaves."""
         with Terminal(self._console) as terminal, self._listening(terminal):
             await first_of(self._play(steps), self._draw(terminal))
 
@@ -178,10 +178,10 @@ class PlainLines:
 
     async def run(self, steps: int | None) -> None:
         """Play until the episode is over, or `steps` have been played."""
-        await play_steps(self._watched, self._pace, self.tell, steps)
+        await play_steps(self._watched, self._pace, self.show, steps)
 
-    def tell(self, rows: list[Row]) -> None:
-        """Write what has just happened."""
+    def show(self, rows: list[Row]) -> None:
+        """Write these rows."""
         for row in rows:
             for line in getattr(self, f"_{row.kind}")(row):
                 self.write(line)

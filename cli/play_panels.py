@@ -27,7 +27,7 @@ def panel(shown: RenderableType, title: str, border: str = "dim") -> Panel:
 
 
 def line(text: str, width: int, style: str = "", *, pad: bool = False, more: str = "…") -> Text:
-    """One line of at most `width` cells; `more` stands at the end of what was cut."""
+    """One line of at most `width` cells; `more` marks a cut."""
     cut = Text(text, style, no_wrap=True)
     cut.truncate(width, overflow="ellipsis" if more else "crop", pad=pad)
     return cut
@@ -39,7 +39,7 @@ def lines(shown: list[Text]) -> Text:
 
 
 def words(watched: Watched, width: int, height: int) -> Panel:
-    """What the model is told of the world; drawn together where there is little room, its status cut last."""
+    """The model's observation; drawn together where there is little room, its status cut last."""
     inner, room = max(8, width - 4), max(1, height - 2)
     observation = watched.position.observation
     parts = [visible(text.strip("\n")) for text in (observation["long"], observation["short"]) if text.strip()]
@@ -62,7 +62,7 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def _packed(text: str, width: int) -> list[str]:
-    """The same for lists in little room: what stood on lines of its own stands side by side, set apart by dots."""
+    """The same for lists in little room: their lines become one, separated by dots."""
     packed: list[str] = []
     for block in text.split("\n\n"):
         current = ""

@@ -101,14 +101,14 @@ def _badge(watched: Watched, pace: Pace) -> tuple[str, str]:
 
 
 def _game(watched: Watched, view: View, width: int, height: int) -> RenderableType:
-    """The world as people see it, above what the model is told of it."""
+    """The world as people see it, above the model's observation."""
     picture = drawn(watched.frame, view.colours)
     if picture is None:
         return panels.words(watched, width, height)
     rows = picture.size(width - 4, (height - 4) * 3 // 5)[1] + 2
     whole = Layout()
-    told = panels.words(watched, width, height - rows)
-    whole.split_column(Layout(panels.panel(picture, "game"), size=rows), Layout(told))
+    words = panels.words(watched, width, height - rows)
+    whole.split_column(Layout(panels.panel(picture, "game"), size=rows), Layout(words))
     return whole
 
 

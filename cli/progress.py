@@ -32,7 +32,7 @@ PARTS, LINE_S, LEAST_S = 20, 30.0, 1.0
 class LiveProgress:
     """Shows the events that `graphs.evaluation` streams. Use as a context manager.
 
-    Each episode's end is one line that stays. Above all of a terminal's lines stands what is being played; the screen
+    Each episode's end is one line that stays. Below these lines a terminal shows what is being played; the screen
     shows no more of it than it has room for, however many episodes there are.
     """
 
@@ -42,7 +42,7 @@ class LiveProgress:
         self._tally = tally
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._draws = console.is_terminal and not quiet
-        self._told_parts, self._told_s = 0, 0.0
+        self._written_parts, self._written_s = 0, 0.0
 
     def __enter__(self) -> Self:
         if self._draws:
@@ -66,7 +66,7 @@ class LiveProgress:
             status = f"{event['status']}: {as_options(event['note'])}" if event["note"] else event["status"]
             line = f"{event['task']} seed {event['seed']}: step {event['step']}, {100 * event['progression']:.1f} %"
             self._write(one_line(f"{line} {status}", 2_000))
-        if not self._draws and self._parts > self._told_parts:
+        if not self._draws and self._parts > self._written_parts:
             self._write_totals()
 
     def tick(self) -> None:
@@ -74,13 +74,13 @@ class LiveProgress:
         if self._draws:
             width, height = self._console.size
             self._live.update(progress_table(self._tally, width, height), refresh=True)
-        elif self._tally.elapsed_s >= self._told_s + LINE_S:
+        elif self._tally.elapsed_s >= self._written_s + LINE_S:
             self._write_totals()
 
     def _write_totals(self) -> None:
-        if self._quiet or self._tally.elapsed_s < self._told_s + LEAST_S:
+        if self._quiet or self._tally.elapsed_s < self._written_s + LEAST_S:
             return
-        self._told_parts, self._told_s = self._parts, self._tally.elapsed_s
+        self._written_parts, self._written_s = self._parts, self._tally.elapsed_s
         self._write(totals(self._tally))
 
     @property
@@ -96,7 +96,7 @@ def run_evaluation(
     given: Input, context: Context, console: Console, max_steps: int, *, quiet: bool = False
 ) -> dict[str, Any]:
     """Play the episodes `given` asks for (fields of `graphs.evaluation.state.Input`) and return the summary."""
-    # LangSmith is told of every step by the episodes themselves (`traces.langsmith_export`).
+    # The episodes themselves send every step to LangSmith (`traces.langsmith_export`).
     with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress, tracing_context(enabled=False):
         return stopping.run(_stream(given, context, progress))
 

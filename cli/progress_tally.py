@@ -1,4 +1,4 @@
-"""How an evaluation stands, added up from the events it streams: speeds, costs, and about how long it still takes."""
+"""The progress of an evaluation, added up from its events: speeds, costs, and about how long it still takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Playing:
     task: str
     seed: int
     began_at: float
-    """When it was first heard of, by the tally's clock."""
+    """Time of its first event, by the tally's clock."""
     steps_before: int
     tokens_before: int
     """What it had been played when this process took it up."""
@@ -27,7 +27,7 @@ class Playing:
     cost: float | None = None
 
     def take(self, event: Progress) -> None:
-        """Take in where it stands."""
+        """Update from an event."""
         self.step, self.progression, self.cost = event["step"], event["progression"], event["cost"]
         self.tokens = _tokens(event)
 
@@ -48,7 +48,7 @@ class Tally:
     _scored: list[tuple[int, float]] = field(default_factory=list)
     """Of the ended episodes that have a score: steps, progression."""
     _played: int = 0
-    _spoken: int = 0
+    _generated: int = 0
     _tokens: int = 0
     _cost: float | None = 0.0
     _began_at: float | None = None
@@ -72,13 +72,13 @@ class Tally:
             self._scored.append((event["step"], event["progression"]))
         if played is not None:
             self._played += event["step"] - played.steps_before
-            self._spoken += _tokens(event) - played.tokens_before
+            self._generated += _tokens(event) - played.tokens_before
         self._tokens += _tokens(event)
         self._cost = _sum(self._cost, event["cost"])
 
     @property
     def episodes(self) -> int:
-        """Episodes there are to be, at least those that have been heard of."""
+        """Planned episodes; at least those with an event."""
         return max(self.planned, self.ended.total() + len(self.playing))
 
     @property
@@ -113,8 +113,8 @@ class Tally:
     @property
     def tokens_per_s(self) -> float:
         """Over all episodes."""
-        spoken = self._spoken + sum(one.tokens - one.tokens_before for one in self.playing.values())
-        return _rate(spoken, self.elapsed_s)
+        generated = self._generated + sum(one.tokens - one.tokens_before for one in self.playing.values())
+        return _rate(generated, self.elapsed_s)
 
     @property
     def left_s(self) -> float | None:

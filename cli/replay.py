@@ -70,8 +70,8 @@ def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:
         found.append(recorded)
     kinds = {(one.world, one.task, one.seed) for one in found}
     if len(kinds) > 1:
-        told = "; ".join(f"{world} {task} seed {seed}" for world, task, seed in sorted(kinds))
-        raise SettingsError(f"Only episodes of one world, task and seed can be shown side by side, not {told}.")
+        found_kinds = "; ".join(f"{world} {task} seed {seed}" for world, task, seed in sorted(kinds))
+        raise SettingsError(f"Only episodes of one world, task and seed can be shown side by side, not {found_kinds}.")
     return found
 
 

@@ -94,7 +94,7 @@ class Frames:
             yield keeper.piece()
 
     def _played(self, world: World) -> Iterator[int]:
-        """Yield each step as the world stands before its action; after the last one, one more."""
+        """Yield the world before each step's action, and once more after the last."""
         observation, _ = world.reset(seed=self._seed)
         last = 0
         for step in self._reader.outlines():

@@ -17,12 +17,12 @@ from cli.report_page.world import world_section
 from cli.report_page.writing import write_report
 
 
-def build(paths: Sequence[Path], told: Callable[[str], None]) -> Report:
-    """The report of these runs. `told` hears what is being done.
+def build(paths: Sequence[Path], on_progress: Callable[[str], None]) -> Report:
+    """The report of these runs. `on_progress` is called with what is being done.
 
     Raises SettingsError for what is no run, TrainingError for a damaged ledger, TraceFailure or TraceDamaged.
     """
-    told("reading")
+    on_progress("reading")
     runs = read_runs(paths)
     entries = [entry for run in runs for entry in run.entries]
     worlds: dict[str, list[Entry]] = {}
@@ -30,7 +30,7 @@ def build(paths: Sequence[Path], told: Callable[[str], None]) -> Report:
         worlds.setdefault(entry.world, []).append(entry)
     sections: list[Section] = [overview(entries)] if entries else []
     for number, (world, group) in enumerate(worlds.items(), 1):
-        told(f"drawing {world}")
+        on_progress(f"drawing {world}")
         sections.append(world_section(world, group, number))
     for number, run in enumerate(runs, 1):
         sections += loop_sections(run, number)
@@ -46,7 +46,7 @@ def report(
         "report"
     ),
 ) -> None:
-    """Write a report of runs, the paper's table beside ours; runs still being played are told as they stand."""
+    """Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are."""
     with Console(stderr=True).status("") as status:
         written = write_report(build(runs, status.update), out)
     typer.echo(f"written: {', '.join(map(str, written))}, {out}/figures/")

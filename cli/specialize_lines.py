@@ -15,7 +15,7 @@ from cli.visible_text import one_line
 
 
 def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:
-    """Everybody on the final seeds: mean ± s.e., each paired by seed with the base, and who they are."""
+    """Every player on the final seeds: mean ± s.e., paired by seed with the base, and its models."""
     title = f"Seeds never played before; winner {winner}, curated by {who(curator)}, traces of {who(traces)}"
     table = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("player", overflow="fold")
@@ -42,7 +42,7 @@ def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, tr
 
 
 def ask(question: Event, console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None if nobody answers (end of input, Ctrl-D)."""
+    """Show what is asked and read the answer; None at the end of input (Ctrl-D)."""
     shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "answers", "how", "step")]
     for line in ["", str(question["ask"]), *shown]:
         console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)

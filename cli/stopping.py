@@ -4,8 +4,8 @@ In order means: an event loop's work is cancelled, other work is interrupted by 
 terminal is given back, and one line says how to go on. At once means: child processes are killed and the process exits;
 what is on disk is what a killed process leaves, and every run goes on from that.
 
-Python runs a signal's handler between two instructions of the main thread, which may be busy in a library. So a thread
-of its own is told of signals by the interpreter (`signal.set_wakeup_fd`) and sees to the second one.
+Python runs a signal's handler between two instructions of the main thread, which may be busy in a library. So the
+interpreter also reports signals to a thread of its own (`signal.set_wakeup_fd`), which handles the second one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Stop:
         self.number = 0
         """The signal that ends the command; 0 while none does."""
         self.go_on: str | None = None
-        """How to go on after a stop, in a clause; None where nothing is to be said."""
+        """How to go on after a stop, in a clause; None: nothing is added."""
         self.finished = False
         """Whether the command has done its work: a signal then leaves at once."""
         self.terminal_codes = SHOW_CURSOR
@@ -242,7 +242,7 @@ def _raise(_: int) -> None:
 
 
 def go_on_with(clause: str) -> None:
-    """Say so after a stop, such as "go on with: automem play --episode …"."""
+    """Set how to go on after a stop, such as "go on with: automem play --episode …"."""
     for stop in _installed:
         stop.go_on = clause
 

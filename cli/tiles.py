@@ -151,7 +151,7 @@ def _style(upper: tuple[int, int, int], lower: tuple[int, int, int], system: str
 
 
 class FrameFiles:
-    """Writes one file per moment: step-000001.png is what stood there when step 1 was to be played."""
+    """Writes one file per step: step-000001.png is the world before step 1's action."""
 
     def __init__(self, folder: Path, *, tiles: bool) -> None:
         self._folder = folder
@@ -159,7 +159,7 @@ class FrameFiles:
         """Whether the world's own tiles are drawn, where it has any."""
 
     def write(self, world: World, step: int) -> None:
-        """Draw the present moment. Raises TraceFailure where the disk does not take it."""
+        """Draw the present frame. Raises TraceFailure where the disk does not take it."""
         tiles = world.tiles() if self._tiles else None
         path = self._folder / f"step-{step:06}.png"
         try:

@@ -33,7 +33,7 @@ class Point:
 
 
 def points_of(records: Sequence[LineageRecord]) -> list[Point]:
-    """What a lineage has to draw: attempts stand between the version they were made from and the one they aimed at."""
+    """The points of a lineage: attempts lie between the version they were made from and the one they aimed at."""
     points = []
     for parent, group in groupby(
         sorted((one for one in records if one.mean is not None and one.kind != "end"), key=_made_from), key=_made_from

@@ -21,7 +21,7 @@ class View:
     """Whether the game fills the screen."""
 
     def chosen(self, names: Sequence[str], latest: str | None) -> int:
-        """Where the chosen file stands among these names; `latest` is the one that changed last."""
+        """Index of the chosen file among these names; `latest` is the one that changed last."""
         name = self.name if self.name in names else latest
         return names.index(name) if name in names else 0
 

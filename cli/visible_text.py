@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 
 MOST = 4_000
-"""Characters shown of one text unless told otherwise: more than a screen holds, and little work."""
+"""Characters shown of one text by default: more than a screen holds."""
 
 MARKS = 2
 """Combining marks that may follow one character; writing systems need no more, a pile of them covers other lines."""

@@ -54,14 +54,14 @@ class Watched:
     """An episode as it goes on. `take` everything the inner agent streams as "custom" and "updates".
 
     The agent's nodes run in threads. What is shown of the live world and notebook is therefore looked up only while the
-    graph stands still: between two nodes, and once the action is sent.
+    graph waits: between two nodes, and once the action is sent.
     """
 
     position: Position
     files: list[tuple[str, int]]
     """The notebook's files with their line counts."""
     frame: Frame
-    """What the world looks like; empty text if nobody draws it."""
+    """What the world looks like; empty text if it is not drawn."""
 
     def __init__(self, session: Session, who: str, *, draws: bool, files: FrameFiles | None = None) -> None:
         self.session = session

@@ -58,7 +58,7 @@ def behaviour_blocks(world: str, entries: Sequence[Entry], number: int) -> list[
     versions = sorted({version for one in entries if one.played for version in one.played.metrics_versions})
     blocks: list[Block] = []
     if len(versions) > 1:
-        text = "Measured by different definitions, and therefore told and drawn apart:"
+        text = "Measured by different definitions, and therefore reported apart:"
         items = [f"metrics version {version}: {', '.join(_named(entries, version))}" for version in versions]
         blocks.append(Note(text, items, warning=True))
     for version in reversed(versions):

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell; what stands smaller below it."""
+    """One cell; what is smaller below it."""
 
     text: str
     small: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ Block = Table | Pictures | Note
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it."""
+    """A heading and its content."""
 
     title: str
     blocks: Sequence[Block]

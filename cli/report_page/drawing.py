@@ -1,6 +1,6 @@
 """The report's figures: dots with standard errors, a row each, read without a legend; and paired differences.
 
-Every row's name stands above its dot, so that a figure fits on a phone. Told apart by shape as well as by colour (the
+Every row's name is above its dot, so that a figure fits on a phone. Distinguished by shape as well as by colour (the
 palette of Okabe and Ito). Same input, same bytes.
 """
 

@@ -36,10 +36,10 @@ class Entry:
     player: str
     """Honestly: a scripted one says that it is no language model."""
     about: tuple[str, ...]
-    """What else tells it from others: scaffold, notebook, seeds, steps."""
+    """What else distinguishes it: scaffold, notebook, seeds, steps."""
     score: Score
     played: Played | None
-    """None where only a search's lineage tells of it."""
+    """None where only a search's lineage names it."""
     on_protocol: bool = False
     """On the paper's protocol, all of it."""
     scripted: Scripted = "none"
@@ -115,7 +115,7 @@ def _recorded(search: Search, record: LineageRecord, name: str, run: str, about:
         return replace(entry, about=(about, *entry.about))
     mean, error = 100 * (record.mean or 0.0), 100 * (record.standard_error or 0.0)
     player, scripted = _players([(search.model, search.context.gameplay_model)])
-    lost = "as the lineage tells it, failures as 0; the episodes are not here"
+    lost = "as the lineage says, failures as 0; the episodes are not here"
     score = Score(mean, error, mean, error, record.episodes)
     return Entry(name, run, search.world, player, (about, lost), score, None, scripted=scripted)
 

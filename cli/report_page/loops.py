@@ -1,4 +1,4 @@
-"""The two loops: a search's versions and attempts, and a specialist's trainings, as their own files tell them."""
+"""The two loops: a search's versions and attempts, and a specialist's trainings, as their own files record them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def figures_at_odds(run: Run) -> list[Fault]:
 
 
 def loop_sections(run: Run, number: int) -> list[Section]:
-    """What a search or a run of loop 2 has to tell beside its rows. `number` names its figures' files."""
+    """What a search or a run of loop 2 adds to its rows. `number` names its figures' files."""
     if run.search is not None:
         section = _search(run.search, run.name, number)
     elif run.specialization is not None:
@@ -58,13 +58,13 @@ def _search(search: Search, name: str, number: int) -> Section:
     if any(one.mean is not None for one in records):
         note = (
             "Bars are standard errors. Gate seeds decide what is kept; hold-out seeds were never played before. "
-            "Attempts that were not kept stand between the version they were made from and the one they aimed at."
+            "Attempts that were not kept lie between the version they were made from and the one they aimed at."
         )
         blocks.append(Pictures([draw_versions(f"search-{number}-versions", name, records, note)]))
         blocks.append(_versions(records))
     blocks += _attempts(records)
-    told = [*outcome(records), f"Spent in all: {spent_words(spent_before(records))}."] if records else []
-    blocks += [Note(line) for line in told]
+    lines = [*outcome(records), f"Spent in all: {spent_words(spent_before(records))}."] if records else []
+    blocks += [Note(line) for line in lines]
     blocks.append(Note(ending(records) if records else "The start has not been evaluated yet."))
     return Section(f"Loop 1: {name}", blocks, lead=search_title(search))
 
@@ -130,7 +130,7 @@ def _damage(faults: Iterable[Fault]) -> list[Block]:
 
 
 def _about(folder: SpecializationFolder) -> str:
-    """Who played, was trained and curated, honestly."""
+    """Which models played, were trained and curated."""
     found = read_run(folder)
     kept = found.get("configuration", {}).get("specialization", {}) if found else {}
     model, base, curator = (str(kept.get(key, "?")) for key in ("model", "base", "curator_model"))

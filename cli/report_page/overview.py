@@ -18,15 +18,15 @@ def overview(entries: Sequence[Entry]) -> Section:
     worlds = sorted({one.world for one in entries})
     ours = [_row(one, worlds) for one in entries]
     groups = [Group("ours, measured here", ours), *_published(worlds)]
-    told = published()
+    paper = published()
     note = (
         "Mean ± standard error over episodes (population standard deviation / √n), as the paper reports it. "
         "Where episodes failed or are damaged, the second line counts them as 0: neither ever raises a score."
     )
     if len(groups) > 1:
-        note += f" Published: {told.source}; {told.condition}."
+        note += f" Published: {paper.source}; {paper.condition}."
     blocks: list[Block] = [Table("Progression (%)", ["agent", *worlds], groups, note)]
-    if unpublished := [world for world in worlds if not told.of(world)]:
+    if unpublished := [world for world in worlds if not paper.of(world)]:
         blocks.append(Note(f"Nothing is published for: {', '.join(unpublished)}."))
     blocks += _failures(entries) + _damage(entries) + _unverifiable(entries)
     return Section("Results", blocks)

@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """In percentage points; None where there are too few pairs to tell anything."""
+        """In percentage points; None where there are too few pairs."""
         if spared_subsets(ERROR, all_subsets(len(self.paired.differences))) == 0:
             return None
         low, high = self.paired.interval
@@ -188,5 +188,5 @@ def _pairs(one: Comparison) -> str:
 
 def _interval_words(one: Comparison) -> str:
     if one.interval is None:
-        return "too few pairs to tell"
+        return "too few pairs"
     return f"{signed(one.interval[0])} … {signed(one.interval[1])}"

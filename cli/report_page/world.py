@@ -15,7 +15,7 @@ from traces.report_data import Cost
 
 
 def world_section(world: str, entries: Sequence[Entry], number: int) -> Section:
-    """All that is told of one world. `number` names its figures' files, for a world's name may be anything."""
+    """The sections of one world. `number` names its figures' files, for a world's name may be anything."""
     comparisons, alone = compare(entries)
     pictures = _progression(world, entries, f"world-{number}-progression")
     pictures += paired_picture(comparisons, f"world-{number}-paired")

@@ -14,8 +14,8 @@ from tiny_model import make_adapter, make_tiny_model
 from chat_models import Completion, ConfigurationError, Retry, acall, call, chat_model
 from chat_models.embedded import EmbeddedChatModel
 from chat_models.embedded_engine import Engine, Reply, Request
+from chat_models.embedded_network import BLOCK
 from chat_models.embedded_spec import read_spec
-from chat_models.prefix_cache import BLOCK
 
 ONCE = Retry(attempts=1)
 SYSTEM = {"role": "system", "content": "You keep a notebook. " * 30}

@@ -121,7 +121,7 @@ def test_an_episode_that_was_left_goes_on_like_an_undisturbed_one(automem: Run, 
     for run in (parts, mixed):
         assert automem("play", *VAULT, "--steps", "9", "--out", str(run))[0] == 0
     code, printed, errors = automem("play", "--episode", str(parts / EPISODE))
-    assert (code, errors) == (0, f"automem: taking up {parts / EPISODE}\n")
+    assert (code, errors) == (0, f"automem: resuming {parts / EPISODE}\n")
     assert printed.startswith("step 10\n")
     assert f"ended (solved): {len(everything(whole)['steps'])} steps, progression 100.0 %" in printed
     assert automem("eval", *seed, "--resume", "--out", str(mixed))[0] == 0

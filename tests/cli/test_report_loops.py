@@ -70,7 +70,7 @@ def test_a_search_tells_its_versions_attempts_luck_and_cost(searched: Report) ->
         "| v2.a1 | v1 | check failed<br><sub>Nothing structural changed.</sub> | – |",
     ):
         assert words in told
-    assert "gate seeds (chosen on them), as the lineage tells it" in told
+    assert "gate seeds (chosen on them), as the lineage says" in told
 
 
 def test_what_a_reviewer_wrote_is_bounded_and_cannot_steer(searched: Report) -> None:
