@@ -31,7 +31,7 @@ NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often a call is repeated, and after which waits: base_s, 2 base_s, 4 base_s, … up to cap_s, each shortened at random.
+    """How often a call is repeated, and after which waits: base_s, 2 base_s, … up to cap_s, each shortened at random.
 
     The randomness is a function of the call's seed and the attempt, so that a run can be repeated exactly.
     """

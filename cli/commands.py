@@ -39,7 +39,9 @@ COMMANDS = {
         "cli.replay:replay",
         "Write a replay page: the game, the operations and the notebook at every step, side by side for up to three.",
     ),
-    "trace": Entry("cli.trace:trace", "Print an episode's trace, each step as a line of JSON; also while it is played."),
+    "trace": Entry(
+        "cli.trace:trace", "Print an episode's trace, each step as a line of JSON; also while it is played."
+    ),
     "report": Entry(
         "cli.report:report",
         "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",

@@ -19,7 +19,7 @@ from cli.visible_text import one_line
 from graphs.evaluation.playing import Halted
 from graphs.outer_loop import OpenRun
 from graphs.outer_loop import read_answer as parse_answer
-from training.errors import TrainingFailure
+from training import TrainingFailure
 
 Event = Mapping[str, Any]
 WIDTH = 160

@@ -24,8 +24,8 @@ from cli.stopping import Stopped
 from cli.tiles import FrameFiles
 from cli.visible_text import one_line
 from cli.watched import Watched
-from graphs.inner_agent.result import MACHINE_FAILURES
 from graphs.inner_agent.opening import check
+from graphs.inner_agent.result import MACHINE_FAILURES
 from graphs.inner_agent.run_file import begin_run, recorded_settings
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
