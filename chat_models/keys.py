@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from chat_models.failures import ConfigurationError, redacted
@@ -36,6 +36,11 @@ _OWN: dict[str, tuple[tuple[str, ...], str | None]] = {
 """Of a key's variable: the variables that may hold its base URL, and its provider's base URL."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_GLOBAL = IPv6Network("2000::/3")
+"""All of IPv6 that is public: what lies elsewhere (fec0::/10, 64:ff9b:1::/48, ::ffff:0:0:0/96 …) leads into networks
+of someone's own, whatever Python's tables say of it."""
+_PROTOCOLS = IPv4Network("192.0.0.0/24")
+"""Some addresses of it are a cloud's metadata; Python calls them public up to 3.12."""
 _PORTS = {"http": 80, "https": 443}
 _client_calls: ContextVar[bool] = ContextVar("client_calls", default=False)
 
@@ -99,8 +104,8 @@ def is_configured(base_url: str, variable: str | None = None) -> bool:
     url = urlsplit(base_url)
     if any(_matches(url, entry) for entry in _listed()):
         return True
-    own = own_base_url(variable) if variable is not None else None
-    return own is not None and _matches(url, _with_port(urlsplit(own)))
+    own = urlsplit((own_base_url(variable) if variable is not None else None) or "")
+    return own.scheme in _PORTS and _matches(url, _with_port(own))
 
 
 def own_base_url(variable: str) -> str | None:
@@ -112,13 +117,18 @@ def own_base_url(variable: str) -> str | None:
 def check_address(url: str, address: str) -> None:
     """ConfigurationError if a URL of a client's leads to an address that is neither public nor this machine's own."""
     ip = _embedded(ip_address(address))
-    if ip.is_loopback or ip.is_unspecified or (ip.is_global and not ip.is_multicast):
+    if ip.is_loopback or ip.is_unspecified or _is_public(ip):
         return
     # The address itself is not shown: it would reveal what a private name resolves to.
     raise ConfigurationError(
         f"The URL {redacted(url)!r} is not called: it leads to a private or reserved address, which the "
         f"server's operator must list in {MODEL_HOSTS} first."
     )
+
+
+def _is_public(ip: IPv4Address | IPv6Address) -> bool:
+    known = ip not in _PROTOCOLS if isinstance(ip, IPv4Address) else ip in _GLOBAL
+    return known and ip.is_global and not ip.is_multicast
 
 
 def on_loopback() -> bool:

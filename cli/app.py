@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shlex
 import sys
@@ -16,6 +17,11 @@ TRACE_S = 4.0
 """Seconds that the end of a command may take to send traces to LangSmith."""
 MESSAGE = 2_000
 """Characters of an error that are shown: some quote what a server or a model said."""
+PATH = 200
+"""Characters of a path that are shown."""
+OF_A_PATH = {errno.ENAMETOOLONG: 2, errno.ELOOP: 2, errno.EACCES: 1, errno.EPERM: 1, errno.EROFS: 1, errno.EIO: 1}
+"""The exit status of what the system says of a path that it cannot use. A missing file is not among them: where one can
+be missing, its reader says so."""
 
 
 def main() -> None:
@@ -73,6 +79,8 @@ def _report(error: Exception, stop: Stop) -> None:
         _end(str(error), 2)
     if isinstance(error, (*MACHINE_FAILURES, Halted, TrainingFailure)):
         _end(str(error), 1)
+    if isinstance(error, OSError) and error.errno in OF_A_PATH and error.filename is not None:
+        _end(f"{str(error.filename)[:PATH]!r} cannot be used: {error.strerror}.", OF_A_PATH[error.errno])
     if stop.number:  # its traceback would hide how to go on
         _end(f"while stopping: {type(error).__name__}: {error}", 1)
     raise error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graphs.fields import shown_value
-from graphs.settings import SettingsError
+from graphs.settings import Context, SettingsError
 from scaffolds.folder import SHIPPED
 
 ROOTS = "AUTOMEM_ROOTS"
@@ -24,6 +24,8 @@ def reading_folders() -> list[Path]:
     return [*writing_folders(), Path("scaffolds"), SHIPPED]
 
 
+MOST_PATH, MOST_NAME = 2_000, 255
+"""Bytes of a path, which gets longer by the names of a run's files, and of one name in it."""
 RUN_FILES = ("run.json", "evolve.json", "specialize.json")
 """The file by which a run folder is known."""
 
@@ -39,9 +41,12 @@ def check_inside(where: str, path: object, folders: Sequence[Path], *, whole: bo
 def check_own_run(where: str, path: object, *, holds_runs: bool = False) -> None:
     """SettingsError unless a client may have a run written to a folder, or new runs in it if it `holds_runs`.
 
-    A folder inside of another run is refused: it would be mixed up with that run's files.
+    A folder inside of another run is refused: it would be mixed up with that run's files. So is the folder that holds
+    the runs of threads: none of them could begin any more.
     """
     root, absolute = _inside(where, path, writing_folders(), holds_runs)
+    if not holds_runs and absolute == Path(Context().runs).absolute():
+        raise SettingsError(f"The {where}, {shown_value(path)}, holds the runs of threads: name another folder.")
     within = absolute / "new" if holds_runs else absolute
     for folder in within.parents:
         if not folder.is_relative_to(root):
@@ -50,14 +55,38 @@ def check_own_run(where: str, path: object, *, holds_runs: bool = False) -> None
             raise SettingsError(f"The {where}, {shown_value(path)}, lies inside of another run: name one beside it.")
 
 
-def _inside(where: str, path: object, folders: Sequence[Path], whole: bool) -> tuple[Path, Path]:
-    """The folder that holds the path, and the path."""
+def check_own_episode(where: str, path: object) -> None:
+    """SettingsError unless a client may play in an episode's folder, RUN/episodes/WORLD/TASK/seed-N.
+
+    One of a run that is not begun begins it: RUN is then a folder that a client may have a run written to, with nothing
+    in it.
+    """
+    folder = check_inside(where, path, writing_folders())
+    if len(folder.parts) < 5 or folder.parts[-4] != "episodes":
+        raise SettingsError(f"The {where} is no episode's folder, RUN/episodes/WORLD/TASK/seed-N: {shown_value(path)}.")
+    run = folder.parents[3]
+    if any((run / name).exists() for name in RUN_FILES):
+        return
+    check_own_run(f"run of the {where}", str(run))
+    if run.exists() and any(run.iterdir()):
+        raise SettingsError(f"The {where}, {shown_value(path)}, lies in a folder that is no run: name another one.")
+
+
+def check_plain(where: str, path: object) -> Path:
+    """The path as it is written. SettingsError for what no client means by one, or no file system can hold."""
     if not isinstance(path, str) or not path.strip():
         raise SettingsError(f"The {where} names no folder or file: {shown_value(path)}.")
     parts = Path(path).parts
     if ".." in parts or parts[0].startswith("~") or not path.isprintable():
         raise SettingsError(f"The {where} is no plain path: {shown_value(path)}; write it without .., ~ or breaks.")
-    absolute = Path(path).absolute()
+    if len(path.encode()) > MOST_PATH or any(len(part.encode()) > MOST_NAME for part in parts):
+        raise SettingsError(f"The {where} is too long for a path: {shown_value(path)}.")
+    return Path(path)
+
+
+def _inside(where: str, path: object, folders: Sequence[Path], whole: bool) -> tuple[Path, Path]:
+    """The folder that holds the path, and the path."""
+    absolute = check_plain(where, path).absolute()
     for folder in folders:
         for root in (folder.absolute(), folder.resolve()):
             if absolute.is_relative_to(root) and (whole or absolute != root):

@@ -18,7 +18,14 @@ from typing import Any
 
 from chat_models.embedded_spec import files_named
 from graphs.fields import shown_value
-from graphs.served.client_paths import RUN_FILES, check_inside, check_own_run, reading_folders, writing_folders
+from graphs.served.client_paths import (
+    RUN_FILES,
+    check_inside,
+    check_own_episode,
+    check_own_run,
+    check_plain,
+    reading_folders,
+)
 from graphs.settings import SettingsError
 from graphs.spending import parse_ceilings
 from scaffolds.folder import SHIPPED
@@ -145,7 +152,7 @@ def check_paths(given: Mapping[str, Any], context: Mapping[str, Any], *, trains:
     if given.get("out") is not None:
         check_own_run("input out", given["out"])
     if given.get("episode"):
-        check_inside("input episode", given["episode"], writing_folders())
+        check_own_episode("input episode", given["episode"])
     if context.get("runs") is not None:
         check_own_run("context runs", context["runs"], holds_runs=True)
     if context.get("scaffold"):
@@ -168,7 +175,7 @@ def _check_weights(where: str, weights: object) -> None:
     """SettingsError unless it is "embedded", OWNER/NAME of a hub, or a folder that a client may read."""
     if weights == "embedded":
         return
-    if isinstance(weights, str) and HUB_NAME.fullmatch(weights) and not Path(weights).exists():
+    if isinstance(weights, str) and HUB_NAME.fullmatch(weights) and not check_plain(where, weights).exists():
         return
     check_inside(where, weights, reading_folders())
 
@@ -182,13 +189,13 @@ def _check_model(where: str, spec: object) -> None:
         for path in files_named(spec):
             check_inside(where, path, reading_folders())
     provider = spec.partition(":")[0]
-    if provider.replace("-", "_") == "huggingface":
+    if provider.strip().replace("-", "_").lower() == "huggingface":  # as LangChain reads the name
         raise SettingsError(f"The {where}: a client names no model that is loaded from files, as {provider}: does.")
 
 
 def _check_scaffold(scaffold: object) -> None:
     """A scaffold is named by its folder, or as one of those that are shipped."""
-    given = Path(scaffold) if isinstance(scaffold, str) else Path()
+    given = check_plain("context scaffold", scaffold)
     if not given.is_absolute() and not (given / "scaffold.toml").exists():
         for shipped in (SHIPPED, SHIPPED.parent):
             if (shipped / given / "scaffold.toml").is_file():

@@ -30,7 +30,11 @@ from graphs.settings import Context, SettingsError
 EDITABLE = ("notices", "choice")
 """What a client may edit in the state of an episode beside the fields of its input: the notices the model gets at
 this step, and the action that it chose."""
-SERVERS_OWN = re.compile(r"__.*|langgraph_.*|(thread|run|graph|assistant|cron|checkpoint|user)_id|checkpoint_(ns|map)")
+MOST_NOTICES = 100
+"""Notices of a step that a client may set: each of them is part of the prompt."""
+SERVERS_OWN = re.compile(
+    r"__(?!pregel).*|langgraph_.*|(thread|run|graph|assistant|cron|checkpoint|user)_id|checkpoint_(ns|map)"
+)
 """What the server itself adds to a context, when a client gives its settings as `config.configurable`."""
 _END = object()
 
@@ -120,7 +124,19 @@ class ClientGraph(CheckedGraph):
                     f"The state's {shown_value(name)} is set by the graph; a client can change {', '.join(editable)}."
                 )
         check_texts("state", changed)
+        _check_edited(changed)
         return changed
+
+
+def _check_edited(changed: Mapping[str, Any]) -> None:
+    """SettingsError for an edit of what the model is told or chose that is of another kind, or very long."""
+    notices, choice = changed.get("notices", []), changed.get("choice")
+    if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
+        raise SettingsError(f"The state's notices are a list of texts, not {shown_value(notices)}.")
+    if choice is not None and not isinstance(choice, str):
+        raise SettingsError(f"The state's choice is a text, not {shown_value(choice)}.")
+    if len(notices) > MOST_NOTICES:
+        raise SettingsError(f"The state has {len(notices):,} notices: it can have {MOST_NOTICES}.")
 
 
 def _run_of(asked: Mapping[str, Any], context: Mapping[str, Any], config: Any) -> Path | None:

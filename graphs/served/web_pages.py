@@ -95,7 +95,7 @@ class KnownPages:
         host, origin = headers.get("host", ""), headers.get("origin")
         if on_loopback() and not _is_this_machine(host):
             return "This server is called as localhost or by its address, not by another name."
-        if origin is None or origin in self._origins or urlsplit(origin).netloc == host:
+        if origin is None or origin in self._origins or origin.partition("://")[2] == host:
             return None
         return (
             "Web pages of this origin are not answered: http.cors.allow_origins in langgraph.json lists those that are."

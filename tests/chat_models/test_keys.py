@@ -117,6 +117,12 @@ def test_hosts_are_compared_whole_with_scheme_and_port(
         assert access(base_url, "OPENAI_API_KEY").key == key
 
 
+def test_an_own_base_url_without_a_scheme_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "localhost:8000/v1")
+    with client_calls():
+        assert access("http://localhost:8000/v1", "OPENAI_API_KEY").key is None
+
+
 @pytest.mark.parametrize("entry", ["ftp://h", "h:99999", "h:0", "https://h/v1", "://", ":8000"])
 def test_a_list_of_hosts_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
     monkeypatch.setenv(MODEL_HOSTS, f"fine.example,{entry}")
@@ -148,6 +154,7 @@ PRIVATE = [
     "[fd00::1]",
 ]
 PRIVATE += ["[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2002:a00:5::1]", "[ff02::1]"]
+PRIVATE += ["[fec0::1]", "[64:ff9b:1::a00:5]", "[::ffff:0:10.0.0.5]", "[::10.0.0.5]", "192.0.0.192"]
 
 
 @pytest.mark.parametrize("host", PRIVATE)

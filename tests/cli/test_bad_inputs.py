@@ -106,3 +106,21 @@ def test_a_base_that_is_nowhere_is_not_served(automem: Run) -> None:
     Path("empty").mkdir()
     assert "The folder empty holds no model" in automem("serve", "--base", "empty", "--print-only")[1]
     assert automem("serve", "--base", "tiny", "--print-only")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["replay", "X"],
+        ["report", "X"],
+        ["check", "X"],
+        ["fork", "X", "--step", "2"],
+        ["play", "--world", "vault", "--out", "X"],
+    ],
+)
+def test_a_path_that_no_file_system_holds_is_refused_in_one_sentence(automem: Run, words: list[str]) -> None:
+    code, said = automem(*("x" * 3000 if word == "X" else word for word in words))
+    assert code == 2
+    assert said.startswith("automem: ")
+    assert "File name too long" in said
+    assert len(said) < 600

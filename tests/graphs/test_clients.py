@@ -51,12 +51,20 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("evaluation", {**EVALUATION, "out": "~/x"}, {}, "no plain path"),
         ("evaluation", {**EVALUATION, "out": 5}, {}, "names no folder"),
         ("inner_agent", {"episode": "/x/episodes/vault/one-door/seed-1"}, {}, "below runs/"),
+        ("inner_agent", {"episode": "runs/episodes/vault/one-door/seed-1"}, {}, "below runs/"),
+        ("inner_agent", {"episode": "runs/threads/episodes/vault/one-door/seed-1"}, {}, "holds the runs of threads"),
+        ("inner_agent", {"episode": "runs/x/seed-1"}, {}, "no episode's folder"),
+        ("inner_agent", {"episode": "runs/" + "x" * 300}, {}, "too long for a path"),
+        ("inner_agent", {}, {"scaffold": "x" * 3000}, "too long for a path"),
+        ("evaluation", {**EVALUATION, "out": "runs/threads"}, {}, "holds the runs of threads"),
+        ("curator", {"out": "runs/x", "weights": "x/" + "x" * 3000}, {}, "too long for a path"),
         ("inner_agent", {}, {"runs": "/etc"}, "below runs/"),
         ("inner_agent", {}, {"scaffold": "/etc"}, "below runs/"),
         ("inner_agent", {}, {"prices": "/etc/passwd"}, "below runs/"),
         ("inner_agent", {"model": "embedded+adapter=/etc"}, {}, "below runs/"),
         ("inner_agent", {}, {"gameplay_model": "embedded+weights=/etc+tokens=3"}, "below runs/"),
         ("inner_agent", {"model": "huggingface:gpt2"}, {}, "loaded from files"),
+        ("inner_agent", {"model": "HuggingFace:gpt2"}, {}, "loaded from files"),
         ("reviewer", {"out": "runs/x", "reviewer_model": "embedded+weights=/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "weights": "/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "model": "vllm:/etc"}, {}, "below runs/"),
@@ -104,6 +112,21 @@ def test_a_run_inside_of_another_run_is_refused(server_folder: Path) -> None:
         ask("evaluation", {**EVALUATION, "out": "runs/v0/x"})
     with pytest.raises(SettingsError, match="inside of another run"):
         ask("inner_agent", {}, {"runs": "runs/v0"})
+
+
+def test_an_episode_begins_no_run_inside_of_another_and_in_no_other_folder(server_folder: Path) -> None:
+    inner = "episodes/vault/one-door/seed-1"
+    (server_folder / "runs" / "v0").mkdir(parents=True)
+    (server_folder / "runs" / "v0" / "evolve.json").write_text("{}")
+    (server_folder / "runs" / "mine" / "letters").mkdir(parents=True)
+    with pytest.raises(SettingsError, match="inside of another run"):
+        ask("inner_agent", {"episode": f"runs/v0/holdout/v1/{inner}"})
+    with pytest.raises(SettingsError, match="in a folder that is no run"):
+        ask("inner_agent", {"episode": f"runs/mine/{inner}"})
+    (server_folder / "runs" / "v0" / "holdout" / "v1").mkdir(parents=True)
+    (server_folder / "runs" / "v0" / "holdout" / "v1" / "run.json").write_text('{"configuration": {}}')
+    for begun in (f"runs/v0/holdout/v1/{inner}", f"runs/new/{inner}"):
+        assert ask("inner_agent", {"episode": begun})[0] == {"episode": begun}
 
 
 def test_launchers_are_chosen_by_name_where_they_are_allowed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import uuid
 from typing import Any
@@ -20,6 +21,7 @@ EVALUATION = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "model": "s
         ("inner_agent", VAULT, {"context": {"runs": "/etc"}}, "below runs/"),
         ("inner_agent", VAULT, {"config": {"configurable": {"runs": "/etc"}}}, "below runs/"),
         ("inner_agent", VAULT, {"context": {"notebok": "off"}}, "Did you mean notebook"),
+        ("inner_agent", VAULT, {"config": {"configurable": {"__pregel_checkpointer": "x"}}}, "has no '__pregel_check"),
         ("inner_agent", {**VAULT, "episode": "/tmp/episodes/vault/one-door/seed-1"}, {}, "below runs/"),
         ("inner_agent", {**VAULT, "steps": 10**9}, {}, "between 0 and 100,000"),
         ("inner_agent", {"world": "x" * 10**6}, {"stream_mode": ["events"]}, "a text of 1,000,000 characters"),
@@ -43,7 +45,13 @@ def test_what_is_not_a_clients_is_refused_in_a_short_sentence_and_logged_as_shor
 def test_no_update_of_a_threads_state_slips_past_the_checks(server: DevServer) -> None:
     thread = server.thread()
     server.run(thread, "inner_agent", {**VAULT, "steps": 1})
-    for values, words in (({"episode": "/etc/x"}, "below runs/"), ({"conversation": {}}, "is set by the graph")):
+    for values, words in (
+        ({"episode": "/etc/x"}, "below runs/"),
+        ({"conversation": {}}, "is set by the graph"),
+        ({"notices": 5}, "notices are a list of texts, not 5"),
+        ({"notices": ["x"] * 101}, "has 101 notices"),
+        ({"choice": {"a": 1}}, "choice is a text, not a table"),
+    ):
         with pytest.raises(urllib.error.HTTPError) as refused:
             server.post(f"/threads/{thread}/state", {"values": values})
         assert words in refused.value.read().decode()
@@ -62,3 +70,14 @@ def test_what_an_assistant_brings_is_checked_like_a_runs_own_context(server: Dev
     context = {"runs": "/etc"}
     assistant = server.post("/assistants", {"graph_id": "inner_agent", "context": context})["assistant_id"]
     assert "below runs/" in server.run(server.thread(), assistant, VAULT)["__error__"]["message"]
+
+
+def test_the_server_calls_no_webhook(server: DevServer) -> None:
+    server.run(server.thread(), "inner_agent", VAULT, webhook="http://10.0.0.1/hook")
+    for _ in range(200):
+        said = [line for line in server.log.read_text().splitlines() if "10.0.0.1/hook" in line]
+        if said:
+            break
+        time.sleep(0.05)
+    assert said
+    assert all("Webhooks disabled" in line for line in said)

@@ -114,7 +114,9 @@ def test_studio_may_ask_from_the_internet_for_the_private_network_and_read_the_a
     assert "content-location" in headers["access-control-expose-headers"].lower()
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://smith.langchain.com.evil.example"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "https://smith.langchain.com.evil.example", "http://["]
+)
 def test_no_other_origin_is_answered(server: DevServer, origin: str) -> None:
     before = threads(server)
     for method in ("OPTIONS", "POST"):
