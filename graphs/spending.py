@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,12 @@ MOST_SHOWN = 100
 
 
 class CeilingReached(RuntimeError):
-    """An episode or its run has spent what it may."""
+    """An episode, a run or an attempt has spent what it may."""
+
+    def __init__(self, sentence: str, whose: str = "") -> None:
+        super().__init__(sentence)
+        self.whose = whose
+        """Whose ceiling it is: "episode", "run", "search", "attempt"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Spending:
 
     ceilings: Mapping[str, float]
     whose: str
-    """"episode" or "run", for the sentence."""
+    """"episode", "run", "search" or "attempt", for the sentence."""
     spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CEILINGS, 0.0))
     began: float | None = None
     """`time.monotonic()` when the minutes began to run; None if they are only added."""
@@ -112,13 +117,52 @@ class Spending:
             spent = self.spent[name] + (running_minutes if name == "minutes" else 0.0)
             if spent >= limit:
                 unit = {"calls": "model calls", "tokens": "tokens", "cost": "US dollars", "minutes": "minutes"}[name]
-                raise CeilingReached(f"the {self.whose}'s ceiling of {limit:g} {unit} is reached")
+                raise CeilingReached(f"the {self.whose}'s ceiling of {limit:g} {unit} is reached", self.whose)
 
 
 Amounts = dict[str, float]
-"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `context.CEILINGS`."""
+"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `settings.CEILINGS`."""
+Budgets = Sequence[Spending]
+"""All that limits a piece of work: the budget of its whole run, and perhaps that of an attempt."""
 CLOCK = "clock.json"
 """Beside an evaluation's run.json: the minutes it was played, less than those of its episodes, side by side."""
+
+
+def check_all(budgets: Budgets) -> None:
+    """CeilingReached if one of the budgets is spent."""
+    for budget in budgets:
+        budget.check()
+
+
+def left_of(budgets: Budgets, begun: RunFolder | None = None) -> Amounts:
+    """Ceilings for the next piece of work: of each limited amount, what all budgets leave. CeilingReached at none.
+
+    `begun`: an evaluation that may have begun. It counts its finished episodes again when it goes on, all but their
+    minutes, so what they spent is added.
+    """
+    check_all(budgets)
+    before = spent_playing([begun]) if begun is not None and begun.run.exists() else {}
+    left: Amounts = {}
+    for budget in budgets:
+        for name, limit in budget.ceilings.items():
+            counted_again = before.get(name, 0.0) if name != "minutes" else 0.0
+            left[name] = min(left.get(name, float("inf")), limit - budget.spent[name] + counted_again)
+    return left
+
+
+def raise_reached(budgets: Budgets) -> None:
+    """CeilingReached for work that its ceilings stopped: by the ceiling of which the smallest share is left.
+
+    No file holds what was spent on a step that a ceiling broke off, so by the files a little may be left.
+    """
+    check_all(budgets)
+    shares = [
+        ((limit - budget.spent[name]) / limit, place, name, limit)
+        for place, budget in enumerate(budgets)
+        for name, limit in budget.ceilings.items()
+    ]
+    _, place, name, limit = min(shares)
+    Spending({name: limit}, budgets[place].whose, spent={**budgets[place].spent, name: limit}).check()
 
 
 def spent_playing(runs: Iterable[RunFolder]) -> Amounts:

@@ -1,9 +1,10 @@
-"""Tools of an outer loop's agent: functions with checked arguments, and events for those who watch their calls."""
+"""Tools of an outer loop's agent: functions with checked arguments, and an event for each call."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -18,23 +19,20 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
 
-def model_tool(
-    function: Callable[..., str],
-    name: str,
-    description: str,
-    /,
-    *,
-    refusals: tuple[type[Exception], ...],
-    **arguments: Any,
-) -> BaseTool:
-    """A tool that calls `function` with these `arguments` (name=(type, default), as pydantic's create_model has them).
+def model_tool(function: Callable[..., str], *refusals: type[Exception], description: str | None = None) -> BaseTool:
+    """A tool that calls `function`: its name, its docstring (or `description`) and its annotated arguments.
 
-    Of `refusals`, the model reads the sentence; any other exception is a fault of ours or of the machine.
+    The model reads the sentence of a refusal, or what is wrong with its arguments; any other exception is a fault of
+    ours or of the machine.
     """
     from langchain_core.tools import StructuredTool, ToolException
     from pydantic import ConfigDict, create_model
 
-    schema = create_model(name, __config__=ConfigDict(extra="forbid"), **arguments)
+    arguments: dict[str, Any] = {
+        name: (one.annotation, ... if one.default is one.empty else one.default)
+        for name, one in inspect.signature(function, eval_str=True).parameters.items()
+    }
+    schema = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **arguments)
 
     def run(**given: Any) -> str:
         try:
@@ -43,12 +41,23 @@ def model_tool(
             raise ToolException(str(refusal)) from None
 
     return StructuredTool.from_function(
-        run, name=name, description=description, args_schema=schema, handle_tool_error=True
+        run,
+        name=function.__name__,
+        description=description or " ".join((function.__doc__ or "").split()),
+        args_schema=schema,
+        handle_tool_error=True,
+        handle_validation_error=_wrong_arguments,
     )
 
 
+def _wrong_arguments(error: Any) -> str:
+    """What is wrong with the arguments of a call, in one sentence."""
+    faults = [f"{'.'.join(map(str, one['loc'])) or 'the call'}: {one['msg']}" for one in error.errors()[:5]]
+    return f"The call cannot be carried out: {'; '.join(faults)}."
+
+
 def page(text: str, offset: int, most: int, how: str) -> str:
-    """At most `most` characters of a text from `offset` on; what is left out is told, with `how` to see it."""
+    """At most `most` characters of a text from `offset` on; then how much is left out, and `how` to see it."""
     shown = text[offset : offset + most]
     rest = len(text) - offset - len(shown)
     return shown if rest <= 0 else f"{shown}\n… {rest:,} characters more: {how}, offset={offset + len(shown)}"
@@ -56,12 +65,12 @@ def page(text: str, offset: int, most: int, how: str) -> str:
 
 T = TypeVar("T")
 
-SHOWN = 400
+STREAMED = 400
 """Characters of an argument or a result that are streamed: the transcript holds the rest."""
 
 
 async def watched(name: str, run_name: str, work: Callable[[], Awaitable[T]]) -> T:
-    """What `work` returns; every tool call that LangChain makes in it is told as a `tool` event of `name`.
+    """What `work` returns; every tool call that LangChain makes in it is streamed as a `tool` event of `name`.
 
     In a context of its own it is a root run in LangSmith, and does not take our graph's checkpointing for its own.
     """
@@ -92,19 +101,19 @@ class ToolWatcher(BaseCallbackHandler):
         inputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Keep what was called."""
+        """Note what was called."""
         arguments = {name: _cut(value) for name, value in (inputs or {}).items()}
         self._running[run_id] = str((serialized or {}).get("name", "?")), arguments
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
-        """Tell what came of it."""
-        self._tell(run_id, getattr(output, "content", output), ok=getattr(output, "status", "success") != "error")
+        """Report the result."""
+        self._emit(run_id, getattr(output, "content", output), ok=getattr(output, "status", "success") != "error")
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
-        """Tell that it was in vain."""
-        self._tell(run_id, error, ok=False)
+        """Report the error."""
+        self._emit(run_id, error, ok=False)
 
-    def _tell(self, run_id: UUID, result: object, *, ok: bool) -> None:
+    def _emit(self, run_id: UUID, result: object, *, ok: bool) -> None:
         tool, arguments = self._running.pop(run_id, ("?", {}))
         event = {"event": "tool", "name": self._name, "tool": tool, "arguments": arguments}
         self._here.copy().run(self._report, {**event, "result": _cut(result), "ok": ok})
@@ -112,4 +121,4 @@ class ToolWatcher(BaseCallbackHandler):
 
 def _cut(value: object) -> str:
     text = str(value)
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+    return text if len(text) <= STREAMED else text[:STREAMED] + "…"

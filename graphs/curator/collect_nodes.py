@@ -9,42 +9,35 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from graphs.curator.evaluating import Evaluation, append, play_episodes, progression
-from graphs.curator.position import BASE, best, check_budget, winner
+from graphs.curator.evaluating import append, evaluation, play_episodes, progression
+from graphs.curator.position import BASE, best, budgets, winner
 from graphs.curator.position import next_iteration as upcoming
-from graphs.curator.run import Context, Specialization, lay_out, read_specialization, warnings
+from graphs.curator.run import Context, Specialization
 from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
-from graphs.spending import CeilingReached
+from graphs.spending import check_all
 from training.candidates import candidates, judge_anew, read_candidates, write_candidates
 from training.ledger import LedgerEntry, read
 
 
 def start(state: State, runtime: Runtime[Context]) -> Command[Literal["collect"]]:
-    """Begin the run, or take it up as it stands in its folder. Raises our errors."""
-    run = lay_out(state, runtime.context)
+    """Begin or resume the run. Raises our errors."""
+    run = Specialization.begin(state, runtime.context)
     resumed = run.folder.collect.run.exists()
     emit("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
-    for sentence in warnings(run):
+    for sentence in run.warnings():
         emit("warning", sentence=sentence)
     return Command(goto="collect", update={"status": "", "reason": ""})
 
 
-async def collect(state: State) -> Command[Literal["featurise", "finish"]]:
+async def collect(state: State, run: Specialization) -> Command[Literal["featurise", "finish"]]:
     """Play what is not played yet, on seeds that nothing else is played on."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
-    what = Evaluation(
-        name="collect",
-        out=run.folder.collect,
-        seeds=run.train_seeds,
-        model=run.model,
-        context=run.context.collecting(),
+    collecting = run.context.collecting()
+    work = await asyncio.to_thread(
+        evaluation, run, "collect", run.folder.collect, run.train_seeds, run.model, collecting
     )
-    try:
-        await play_episodes(run, what)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    await play_episodes(run, work)
     return Command(goto="featurise")
 
 
@@ -52,9 +45,8 @@ SIDE_BY_SIDE = 5_000
 """Steps from which episodes are read by several processes: below, starting those takes longer."""
 
 
-def featurise(state: State) -> Command[Literal["baseline"]]:
+def featurise(state: State, run: Specialization) -> Command[Literal["baseline"]]:
     """Write candidates.jsonl, whole or not at all. Halted where nothing was collected."""
-    run = read_specialization(state["out"])
     path = run.folder.candidates
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
@@ -75,16 +67,12 @@ def _workers(run: Specialization) -> int:
     return (os.cpu_count() or 1) if steps >= SIDE_BY_SIDE else 1
 
 
-async def baseline(state: State) -> Command[Literal["next_iteration", "finish"]]:
-    """Play it on the validation seeds; the ledger's first line."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
+async def baseline(state: State, run: Specialization) -> Command[Literal["next_iteration", "finish"]]:
+    """Play the untrained base on the validation seeds; the ledger's first line."""
     out = run.folder.baseline
     context = run.context.evaluating(run.gameplay)
-    what = Evaluation(name="base", out=out, seeds=run.validation_seeds, model=run.base, context=context)
-    try:
-        await play_episodes(run, what)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    work = await asyncio.to_thread(evaluation, run, "base", out, run.validation_seeds, run.base, context)
+    await play_episodes(run, work)
     entry = LedgerEntry(
         run="base",
         iteration=0,
@@ -96,25 +84,21 @@ async def baseline(state: State) -> Command[Literal["next_iteration", "finish"]]
     return Command(goto="next_iteration")
 
 
-def next_iteration(state: State) -> Command[Literal["curate", "controls", "finish"]]:
+def next_iteration(state: State, run: Specialization) -> Command[Literal["curate", "controls", "finish"]]:
     """Open the next iteration, with what people have judged by now; after the last, the final table if any won."""
-    run = read_specialization(state["out"])
     number = upcoming(run)
     if number is None:
         if winner(run) is None:
             return Command(goto="finish", update={"reason": "No iteration came to a training: see the ledger."})
         return Command(goto="controls", update={"reason": _over(run)})
-    try:
-        check_budget(run)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    check_all(budgets(run))
     judge_anew(run.folder.candidates, run.folder.collect)
     emit("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
 
 
 def _over(run: Specialization) -> str:
-    """Why the search for a recipe ends, and honestly what it found."""
+    """Why the search for a recipe ends, and whether it found a better player."""
     entries = read(run.folder.ledger)
     found, base = best(entries), next((one for one in entries if one.role == BASE), None)
     said = f"All {run.iterations} iterations are over."

@@ -8,19 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from langgraph.config import get_stream_writer
-
 from graphs.curator.players import make_servable, specialist_of
-from graphs.curator.position import left_for, priced, raise_reached
+from graphs.curator.position import budgets, priced
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import Work, broken_off, finished, play_whole, summary
+from graphs.evaluation.playing import Work, finished, play_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
 from traces import RunFolder, read_results
 from traces.plain_json import write_file
-from traces.summary import mean_and_error
 from training import ledger
 from training.ledger import LedgerEntry
 from training.source import validity
@@ -55,72 +52,49 @@ def progression(run: Specialization, out: RunFolder, seeds: list[int], *, measur
 
 
 def append(run: Specialization, entry: LedgerEntry) -> None:
-    """Write a line, unless it is there already from before a kill, and tell of it."""
+    """Write a line and report it, unless it is there already from before a kill."""
     if any(one.run == entry.run for one in ledger.read(run.folder.ledger)):
         return
     ledger.append(run.folder.ledger, entry)
     emit("recorded", name=entry.run, note=entry.note, mean=entry.mean)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """What is to be played."""
-
-    name: str
-    """For people: "2a", "final specialist"."""
-    out: RunFolder
-    seeds: list[int]
-    model: str
-    context: Context
-    adapter: Path | None = None
-    """Of the specialist that plays, if one does: its server is to answer for it."""
-
-
-def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> Evaluation:
-    """The evaluation of a specialist: it keeps the memory, the gameplay model commits the actions."""
-    model, context = specialist_of(run.base, adapter), run.context.evaluating(run.gameplay)
-    return Evaluation(name=name, out=out, seeds=seeds, model=model, context=context, adapter=adapter)
-
-
-async def play_episodes(run: Specialization, what: Evaluation) -> None:
-    """Play what is not played yet. CeilingReached where the budget ended it, Halted where the machine failed it.
-
-    TrainingError or TrainingFailure where a specialist's server does not take it.
-    """
-    if await asyncio.to_thread(finished, what.out):
-        return
-    if what.adapter is not None:
-        await asyncio.to_thread(make_servable, run.base, what.adapter, run.context.base_url)
-    episodes = len(run.pairs(what.seeds))
-    emit("playing", name=what.name, episodes=episodes, who=[what.model, what.context.gameplay_model])
-    report = get_stream_writer()
-
-    def told(progress: Progress) -> None:
-        report({"event": "episode", "name": what.name, "progress": progress})
-
-    work = Work(
-        name=what.name,
-        given=run.evaluation(what.out, what.seeds, what.model),
-        context=await asyncio.to_thread(priced, run, what.context, what.model),
-        ceilings=lambda: left_for(run, what.out),
-        metadata={"run": str(run.folder.path), "evaluation": what.name},
+def evaluation(run: Specialization, name: str, out: RunFolder, seeds: list[int], model: str, context: Context) -> Work:
+    """What is to be played, with prices for both players. `name` is for people: "2a", "final specialist"."""
+    return Work(
+        name=name,
+        given=run.evaluation(out, seeds, model),
+        context=priced(run, context, model),
+        budgets=lambda: budgets(run),
+        metadata={"run": str(run.folder.path), "evaluation": name},
     )
-    await play_whole(work, told)
-    if await asyncio.to_thread(broken_off, what.out):
-        await asyncio.to_thread(raise_reached, run)
-    emit("played", name=what.name, **await asyncio.to_thread(figures, run, what.out, what.seeds))
 
 
-def figures(run: Specialization, out: RunFolder, seeds: list[int]) -> dict[str, Any]:
-    """Mean and standard error of progression in [0, 1], failures as 0, and the measures."""
-    scores = read_scores(out, run.pairs(seeds))
-    found = mean_and_error(list(scores.values()))
-    return {
-        "mean": found["mean"],
-        "standard_error": found["se"],
-        "episodes": len(scores),
-        "measures": measures(out),
-    }
+def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> Work:
+    """The evaluation of a specialist: it keeps the memory, the gameplay model commits the actions."""
+    return evaluation(run, name, out, seeds, specialist_of(run.base, adapter), run.context.evaluating(run.gameplay))
+
+
+async def play_episodes(run: Specialization, work: Work, adapter: Path | None = None) -> None:
+    """Play what is not played yet; `adapter`: of the specialist that plays, if one does.
+
+    CeilingReached where the budget ended it, Halted where the machine failed it, TrainingError or TrainingFailure where
+    a specialist's server does not take it.
+    """
+    if await asyncio.to_thread(finished, work.out):
+        return
+    if adapter is not None:
+        await asyncio.to_thread(make_servable, run.base, adapter, run.context.base_url)
+    seeds: list[int] = list(work.given["seeds"] or [])
+    who = [work.given["model"], work.context.gameplay_model]
+    emit("playing", name=work.name, episodes=len(run.pairs(seeds)), who=who)
+
+    def report(progress: Progress) -> None:
+        emit("episode", name=work.name, progress=progress)
+
+    await play_whole(work, report)
+    figures = await asyncio.to_thread(run.figures, work.out, seeds)
+    emit("played", name=work.name, **figures, measures=await asyncio.to_thread(measures, work.out))
 
 
 BASE, BOTH, RANDOM = "base-handoff", "both-roles", "random-turns"
@@ -167,7 +141,7 @@ def rows(run: Specialization, played: Mapping[str, tuple[str, str]], *, measured
 
 
 def write_table(run: Specialization, found: list[Row], winner: str) -> None:
-    """Keep it with who played and who curated, so that nobody takes it for what it is not."""
+    """Keep it with who played and who curated: a table of stand-ins says so."""
     labels = {
         "winner": winner,
         "traces_played_by": run.model,

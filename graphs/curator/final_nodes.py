@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,23 +14,25 @@ from graphs.curator.evaluating import (
     BASE,
     BOTH,
     RANDOM,
-    Evaluation,
     Row,
     append,
     by_specialist,
+    evaluation,
     play_episodes,
     progression,
     rows,
     write_table,
 )
 from graphs.curator.folders import LETTERS, IterationFolder
-from graphs.curator.position import NOTHING, SPECIALIST, check_budget, winner
-from graphs.curator.run import Specialization, read_specialization
+from graphs.curator.players import specialist_of
+from graphs.curator.position import NOTHING, SPECIALIST, budgets, winner
+from graphs.curator.run import Specialization
 from graphs.curator.state import State
 from graphs.curator.train_nodes import train_one
+from graphs.evaluation.playing import Work
 from graphs.events import emit
 from graphs.outer_loop import approved
-from graphs.spending import CeilingReached
+from graphs.spending import CeilingReached, check_all
 from training import TrainingError
 from training.candidates import read_candidates
 from training.certificate import build_dataset, certify
@@ -42,24 +43,19 @@ from training.recipe import LoraConfiguration, Recipe
 from training.selection import Policy, Quotas, select
 
 
-async def evaluate(state: State) -> Command[Literal["record", "finish"]]:
+async def evaluate(state: State, run: Specialization) -> Command[Literal["record", "finish"]]:
     """The specialist keeps LOG and the consulting half of PLAN; the gameplay model commits the action."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
     folder = run.folder.iteration(state["iteration"])
     recipe = await asyncio.to_thread(recipe_of, folder)
     for letter, _ in zip(LETTERS, recipe.configurations, strict=False):
-        name, out = f"{state['iteration']}{letter}", folder.evaluation(letter)
-        what = await asyncio.to_thread(by_specialist, run, name, folder.adapter(letter), out, run.validation_seeds)
-        try:
-            await play_episodes(run, what)
-        except CeilingReached as reached:
-            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+        name, adapter, out = f"{state['iteration']}{letter}", folder.adapter(letter), folder.evaluation(letter)
+        work = await asyncio.to_thread(by_specialist, run, name, adapter, out, run.validation_seeds)
+        await play_episodes(run, work, adapter)
     return Command(goto="record")
 
 
-def record(state: State) -> Command[Literal["next_iteration"]]:
+def record(state: State, run: Specialization) -> Command[Literal["next_iteration"]]:
     """Write the lines of the iteration that is over."""
-    run = read_specialization(state["out"])
     number = state["iteration"]
     if state["reason"]:
         append(run, LedgerEntry(run=str(number), iteration=number, role=NOTHING, note=state["reason"]))
@@ -114,20 +110,16 @@ def _artifacts(run: Specialization, folder: IterationFolder, letter: str) -> dic
 NAME = "random turns"
 
 
-async def controls(state: State) -> Command[Literal["approve_final", "finish"]]:
+async def controls(state: State, run: Specialization) -> Command[Literal["approve_final", "finish"]]:
     """Select by chance, cut, certify and train, unless that is done."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
     best = await asyncio.to_thread(winner, run)
     if not run.controls or best is None or best.configuration is None:
         return Command(goto="approve_final")
     folder = run.folder.random_turns
-    try:
-        await asyncio.to_thread(check_budget, run)
-        if not folder.certified.exists():
-            await asyncio.to_thread(_choose, run, best.examples)
-        await train_one(run, NAME, folder, LETTERS[0], best.configuration)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    await asyncio.to_thread(lambda: check_all(budgets(run)))
+    if not folder.certified.exists():
+        await asyncio.to_thread(_choose, run, best.examples)
+    await train_one(run, NAME, folder, LETTERS[0], best.configuration)
     return Command(goto="approve_final")
 
 
@@ -152,9 +144,8 @@ def _choose(run: Specialization, count: int) -> None:
     folder.certified.write_bytes(orjson.dumps([{"examples": len(kept[:count]), "faults": []}]))
 
 
-def approve_final(state: State) -> Command[Literal["final", "finish"]]:
+def approve_final(state: State, run: Specialization) -> Command[Literal["final", "finish"]]:
     """Ask before the final table: seeds that were played once can never again be called unseen."""
-    run = read_specialization(state["out"])
     best = winner(run)
     if not run.approve or best is None:
         return Command(goto="final")
@@ -178,41 +169,45 @@ def approve_final(state: State) -> Command[Literal["final", "finish"]]:
     return Command(goto="finish", update={"reason": why})
 
 
-async def final(state: State) -> Command[Literal["finish"]]:
-    """Play everybody, then compare."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
+async def final(state: State, run: Specialization) -> Command[Literal["finish"]]:
+    """Play all players, then compare."""
     best = await asyncio.to_thread(winner, run)
     assert best is not None, "next_iteration leads here only with a winner"
     players = await asyncio.to_thread(_players, run, best)
     try:
-        for what in players.values():
-            await play_episodes(run, what)
+        for work, adapter in players.values():
+            await play_episodes(run, work, adapter)
     except CeilingReached as reached:
         why = f"{state['reason']} The final seeds were not played to their end: {reached}."
         return Command(goto="finish", update={"reason": why, "status": "limited"})
-    table = await asyncio.to_thread(_written, run, best, players)
+    works = {name: work for name, (work, _) in players.items()}
+    table = await asyncio.to_thread(_written, run, best, works)
     emit("final", winner=best.run, rows=[row.to_plain() for row in table])
     return Command(goto="finish")
 
 
-def _players(run: Specialization, best: LedgerEntry) -> dict[str, Evaluation]:
-    """Everybody who plays; the base first, with whom the others are compared."""
+def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[Work, Path | None]]:
+    """What each player is to play and the adapter it needs; the base first, with which the others are compared."""
 
-    def by(player: str, adapter: Path) -> Evaluation:
-        return by_specialist(run, f"final {player}", adapter, run.folder.final(player), run.final_seeds)
+    def play(player: str, model: str, gameplay: str) -> Work:
+        out, context = run.folder.final(player), run.context.evaluating(gameplay)
+        return evaluation(run, f"final {player}", out, run.final_seeds, model, context)
 
     adapter = run.folder.path / best.artifacts["adapter"]
-    players = {SPECIALIST: by(SPECIALIST, adapter)}
+    specialist = specialist_of(run.base, adapter)
+    players: dict[str, tuple[Work, Path | None]] = {
+        BASE: (play(BASE, run.base, run.gameplay), None),
+        SPECIALIST: (play(SPECIALIST, specialist, run.gameplay), adapter),
+    }
     if run.controls:
-        both = by(BOTH, adapter)
-        players[BOTH] = replace(both, context=run.context.evaluating(both.model))
-        players[RANDOM] = by(RANDOM, run.folder.random_turns.adapter(LETTERS[0]))
-    base = replace(by(BASE, adapter), model=run.base, adapter=None)
-    return {BASE: base, **players}
+        by_chance = run.folder.random_turns.adapter(LETTERS[0])
+        players[BOTH] = play(BOTH, specialist, specialist), adapter
+        players[RANDOM] = play(RANDOM, specialist_of(run.base, by_chance), run.gameplay), by_chance
+    return players
 
 
-def _written(run: Specialization, best: LedgerEntry, players: dict[str, Evaluation]) -> list[Row]:
-    table = rows(run, {name: (one.model, str(one.context.gameplay_model)) for name, one in players.items()})
+def _written(run: Specialization, best: LedgerEntry, players: dict[str, Work]) -> list[Row]:
+    table = rows(run, {name: (one.given["model"], str(one.context.gameplay_model)) for name, one in players.items()})
     write_table(run, table, best.run)
     for player in players:
         out = run.folder.final(player)
@@ -227,9 +222,8 @@ def _written(run: Specialization, best: LedgerEntry, players: dict[str, Evaluati
     return table
 
 
-def finish(state: State) -> Command[Literal["__end__"]]:
+def finish(state: State, run: Specialization) -> Command[Literal["__end__"]]:
     """Say how it ended. A run that goes on later, with a higher budget, ends once more."""
-    run = read_specialization(state["out"])
     best = winner(run)
     adapter = str(run.folder.path / best.artifacts["adapter"]) if best else None
     ended = state["reason"] or "The final table is written."

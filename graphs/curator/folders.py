@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphs.loop_run import LoopFolder
 from traces import RunFolder
 from training.ledger import FILE as LEDGER
 
@@ -63,7 +64,7 @@ class IterationFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class SpecializationFolder(RunFolder):
+class SpecializationFolder(LoopFolder):
     """The run folder of loop 2. Its run.json is called specialize.json."""
 
     @property
@@ -113,10 +114,6 @@ class SpecializationFolder(RunFolder):
     def table(self) -> Path:
         """The final table."""
         return self.path / "final" / "table.json"
-
-    def relative(self, path: Path) -> str:
-        """A path of the run as its ledger writes it."""
-        return path.relative_to(self.path).as_posix()
 
     def evaluations(self) -> list[RunFolder]:
         """Everything that was played."""

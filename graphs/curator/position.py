@@ -12,8 +12,7 @@ from graphs.agent.loop import AgentLimits, spent_on
 from graphs.curator.folders import IterationFolder
 from graphs.curator.run import Specialization
 from graphs.settings import Context
-from graphs.spending import Amounts, Price, Spending, read_prices, spent_playing
-from traces import RunFolder
+from graphs.spending import Amounts, Budgets, Price, Spending, left_of, read_prices, spent_playing
 from training.ledger import LedgerEntry, read
 from training.metrics import read_metrics
 
@@ -58,39 +57,14 @@ def spent(run: Specialization) -> Amounts:
     return amounts
 
 
-def check_budget(run: Specialization) -> None:
-    """CeilingReached if nothing more may be spent."""
-    Spending(run.ceilings, "run", spent=spent(run)).check()
-
-
-def raise_reached(run: Specialization) -> None:
-    """CeilingReached for an evaluation that the run's ceilings stopped: by that of which least is left.
-
-    What was spent on a step that a ceiling broke off stands in no result, so by the files something may be left of it.
-    """
-    check_budget(run)
-    now = spent(run)
-    name = min(run.ceilings, key=lambda one: (run.ceilings[one] - now[one]) / run.ceilings[one])
-    Spending(run.ceilings, "run", spent={**now, name: run.ceilings[name]}).check()
-
-
-def left_for(run: Specialization, evaluation: RunFolder | None = None) -> Amounts:
-    """Ceilings for the next piece of work; CeilingReached where nothing is left.
-
-    `evaluation`: one that may have begun already; it counts its finished episodes anew, all but their minutes.
-    """
-    check_budget(run)
-    now = spent(run)
-    again = spent_playing([evaluation]) if evaluation is not None and evaluation.run.exists() else {}
-    return {
-        name: limit - now[name] + (again.get(name, 0.0) if name != "minutes" else 0.0)
-        for name, limit in run.ceilings.items()
-    }
+def budgets(run: Specialization) -> Budgets:
+    """The run's budget, with what it has spent."""
+    return [Spending(run.ceilings, "run", spent=spent(run))]
 
 
 def curator_limits(run: Specialization, transcript: Path) -> AgentLimits:
     """What the curator's conversation in an iteration may come to. CeilingReached where nothing is left."""
-    return AgentLimits.leaving(left_for(run), transcript, _curators_price(run))
+    return AgentLimits.leaving(left_of(budgets(run)), transcript, _curators_price(run))
 
 
 def _curators_price(run: Specialization) -> Price | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from statistics import quantiles
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -31,93 +30,19 @@ CHARACTERS = 12_000
 REVIEWED_AT_ONCE = 200
 REASON_CHARACTERS = 500
 _Text = Annotated[str, Field(max_length=200)]
-_SORTED_BY = (
-    *("step", "credit", "reward_nearby", "progression", "turns", "operations", "mistakes"),
-    *("redundant_writes", "empty_searches", "reply_characters"),
-)
-
-
-def selection_tools(desk: Desk) -> list[BaseTool]:
-    """`candidates_overview`, `list_candidates`, `show_candidate`, `decide` and `preview_selection` over a desk."""
-    refusals = (TrainingError,)
-    return [
-        model_tool(
-            partial(candidates_overview, desk),
-            "candidates_overview",
-            "Counts of all candidates by routine, prompt shape and outcome; the spread of each feature; the episodes.",
-            refusals=refusals,
-        ),
-        model_tool(
-            partial(list_candidates, desk),
-            "list_candidates",
-            "Candidates, one a line with their features; empty arguments filter nothing.",
-            refusals=refusals,
-            routine=(Literal["", "LOG", "PLAN"], ""),
-            operation=(_Text, Field("", description="That ran, such as search or append")),
-            outcome=(
-                _Text,
-                Field("", description="hit, empty, missing, written, duplicate, exists, rejected, mistake"),
-            ),
-            shape=(_Text, Field("", description="Part of the prompt shape")),
-            episode=(_Text, Field("", description="Part of WORLD/TASK/seed-N")),
-            decided=(Literal["", "no", "accept", "reject"], ""),
-            sort=(Literal[_SORTED_BY], "credit"),
-            descending=(bool, True),
-            offset=(Annotated[int, Field(ge=0)], 0),
-            limit=(Annotated[int, Field(ge=1, le=100)], 30),
-        ),
-        model_tool(
-            partial(show_candidate, desk),
-            "show_candidate",
-            "One candidate in full: features, the conversation exactly as the model had it, what would be trained on.",
-            refusals=refusals,
-            id=(str, ...),
-            system=(bool, Field(False, description="Whether to show the system message, the same in all of them")),
-            offset=(Annotated[int, Field(ge=0)], 0),
-        ),
-        model_tool(
-            partial(decide, desk),
-            "decide",
-            "Accept or reject reviewed candidates by id, with the reason. A later decision replaces an earlier one.",
-            refusals=refusals,
-            ids=(Annotated[list[str], Field(min_length=1, max_length=REVIEWED_AT_ONCE)], ...),
-            verdict=(Literal["accept", "reject"], ...),
-            reason=(Annotated[str, Field(min_length=3, max_length=REASON_CHARACTERS)], ...),
-        ),
-        model_tool(
-            partial(preview_selection, desk),
-            "preview_selection",
-            "What policy and decisions select now: coverage, what is left out and why, what post-processing drops.",
-            refusals=refusals,
-        ),
-    ]
-
-
-def candidates_overview(desk: Desk) -> str:
-    """What there is to choose from."""
-    found = desk.candidates
-    if not found:
-        raise TrainingError("There are no candidates: every episode failed, or none was played.")
-    lines = [f"{len(found)} candidates of {len({one.episode for one in found})} episodes in {desk.run.path.name}."]
-    lines += _counted("By routine", Counter(one.routine for one in found))
-    lines += _counted("By prompt shape", Counter(one.shape for one in found))
-    operations: Counter[str] = Counter()
-    outcomes: Counter[str] = Counter()
-    for one in found:
-        operations.update(one.operations)
-        outcomes.update(one.outcomes)
-    lines += _counted("Operations", operations)
-    lines += _counted("Outcomes", outcomes)
-    lines.append("Features, at 0/25/50/75/95/100 % of the candidates:")
-    lines += [f"- {name}: {_spread([float(getattr(one, name)) for one in found])}" for name in _SPREAD]
-    episodes = {one.episode: one.progression for one in found}
-    best = sorted(episodes.items(), key=lambda item: (-item[1], item[0]))
-    lines.append("Episodes by progression: " + ", ".join(f"{name} {100 * value:.0f} %" for name, value in best[:20]))
-    if len(best) > 20:
-        lines.append(f"… and {len(best) - 20} more, down to {100 * best[-1][1]:.0f} %")
-    decided = Counter(one.verdict for one in desk.decisions().values())
-    lines.append(f"Decided so far: {decided['accept']} accepted, {decided['reject']} rejected.")
-    return "\n".join(lines)
+_Sort = Literal[
+    "step",
+    "credit",
+    "reward_nearby",
+    "progression",
+    "turns",
+    "operations",
+    "mistakes",
+    "redundant_writes",
+    "empty_searches",
+    "reply_characters",
+]
+_OUTCOMES = "hit, empty, missing, written, duplicate, exists, rejected, mistake"
 
 
 _SPREAD = (
@@ -126,82 +51,136 @@ _SPREAD = (
 )
 
 
-def list_candidates(
-    desk: Desk,
-    *,
-    routine: str,
-    operation: str,
-    outcome: str,
-    shape: str,
-    episode: str,
-    decided: str,
-    sort: str,
-    descending: bool,
-    offset: int,
-    limit: int,
-) -> str:
-    """The candidates that pass, in the order asked for."""
-    decisions = desk.decisions()
-    wanted = {"no": None, "accept": "accept", "reject": "reject"}
+def selection_tools(desk: Desk) -> list[BaseTool]:
+    """`candidates_overview`, `list_candidates`, `show_candidate`, `decide` and `preview_selection` over a desk."""
+    tools = _Selections(desk)
+    functions = (
+        *(tools.candidates_overview, tools.list_candidates, tools.show_candidate),
+        *(tools.decide, tools.preview_selection),
+    )
+    return [model_tool(function, TrainingError) for function in functions]
 
-    def passes(one: Candidate) -> bool:
-        verdict = decisions[one.id].verdict if one.id in decisions else None
-        return (
-            routine in ("", one.routine)
-            and (not operation or operation in one.operations)
-            and (not outcome or outcome in one.outcomes)
-            and shape in one.shape
-            and episode in one.episode
-            and (not decided or verdict == wanted[decided])
+
+class _Selections:
+    """The tools' functions; their docstrings are what the model reads."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def candidates_overview(self) -> str:
+        """Counts of all candidates by routine, prompt shape and outcome; the spread of each feature; the episodes."""
+        found = self._desk.candidates
+        if not found:
+            raise TrainingError("There are no candidates: every episode failed, or none was played.")
+        lines = [
+            f"{len(found)} candidates of {len({one.episode for one in found})} episodes in {self._desk.run.path.name}."
+        ]
+        lines += _counted("By routine", Counter(one.routine for one in found))
+        lines += _counted("By prompt shape", Counter(one.shape for one in found))
+        operations: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
+        for one in found:
+            operations.update(one.operations)
+            outcomes.update(one.outcomes)
+        lines += _counted("Operations", operations)
+        lines += _counted("Outcomes", outcomes)
+        lines.append("Features, at 0/25/50/75/95/100 % of the candidates:")
+        lines += [f"- {name}: {_spread([float(getattr(one, name)) for one in found])}" for name in _SPREAD]
+        episodes = {one.episode: one.progression for one in found}
+        best = sorted(episodes.items(), key=lambda item: (-item[1], item[0]))
+        lines.append(
+            "Episodes by progression: " + ", ".join(f"{name} {100 * value:.0f} %" for name, value in best[:20])
         )
+        if len(best) > 20:
+            lines.append(f"… and {len(best) - 20} more, down to {100 * best[-1][1]:.0f} %")
+        decided = Counter(one.verdict for one in self._desk.decisions().values())
+        lines.append(f"Decided so far: {decided['accept']} accepted, {decided['reject']} rejected.")
+        return "\n".join(lines)
 
-    def worth(one: Candidate) -> float:
-        return float(len(one.operations) if sort == "operations" else getattr(one, sort))
+    def list_candidates(
+        self,
+        routine: Literal["", "LOG", "PLAN"] = "",
+        operation: Annotated[_Text, Field(description="That ran, such as search or append")] = "",
+        outcome: Annotated[_Text, Field(description=_OUTCOMES)] = "",
+        shape: Annotated[_Text, Field(description="Part of the prompt shape")] = "",
+        episode: Annotated[_Text, Field(description="Part of WORLD/TASK/seed-N")] = "",
+        decided: Literal["", "no", "accept", "reject"] = "",
+        sort: _Sort = "credit",
+        descending: bool = True,
+        offset: Annotated[int, Field(ge=0)] = 0,
+        limit: Annotated[int, Field(ge=1, le=100)] = 30,
+    ) -> str:
+        """Candidates, one a line with their features; empty arguments filter nothing."""
+        decisions = self._desk.decisions()
+        wanted = {"no": None, "accept": "accept", "reject": "reject"}
 
-    found = sorted(filter(passes, desk.candidates), key=worth, reverse=descending)
-    shown = found[offset : offset + limit]
-    lines = [f"{len(found)} candidates, {offset + 1} to {offset + len(shown)} by {sort}:" if shown else "None."]
-    lines += [_line(one) for one in shown]
-    if (rest := len(found) - offset - len(shown)) > 0 and shown:
-        lines.append(f"… {rest} more: offset={offset + len(shown)}")
-    return "\n".join(lines)
+        def passes(one: Candidate) -> bool:
+            verdict = decisions[one.id].verdict if one.id in decisions else None
+            return (
+                routine in ("", one.routine)
+                and (not operation or operation in one.operations)
+                and (not outcome or outcome in one.outcomes)
+                and shape in one.shape
+                and episode in one.episode
+                and (not decided or verdict == wanted[decided])
+            )
 
+        def worth(one: Candidate) -> float:
+            return float(len(one.operations) if sort == "operations" else getattr(one, sort))
 
-def show_candidate(desk: Desk, *, id: str, system: bool, offset: int) -> str:
-    """Features, messages and what post-processing makes of them."""
-    one = _known(desk, [id])[0]
-    messages = desk.source.messages(CandidateId.parse(id))
-    parts = [json.dumps({name: value for name, value in one.to_plain().items() if name != "id"})]
-    for number, message in enumerate(messages):
-        if message["role"] != "system" or system:
-            parts.append(f"--- message {number}, {message['role']}\n{message['content']}")
-    example = _processed(desk, one)
-    if isinstance(example, Dropped):
-        parts.append(f"--- post-processing drops it: {example}")
-    else:
-        changed = ", ".join(example) or "nothing is changed"
-        parts.append(f"--- post-processing keeps it: {changed}")
-    text = "\n".join(parts)
-    return page(text, offset, CHARACTERS, f"show_candidate id={id}")
+        found = sorted(filter(passes, self._desk.candidates), key=worth, reverse=descending)
+        shown = found[offset : offset + limit]
+        lines = [f"{len(found)} candidates, {offset + 1} to {offset + len(shown)} by {sort}:" if shown else "None."]
+        lines += [_line(one) for one in shown]
+        if (rest := len(found) - offset - len(shown)) > 0 and shown:
+            lines.append(f"… {rest} more: offset={offset + len(shown)}")
+        return "\n".join(lines)
 
+    def show_candidate(
+        self,
+        id: str,
+        system: Annotated[
+            bool, Field(description="Whether to show the system message, the same in all of them")
+        ] = False,
+        offset: Annotated[int, Field(ge=0)] = 0,
+    ) -> str:
+        """One candidate in full: features, the conversation exactly as the model had it, what would be trained on."""
+        one = _known(self._desk, [id])[0]
+        messages = self._desk.source.messages(CandidateId.parse(id))
+        parts = [json.dumps({name: value for name, value in one.to_plain().items() if name != "id"})]
+        for number, message in enumerate(messages):
+            if message["role"] != "system" or system:
+                parts.append(f"--- message {number}, {message['role']}\n{message['content']}")
+        example = _processed(self._desk, one)
+        if isinstance(example, Dropped):
+            parts.append(f"--- post-processing drops it: {example}")
+        else:
+            changed = ", ".join(example) or "nothing is changed"
+            parts.append(f"--- post-processing keeps it: {changed}")
+        text = "\n".join(parts)
+        return page(text, offset, CHARACTERS, f"show_candidate id={id}")
 
-def decide(desk: Desk, *, ids: Sequence[str], verdict: Literal["accept", "reject"], reason: str) -> str:
-    """Note a decision on each of these candidates."""
-    desk.decide([one.id for one in _known(desk, ids)], verdict, " ".join(reason.split()))
-    said = Counter(one.verdict for one in desk.decisions().values())
-    return f"{len(ids)} noted. In all {said['accept']} accepted, {said['reject']} rejected."
+    def decide(
+        self,
+        ids: Annotated[list[str], Field(min_length=1, max_length=REVIEWED_AT_ONCE)],
+        verdict: Literal["accept", "reject"],
+        reason: Annotated[str, Field(min_length=3, max_length=REASON_CHARACTERS)],
+    ) -> str:
+        """Accept or reject reviewed candidates by id, with the reason. A later decision replaces an earlier one."""
+        self._desk.decide([one.id for one in _known(self._desk, ids)], verdict, " ".join(reason.split()))
+        said = Counter(one.verdict for one in self._desk.decisions().values())
+        return f"{len(ids)} noted. In all {said['accept']} accepted, {said['reject']} rejected."
 
-
-def preview_selection(desk: Desk) -> str:
-    """What would be selected, and what of it would survive."""
-    selection = desk.select()
-    found = coverage(selection)
-    dropped, kept = survivors(desk, selection)
-    lines = [f"{found['selected']} selected ({found['routines']}) from {len(found['episodes'])} episodes."]
-    lines.append(f"After post-processing {kept} examples; dropped: {dict(dropped) or 'none'}.")
-    lines.append(f"Left out: {found['left_out'] or 'none'}.")
-    shapes = [f"- {shape}: {n['selected']} of {n['candidates']}" for shape, n in found["shapes"].items()]
-    return "\n".join([*lines, "By prompt shape:", *shapes[:40], "The first ten:", *list(selection.chosen)[:10]])
+    def preview_selection(self) -> str:
+        """What policy and decisions select now: coverage, what is left out and why, what post-processing drops."""
+        selection = self._desk.select()
+        found = coverage(selection)
+        dropped, kept = survivors(self._desk, selection)
+        lines = [f"{found['selected']} selected ({found['routines']}) from {len(found['episodes'])} episodes."]
+        lines.append(f"After post-processing {kept} examples; dropped: {dict(dropped) or 'none'}.")
+        lines.append(f"Left out: {found['left_out'] or 'none'}.")
+        shapes = [f"- {shape}: {n['selected']} of {n['candidates']}" for shape, n in found["shapes"].items()]
+        return "\n".join([*lines, "By prompt shape:", *shapes[:40], "The first ten:", *list(selection.chosen)[:10]])
 
 
 def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:

@@ -8,22 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing_extensions import TypedDict
 
-from graphs.evaluation.state import CONCURRENCY
-from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
-from graphs.settings import CEILINGS
-from worlds import world_names
+from graphs.fields import shown
+from graphs.loop_run import LoopInput
 
 
-class Input(TypedDict, total=False):
+class Input(LoopInput, total=False):
     """What is specialised for what, by whom, and where to write it."""
 
-    world: Required[Annotated[str, shown("World", "World to specialise a model for.", choices=world_names)]]
-    out: Required[Annotated[str, shown("Run folder", "Folder to write.", example="runs/specialist")]]
-    model: Annotated[
-        str, shown("Model", f"Who plays the training episodes: {WHO_PLAYS}", default="scripted", example=MODEL)
-    ]
     base: Annotated[
         str | None,
         shown(
@@ -50,9 +43,6 @@ class Input(TypedDict, total=False):
             default="scripted",
             example="anthropic:NAME",
         ),
-    ]
-    tasks: Annotated[
-        list[str] | None, shown("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
     ]
     train_seeds: Annotated[
         list[int] | int,
@@ -101,7 +91,6 @@ class Input(TypedDict, total=False):
     approve: Annotated[
         bool, shown("Ask a person", "Ask a person before each training and before the final table.", default=False)
     ]
-    seed: Annotated[int, shown("Seed of the run", "Seed of all that is drawn.", default=0)]
     launcher: Annotated[
         list[str],
         shown(
@@ -118,20 +107,6 @@ class Input(TypedDict, total=False):
             "Further options for training/sft_specialist.py, the same for every training.",
             default=[],
         ),
-    ]
-    ceilings: Annotated[
-        dict[str, float],
-        shown(
-            "Run ceilings",
-            f"What the whole run may spend, curator, players and trainings: {SPENDABLE}.",
-            default={},
-            example={"cost": 20.0},
-            choices=CEILINGS,
-        ),
-    ]
-    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
-    resume: Annotated[
-        bool, shown("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
     ]
 
 

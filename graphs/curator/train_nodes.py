@@ -14,13 +14,13 @@ from graphs.curator import curate as curating
 from graphs.curator.curate import Curation, Task
 from graphs.curator.desk import Desk, recipe_of, selected_ids
 from graphs.curator.folders import LETTERS, IterationFolder
-from graphs.curator.position import check_budget, curator_limits, earlier
-from graphs.curator.run import Specialization, no_language_model, read_specialization
+from graphs.curator.position import budgets, curator_limits, earlier
+from graphs.curator.run import Specialization, no_language_model
 from graphs.curator.state import State
 from graphs.curator.training import train as run_training
 from graphs.events import emit
 from graphs.outer_loop import approved
-from graphs.spending import CeilingReached
+from graphs.spending import check_all
 from traces.plain_json import read_file, write_file
 from training import TrainingError
 from training.certificate import build_dataset
@@ -29,24 +29,19 @@ from training.dataset import dataset_digest
 from training.recipe import LoraConfiguration
 
 
-async def curate(state: State) -> Command[Literal["certify", "record", "finish"]]:
+async def curate(state: State, run: Specialization) -> Command[Literal["certify", "record", "finish"]]:
     """Ask the curator, unless this round has ended already; one that was broken off goes on where it stopped."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
     iteration, asked = state["iteration"], state["round"]
     folder = run.folder.iteration(iteration)
     done = await asyncio.to_thread(_curations, folder)
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="certify")
-    try:
-        ended = await _curate(run, iteration, asked)
-        kept = {"finished": ended.recipe is not None, "reason": ended.reason}
-        await asyncio.to_thread(write_file, folder.curations, [*done[:asked], kept])
-        emit("curated", iteration=iteration, **kept)
-        if ended.recipe is None:
-            await asyncio.to_thread(check_budget, run)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    ended = await _curate(run, iteration, asked)
+    kept = {"finished": ended.recipe is not None, "reason": ended.reason}
+    await asyncio.to_thread(write_file, folder.curations, [*done[:asked], kept])
+    emit("curated", iteration=iteration, **kept)
     if ended.recipe is None:
+        await asyncio.to_thread(lambda: check_all(budgets(run)))
         why = f"The curator did not come to an end: {ended.reason}."
         return Command(goto="record", update={"reason": why})
     return Command(goto="certify")
@@ -102,9 +97,8 @@ FAULTS_TOLD = 10
 """Faults that the curator is told one by one."""
 
 
-def certify(state: State) -> Command[Literal["approve", "curate", "record"]]:
+def certify(state: State, run: Specialization) -> Command[Literal["approve", "curate", "record"]]:
     """Build and examine this round's dataset, unless that is done."""
-    run = read_specialization(state["out"])
     folder = run.folder.iteration(state["iteration"])
     tries = attempts(folder)
     if len(tries) <= state["round"]:
@@ -163,9 +157,8 @@ def _examined(run: Specialization, iteration: int) -> dict[str, Any]:
     }
 
 
-def approve(state: State) -> Command[Literal["train", "record"]]:
+def approve(state: State, run: Specialization) -> Command[Literal["train", "record"]]:
     """Ask before an iteration's trainings. A refusal ends the iteration; its reason stands in the ledger."""
-    run = read_specialization(state["out"])
     if not run.approve:
         return Command(goto="train")
     number = state["iteration"]
@@ -192,17 +185,14 @@ def approve(state: State) -> Command[Literal["train", "record"]]:
     return Command(goto="record", update={"reason": why})
 
 
-async def train(state: State) -> Command[Literal["evaluate", "curate", "record", "finish"]]:
+async def train(state: State, run: Specialization) -> Command[Literal["evaluate", "curate", "record", "finish"]]:
     """Train what is not trained yet. What the script refuses goes back to the curator, in the script's words."""
-    run = await asyncio.to_thread(read_specialization, state["out"])
     folder = run.folder.iteration(state["iteration"])
     recipe = await asyncio.to_thread(recipe_of, folder)
     try:
         for letter, configuration in zip(LETTERS, recipe.configurations, strict=False):
-            await asyncio.to_thread(check_budget, run)
+            await asyncio.to_thread(lambda: check_all(budgets(run)))
             await train_one(run, f"{state['iteration']}{letter}", folder, letter, configuration)
-    except CeilingReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
     except TrainingError as error:
         await asyncio.to_thread(_refuse, folder, str(error))
         emit("refused", iteration=state["iteration"], reason=str(error))
@@ -214,8 +204,7 @@ async def train_one(
     run: Specialization, name: str, folder: IterationFolder, letter: str, configuration: LoraConfiguration
 ) -> None:
     """One training of a folder's dataset. TrainingError or TrainingFailure."""
-    said = [f"rank {configuration.rank}, learning rate {configuration.learning_rate:g}"]
-    emit("training", name=name, line=said[0])
+    emit("training", name=name, line=f"rank {configuration.rank}, learning rate {configuration.learning_rate:g}")
     metrics = await run_training(
         run, folder.dataset, configuration, folder.adapter(letter), lambda line: emit("training", name=name, line=line)
     )

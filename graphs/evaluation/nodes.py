@@ -16,8 +16,7 @@ from langgraph.runtime import Runtime
 from graphs.evaluation.episode import play_episode, unopened
 from graphs.evaluation.state import CONCURRENCY, Episode, Input, State
 from graphs.inner_agent.opening import check
-from graphs.inner_agent.run_file import begin_run, check_place
-from graphs.outer_loop import check_vacant
+from graphs.inner_agent.run_file import begin_run, check_place, check_vacant
 from graphs.run_lock import run_lock
 from graphs.settings import (
     OUR_ERRORS,

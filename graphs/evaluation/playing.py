@@ -15,7 +15,7 @@ from graphs.evaluation.episode import Progress, may_pass, players_own
 from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input
 from graphs.settings import Context
-from graphs.spending import Amounts, add_minutes
+from graphs.spending import Amounts, Budgets, add_minutes, left_of, raise_reached
 from traces import RunFolder
 from traces.plain_json import read_file
 
@@ -36,8 +36,8 @@ class Work:
     """For people: "v1.a2", "final specialist"."""
     given: Input
     context: Context
-    ceilings: Callable[[], Amounts]
-    """What may be spent on it still, asked before each try; raises CeilingReached where that is nothing."""
+    budgets: Callable[[], Budgets]
+    """What may be spent on it, read before each try."""
     metadata: dict[str, str] = field(default_factory=dict)
     """For LangSmith."""
 
@@ -50,12 +50,12 @@ class Work:
 async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str, Any]:
     """Play what is not played yet; the summary.
 
-    What the ceilings raise where nothing more may be spent; Halted where the machine failed an episode and playing on
-    did not help; our errors. Whether a ceiling ended it before it was whole is in the summary (`n_limited`).
+    CeilingReached where a budget is spent before it is whole; Halted where the machine failed an episode and playing
+    on did not help; our errors. An episode's own ceiling is in the summary (`n_limited`).
     """
     failures: list[dict[str, Any]] = []
     for _ in range(PLAYED_ON):
-        ceilings = await asyncio.to_thread(work.ceilings)
+        ceilings = await asyncio.to_thread(lambda: left_of(work.budgets(), work.out))
         began = time.monotonic()
         try:
             await _play(work, ceilings, report)
@@ -66,6 +66,8 @@ async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str
             break
     if failures:
         raise Halted(f"{work.name} could not be played: {failures[0]['sentence']}")
+    if await asyncio.to_thread(broken_off, work.out):
+        raise_reached(await asyncio.to_thread(work.budgets))
     return await asyncio.to_thread(summary, work.out)
 
 

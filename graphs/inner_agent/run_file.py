@@ -105,6 +105,16 @@ def check_place(path: str) -> None:
             raise SettingsError(f"{path} lies in the scaffold {inside}: name a folder elsewhere, such as runs/NAME.")
 
 
+def check_vacant(folder: Path, what: str, *, unfinished: str = "") -> None:
+    """SettingsError unless `folder` is free for a new `what` ("search", "run of loop 2").
+
+    `unfinished`: an entry that may be in it, left by one that was killed when it began.
+    """
+    if folder.exists() and (not folder.is_dir() or any(found.name != unfinished for found in folder.iterdir())):
+        found = f"holds something that is no {what}" if folder.is_dir() else "is a file, and a folder is needed"
+        raise SettingsError(f"{folder} {found}: give another `out`.")
+
+
 def _same_folder(one: str, other: str) -> bool:
     return resolve(one) == resolve(other)
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.tools import BaseTool
 
-ReviewLimits = AgentLimits
-
 
 @dataclass(frozen=True, slots=True)
 class Review:
@@ -47,7 +45,7 @@ async def review(
     model: BaseChatModel,
     faults: Sequence[str] = (),
     *,
-    limits: ReviewLimits | None = None,
+    limits: AgentLimits | None = None,
     round: int = 0,
     continues: str = "",
 ) -> Review:

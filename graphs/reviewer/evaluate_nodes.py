@@ -9,18 +9,18 @@ from typing import Any, Literal
 
 from langgraph.types import Command
 
-from graphs.evaluation.playing import played_whole
+from graphs.evaluation.playing import Halted, played_whole
 from graphs.evaluation.statistics import Pair, read_scores
 from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.reviewer import lineage
-from graphs.reviewer.budget import BudgetReached, over_budget, spent_in
-from graphs.reviewer.evaluating import SearchHalted, Work, figures, play_episodes
+from graphs.reviewer.budget import spent_in
+from graphs.reviewer.evaluating import play_episodes
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.gate import Verdict, judge
 from graphs.reviewer.lineage import LineageRecord, evaluation_of, fresh_seeds, judged_so_far, position, scaffold_of
 from graphs.reviewer.review_nodes import checks, digest_of
-from graphs.reviewer.search import Search, read_search
+from graphs.reviewer.search import Search
 from graphs.reviewer.state import State
 from graphs.spending import spent_playing
 from scaffolds.folder import scaffold_files
@@ -66,20 +66,14 @@ def _repeats(search: Search, incumbent: LineageRecord, name: str) -> list[dict[P
     ]
 
 
-async def evaluate_start(state: State) -> Command[Literal["next_attempt", "finish"]]:
-    """Play the start, once. SearchHalted if it cannot be played at all: there is nothing to compare with then."""
-    search = await asyncio.to_thread(read_search, state["out"])
+async def evaluate_start(state: State, search: Search) -> Command[Literal["next_attempt", "finish"]]:
+    """Play the start, once. Halted if it cannot be played at all: there is nothing to compare with then."""
     # Not: if there is no record. One that a budget ended has the end in its lineage, and no start.
     if lineage.best(await asyncio.to_thread(lineage.read, search.folder.path)) is None:
         start = search.folder.version(0)
-        try:
-            crashed = await play_episodes(
-                search, Work(name="v0", scaffold=start, out=search.folder.start, seeds=search.seeds)
-            )
-        except BudgetReached as reached:
-            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+        crashed = await play_episodes(search, "v0", start, search.folder.start, search.seeds)
         if crashed:
-            raise SearchHalted(f"The start scaffold cannot be played, so nothing can be compared: {crashed}")
+            raise Halted(f"The start scaffold cannot be played, so nothing can be compared: {crashed}")
         await asyncio.to_thread(_record, search)
     return Command(goto="next_attempt")
 
@@ -92,7 +86,7 @@ def _record(search: Search) -> None:
         status="start",
         scaffold=search.folder.relative(search.folder.version(0)),
         evaluation=search.folder.relative(search.folder.start.path),
-        **figures(search, search.folder.start, search.seeds),
+        **search.figures(search.folder.start, search.seeds),
         spent={"player": spent_playing([search.folder.start])},
     )
     lineage.append(search.folder.path, record)
@@ -135,9 +129,8 @@ def _weight(name: str) -> tuple[bool, bool, str]:
     return name.endswith(".md"), "/" not in name, name
 
 
-def approve(state: State) -> Command[Literal["evaluate", "settle"]]:
-    """Ask before money is spent on the candidate. A refusal ends the attempt; its reason is told to the next one."""
-    search = read_search(state["out"])
+def approve(state: State, search: Search) -> Command[Literal["evaluate", "settle"]]:
+    """Ask before money is spent on the candidate. A refusal ends the attempt; the next reviewer reads its reason."""
     if search.approve:
         episodes = len(search.pairs(search.seeds))
         yes, reason = candidate_approved(
@@ -154,60 +147,41 @@ def approve(state: State) -> Command[Literal["evaluate", "settle"]]:
     return Command(goto="evaluate")
 
 
-async def evaluate(state: State) -> Command[Literal["gate", "check", "settle", "finish"]]:
+async def evaluate(state: State, search: Search) -> Command[Literal["gate", "check", "settle", "finish"]]:
     """Play the candidate, unless that is done. Files that are not those that were checked are not played."""
-    search = await asyncio.to_thread(read_search, state["out"])
-    folder = search.folder.attempt(state["attempt"])
+    name = state["attempt"]
+    folder = search.folder.attempt(name)
     if await asyncio.to_thread(digest_of, folder) != (await asyncio.to_thread(checks, folder))[-1]["digest"]:
         if not folder.evaluation.run.exists():
             return Command(goto="check")
         why = "Its files were changed while it was being evaluated."
         return Command(goto="settle", update={"status": "crashed", "reason": why})
-    work = Work(
-        name=state["attempt"],
-        scaffold=folder.candidate,
-        out=folder.evaluation,
-        seeds=search.seeds,
-        attempt=folder,
-        whole_only=False,
+    crashed = await play_episodes(
+        search, name, folder.candidate, folder.evaluation, search.seeds, attempt=folder, whole_only=False
     )
-    try:
-        crashed = await play_episodes(search, work)
-    except BudgetReached as reached:
-        return over_budget(reached)
     if crashed:
         return Command(goto="settle", update={"status": "crashed", "reason": crashed})
     return Command(goto="gate")
 
 
-async def confirm(state: State) -> Command[Literal["gate", "settle", "finish"]]:
+async def confirm(state: State, search: Search) -> Command[Literal["gate", "settle", "finish"]]:
     """Play the incumbent, then the candidate. Their run.json records the seeds; no reviewer is shown these runs."""
-    search = await asyncio.to_thread(read_search, state["out"])
     name = state["attempt"]
     folder = search.folder.attempt(name)
+    seeds = fresh_seeds(search, name)
     incumbent = await asyncio.to_thread(incumbent_of, search, name)
     for who, scaffold in (("incumbent", scaffold_of(search, incumbent)), ("candidate", folder.candidate)):
-        work = Work(
-            name=f"{name} fresh {who}",
-            scaffold=scaffold,
-            out=folder.fresh(who),
-            seeds=fresh_seeds(search, name),
-            attempt=folder,
-            whole_only=False,
+        crashed = await play_episodes(
+            search, f"{name} fresh {who}", scaffold, folder.fresh(who), seeds, attempt=folder, whole_only=False
         )
-        try:
-            crashed = await play_episodes(search, work)
-        except BudgetReached as reached:
-            return over_budget(reached)
         if crashed:
             why = f"On fresh seeds the {who} broke: {crashed}"
             return Command(goto="settle", update={"status": "crashed", "reason": why})
     return Command(goto="gate")
 
 
-def gate(state: State) -> Command[Literal["confirm", "adopt", "settle"]]:
+def gate(state: State, search: Search) -> Command[Literal["confirm", "adopt", "settle"]]:
     """Judge by the search's rule. A rule that wants to see both on fresh seeds gets them, and is asked again."""
-    search = read_search(state["out"])
     folder = search.folder.attempt(state["attempt"])
     verdict = judge_attempt(search, state["attempt"], folder)
     if verdict.needs_fresh:
@@ -219,22 +193,18 @@ def gate(state: State) -> Command[Literal["confirm", "adopt", "settle"]]:
     return Command(goto="settle", update={"status": "rejected", "reason": verdict.sentence})
 
 
-async def control(state: State) -> Command[Literal["next_attempt", "finish"]]:
+async def control(state: State, search: Search) -> Command[Literal["next_attempt", "finish"]]:
     """Spend on the incumbent what the candidate's evaluation spent; the record is of kind "control"."""
-    search = await asyncio.to_thread(read_search, state["out"])
     judged = (await asyncio.to_thread(position, search)).uncontrolled
     if judged is None:  # it was played and recorded, and then the process ended
         return Command(goto="next_attempt")
-    try:
-        verdict = await _judged_anew(search, judged)
-    except BudgetReached as reached:
-        return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+    verdict = await _control_verdict(search, judged)
     await asyncio.to_thread(_record_control, search, judged, verdict)
     emit("verdict", name=judged.name, verdict=verdict.to_plain(), control=True)
     return Command(goto="next_attempt")
 
 
-async def _judged_anew(search: Search, judged: LineageRecord) -> Verdict:
+async def _control_verdict(search: Search, judged: LineageRecord) -> Verdict:
     """The verdict on the incumbent in the candidate's place."""
     folder = search.folder.control(judged.name)
     scaffold = scaffold_of(search, await asyncio.to_thread(incumbent_of, search, judged.name))
@@ -242,8 +212,7 @@ async def _judged_anew(search: Search, judged: LineageRecord) -> Verdict:
 
     async def play(out: RunFolder, seeds: list[int], luck: int) -> None:
         name = f"control {judged.name} {out.path.name}"
-        work = Work(name=name, scaffold=scaffold, out=out, seeds=seeds, attempt=folder, sampling=luck)
-        await play_episodes(search, work)
+        await play_episodes(search, name, scaffold, out, seeds, attempt=folder, sampling=luck)
 
     await play(folder.evaluation, search.seeds, sampling)
     verdict = await asyncio.to_thread(judge_attempt, search, judged.name, folder)
@@ -272,7 +241,7 @@ def _record_control(search: Search, judged: LineageRecord, verdict: Verdict) -> 
         reason=f"Noise alone would have been {'kept' if verdict.accepted else 'turned down'}. {verdict.sentence}",
         scaffold=search.folder.relative(scaffold_of(search, incumbent_of(search, judged.name))),
         evaluation=search.folder.relative(folder.evaluation.path),
-        **figures(search, folder.evaluation, search.seeds),
+        **search.figures(folder.evaluation, search.seeds),
         verdict=verdict.to_plain(),
         spent=spent_in(search, folder),
     )

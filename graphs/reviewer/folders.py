@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphs.loop_run import LoopFolder
 from traces import RunFolder
 
 
@@ -70,7 +71,7 @@ class AttemptFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class SearchFolder(RunFolder):
+class SearchFolder(LoopFolder):
     """The run folder of a search. Its run.json is called evolve.json."""
 
     @property
@@ -92,13 +93,9 @@ class SearchFolder(RunFolder):
         return AttemptFolder(self.path / "attempts" / name)
 
     def control(self, name: str) -> AttemptFolder:
-        """The control arm of an attempt: the incumbent in the candidate's place, sampled anew."""
+        """The control arm of an attempt: the incumbent in the candidate's place, with other samples."""
         return AttemptFolder(self.path / "controls" / name)
 
     def holdout(self, number: int) -> RunFolder:
         """A version on the hold-out seeds."""
         return RunFolder(self.path / "holdout" / f"v{number}")
-
-    def relative(self, path: Path) -> str:
-        """A path of the search as its lineage writes it."""
-        return path.relative_to(self.path).as_posix()

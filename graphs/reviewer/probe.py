@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from chat_models import ConfigurationError
 from chat_models.keys import new_context
 from graphs.evaluation import graph as evaluation
-from graphs.reviewer.evaluating import CANDIDATE_ERRORS, SearchHalted, candidates_own
+from graphs.evaluation.playing import Halted
+from graphs.reviewer.evaluating import CANDIDATE_ERRORS, candidates_own
 from graphs.spending import Amounts
 from scaffolds import Scaffold, ScaffoldError
 from scaffolds.containment import Bounds
@@ -27,13 +28,13 @@ STEPS = 30
 TASKS = 3
 """Tasks probed at most, the first ones."""
 SEED = 1_000_003
-"""Nobody's gate or hold-out seed, as protocols number theirs."""
+"""Far from the gate and hold-out seeds of any protocol."""
 NOTICE_CHARACTERS = 3_000
 """Of notices in a step, on average: more than this and they push the observation aside."""
 JOURNAL_BYTES = Bounds().step_journal_bytes
 """Written into the notebook in a step, on average, whoever writes: what its code may write all through an episode."""
 REPLACED = 0.5
-"""Share of the model's actions that hooks may repair or veto: beyond it, code plays."""
+"""Share of the model's actions that hooks may repair or veto; above it, code plays and not the model."""
 
 
 def probe_run(out: Path, digest: str) -> RunFolder:
@@ -47,7 +48,7 @@ async def probe(
     """Play the candidate for a few steps and return its faults as sentences; none if it may be evaluated.
 
     `out` gets a run folder for each content of the candidate, so that a probe that was killed goes on. One that
-    `ceilings` broke off is judged by what was played. SearchHalted where the machine failed, and not the candidate.
+    `ceilings` broke off is judged by what was played. Halted where the machine failed, and not the candidate.
     """
     try:
         scaffold = await asyncio.to_thread(Scaffold.load, candidate)
@@ -66,21 +67,21 @@ async def probe(
 
 async def _play(search: Search, candidate: Path, run: RunFolder, steps: int, ceilings: Amounts) -> None:
     context = replace(search.context.play(scaffold=str(candidate)), max_steps=steps)
-    given = search.evaluation(run, [SEED], ceilings)
-    given["tasks"] = search.tasks[:TASKS]
+    given = search.evaluation(run, [SEED], search.model)
+    given |= {"tasks": search.tasks[:TASKS], "ceilings": ceilings}
     # In a context of its own it does not take the search's checkpointer for its own.
     play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)
     await asyncio.create_task(play, context=new_context())
 
 
 def _faults(folder: EpisodeFolder) -> Iterator[str]:
-    """What is wrong with an episode of the probe. SearchHalted where that is not the candidate's doing."""
+    """What is wrong with an episode of the probe. Halted where that is not the candidate's doing."""
     task = folder.path.parts[-2]
     result = read_result(folder, content=True)
     if result is not None and result.failure is not None:
         cause = result.failure
         if not candidates_own({"where": cause.where, "kind": cause.kind}):
-            raise SearchHalted(f"The probe could not be played: {cause.sentence}")
+            raise Halted(f"The probe could not be played: {cause.sentence}")
         yield f"In a probe of {task}, at step {cause.step}: {cause.sentence}"
     if not folder.steps.exists():
         return

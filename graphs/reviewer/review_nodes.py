@@ -15,130 +15,105 @@ from graphs.agent.tools import watched
 from graphs.evaluation.playing import broken_off
 from graphs.events import emit
 from graphs.reviewer import agent, lineage
-from graphs.reviewer.agent import Review, ReviewLimits
-from graphs.reviewer.budget import (
-    BudgetReached,
-    check_budget,
-    left_for,
-    over_budget,
-    raise_reached,
-    review_limits,
-    spent_in,
-)
+from graphs.reviewer.agent import Review
+from graphs.reviewer.budget import budgets, review_limits, spent_in
 from graphs.reviewer.check import Checked, check_candidate
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import Position, position, scaffold_of
 from graphs.reviewer.probe import probe, probe_run
-from graphs.reviewer.search import Context, Search, copy_scaffold, lay_out, read_search, warnings
+from graphs.reviewer.search import Context, Search, copy_scaffold
 from graphs.reviewer.state import State
 from graphs.reviewer.workspace import what_became, workspace_of
-from graphs.spending import Amounts
+from graphs.spending import check_all, left_of, raise_reached
 from scaffolds import Scaffold, ScaffoldError
 from traces import RunFolder
 from traces.plain_json import read_file, write_file
 
 
 def start(state: State, runtime: Runtime[Context]) -> Command[Literal["evaluate_start"]]:
-    """Begin the search, or take it up as it stands in its folder. Raises our errors."""
-    search = lay_out(state, runtime.context)
+    """Begin or resume the search. Raises our errors."""
+    search = Search.begin(state, runtime.context)
     resumed = bool(lineage.read(search.folder.path))
     emit("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
-    for sentence in warnings(search):
+    for sentence in search.warnings():
         emit("warning", sentence=sentence)
     return Command(goto="evaluate_start", update={"status": ""})
 
 
-def next_attempt(state: State) -> Command[Literal["review", "control", "holdout", "finish"]]:
+def next_attempt(state: State, search: Search) -> Command[Literal["review", "control", "holdout", "finish"]]:
     """Open the next attempt's folder with its working copy, unless it is open already."""
-    search = read_search(state["out"])
-    stands = position(search)
-    if stands.uncontrolled is not None:
+    now = position(search)
+    if now.uncontrolled is not None:
         return Command(goto="control")
-    if stands.attempt is None:
-        return Command(goto="holdout", update={"reason": stands.reason})
-    try:
-        check_budget(search, spent_in(search, search.folder.attempt(stands.attempt)))
-    except BudgetReached as reached:
-        if reached.whole:
-            return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
-    folder = search.folder.attempt(stands.attempt)
+    if now.attempt is None:
+        return Command(goto="holdout", update={"reason": now.reason})
+    folder = search.folder.attempt(now.attempt)
+    check_all(budgets(search, spent_in(search, folder), whole_only=True))
     if not folder.candidate.exists():
-        copy_scaffold(_source(search, stands), folder.candidate)
-    emit("attempt", name=stands.attempt, parent=stands.incumbent.name, continues=stands.continues)
-    return Command(goto="review", update={"attempt": stands.attempt, "round": 0, "status": "", "reason": ""})
+        copy_scaffold(_source(search, now), folder.candidate)
+    emit("attempt", name=now.attempt, parent=now.incumbent.name, continues=now.continues)
+    sent_back = sum(bool(one["faults"]) for one in checks(folder))
+    update = {"attempt": now.attempt, "round": min(sent_back, ROUNDS), "status": "", "reason": ""}
+    return Command(goto="review", update=update)
 
 
-def _source(search: Search, stands: Position) -> Path:
+def _source(search: Search, now: Position) -> Path:
     """What the working copy begins as: the best version, or for a continuation what was turned down."""
-    if stands.continues is not None:
-        return search.folder.attempt(stands.continues).candidate
-    return scaffold_of(search, stands.incumbent)
+    if now.continues is not None:
+        return search.folder.attempt(now.continues).candidate
+    return scaffold_of(search, now.incumbent)
 
 
-async def review(state: State) -> Command[Literal["check", "settle", "finish"]]:
+async def review(state: State, search: Search) -> Command[Literal["check", "settle", "finish"]]:
     """Ask the reviewer, unless this review has finished already; one that was broken off goes on where it stopped."""
-    search = await asyncio.to_thread(read_search, state["out"])
     name, asked = state["attempt"], state["round"]
     folder = search.folder.attempt(name)
-    done = await asyncio.to_thread(reviews, folder)
+    done = await asyncio.to_thread(_entries, folder.reviews)
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="check")
-    try:
-        limits = await asyncio.to_thread(review_limits, search, folder)
-        ended = await _review(search, state, folder, limits)
-        await asyncio.to_thread(_keep, folder, done[:asked], ended)
-        emit("reviewed", name=name, finished=ended.finished, reason=ended.reason)
-        if not ended.finished:
-            await asyncio.to_thread(lambda: check_budget(search, spent_in(search, folder)))
-    except BudgetReached as reached:
-        return over_budget(reached)
+    ended = await _review(search, name, asked, folder)
+    await asyncio.to_thread(write_file, folder.reviews, [*done[:asked], asdict(ended)])
+    emit("reviewed", name=name, finished=ended.finished, reason=ended.reason)
     if not ended.finished:
+        await asyncio.to_thread(lambda: check_all(budgets(search, spent_in(search, folder))))
         why = f"The reviewer did not come to an end: {ended.reason}."
         return Command(goto="settle", update={"status": "stopped", "reason": why})
     return Command(goto="check")
 
 
-def reviews(folder: AttemptFolder) -> list[dict[str, Any]]:
-    """The reviews of an attempt, one for each round; the last may have been broken off by a budget."""
-    found: list[dict[str, Any]] = read_file(folder.reviews) if folder.reviews.exists() else []
+def _entries(path: Path) -> list[dict[str, Any]]:
+    """The entries of a file that has one for each round; none if there is no file yet."""
+    found: list[dict[str, Any]] = read_file(path) if path.exists() else []
     return found
 
 
-async def _review(search: Search, state: State, folder: AttemptFolder, limits: ReviewLimits) -> Review:
-    asked = state["round"]
-    workspace = await asyncio.to_thread(workspace_of, search, state["attempt"])
+async def _review(search: Search, name: str, asked: int, folder: AttemptFolder) -> Review:
+    limits = await asyncio.to_thread(review_limits, search, folder)
+    workspace = await asyncio.to_thread(workspace_of, search, name)
     continues = await asyncio.to_thread(what_became, search)
     faults = (await asyncio.to_thread(checks, folder))[asked - 1]["faults"] if asked else []
     model = await asyncio.to_thread(
         agent_model, search.reviewer_model, "reviewer", search.world, search.context.reviewer_base_url
     )
-    emit("reviewing", name=state["attempt"], round=asked, faults=faults)
+    emit("reviewing", name=name, round=asked, faults=faults)
     return await watched(
-        state["attempt"],
-        f"{search.folder.path.name} {state['attempt']} review",
+        name,
+        f"{search.folder.path.name} {name} review",
         lambda: agent.review(workspace, model, faults, limits=limits, round=asked, continues=continues),
     )
-
-
-def _keep(folder: AttemptFolder, done: list[dict[str, Any]], ended: Review) -> None:
-    write_file(folder.reviews, [*done, asdict(ended)])
 
 
 ROUNDS = 3
 """Times that faults go back to the reviewer before the attempt is lost."""
 
 
-async def check(state: State) -> Command[Literal["approve", "review", "settle", "finish"]]:
+async def check(state: State, search: Search) -> Command[Literal["approve", "review", "settle", "finish"]]:
     """Look at the working copy; faults go back to the reviewer as its next message, at most ROUNDS times."""
-    search = await asyncio.to_thread(read_search, state["out"])
     folder = search.folder.attempt(state["attempt"])
     found = await asyncio.to_thread(_known, folder, state["round"])
     if found is None:
         emit("checking", name=state["attempt"])
-        try:
-            found = await _look(search, folder)
-        except BudgetReached as reached:
-            return over_budget(reached)
+        found = await _look(search, folder)
         await asyncio.to_thread(_keep_check, folder, state["round"], found)
         emit("checked", name=state["attempt"], faults=found["faults"], changes=found["changes"])
     if not found["faults"]:
@@ -152,8 +127,7 @@ async def check(state: State) -> Command[Literal["approve", "review", "settle", 
 
 def checks(folder: AttemptFolder) -> list[dict[str, Any]]:
     """What the checks of an attempt have found, round by round: faults, changes by area, digest of what was seen."""
-    found: list[dict[str, Any]] = read_file(folder.check) if folder.check.exists() else []
-    return found
+    return _entries(folder.check)
 
 
 def digest_of(folder: AttemptFolder) -> str:
@@ -181,16 +155,11 @@ async def _look(search: Search, folder: AttemptFolder) -> dict[str, Any]:
 
 
 async def _probed(search: Search, folder: AttemptFolder, run: RunFolder) -> list[str]:
-    """The faults that a probe shows. BudgetReached where it could not be played to its end."""
-
-    def left() -> Amounts:
-        spent = spent_in(search, folder)
-        check_budget(search, spent)
-        return left_for(search, spent, run)
-
-    faults = await probe(folder.candidate, search, folder.probe, ceilings=await asyncio.to_thread(left))
+    """The faults that a probe shows. CeilingReached where it could not be played to its end."""
+    left = await asyncio.to_thread(lambda: left_of(budgets(search, spent_in(search, folder)), run))
+    faults = await probe(folder.candidate, search, folder.probe, ceilings=left)
     if not faults and await asyncio.to_thread(broken_off, run):
-        await asyncio.to_thread(lambda: raise_reached(search, spent_in(search, folder)))
+        await asyncio.to_thread(lambda: raise_reached(budgets(search, spent_in(search, folder))))
     return faults
 
 

@@ -11,23 +11,22 @@ from graphs.evaluation.playing import played_whole
 from graphs.evaluation.statistics import pair_up, read_scores
 from graphs.events import emit
 from graphs.reviewer import lineage
-from graphs.reviewer.budget import BudgetReached, spent_in
+from graphs.reviewer.budget import spent_in
 from graphs.reviewer.evaluate_nodes import candidate_approved
-from graphs.reviewer.evaluating import Work, figures, play_episodes
+from graphs.reviewer.evaluating import play_episodes
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord, Status, position
 from graphs.reviewer.review_nodes import checks
-from graphs.reviewer.search import Search, copy_scaffold, read_search
+from graphs.reviewer.search import Search, copy_scaffold
 from graphs.reviewer.state import State
 from graphs.reviewer.verdict_text import held_words
-from graphs.spending import spent_playing
+from graphs.spending import CeilingReached, spent_playing
 from scaffolds import Scaffold
 from traces.plain_json import read_file, write_file
 
 
-def adopt(state: State) -> Command[Literal["settle"]]:
+def adopt(state: State, search: Search) -> Command[Literal["settle"]]:
     """Copy the very files that were checked and played to versions/vN."""
-    search = read_search(state["out"])
     folder = search.folder.attempt(state["attempt"])
     number = (position(search).incumbent.version or 0) + 1
     if search.approve:
@@ -51,9 +50,8 @@ def adopt(state: State) -> Command[Literal["settle"]]:
     return Command(goto="settle", update={"status": "accepted"})
 
 
-def settle(state: State) -> Command[Literal["next_attempt"]]:
+def settle(state: State, search: Search) -> Command[Literal["next_attempt"]]:
     """Record how the attempt ended."""
-    search = read_search(state["out"])
     folder = search.folder.attempt(state["attempt"])
     record = _record(search, state, folder)
     verdict = read_file(folder.verdict) if folder.verdict.exists() else {}
@@ -67,7 +65,7 @@ def _record(search: Search, state: State, folder: AttemptFolder) -> LineageRecor
     incumbent = position(search).incumbent
     accepted = state["status"] == "accepted"
     played = played_whole(folder.evaluation)
-    measured: dict[str, Any] = figures(search, folder.evaluation, search.seeds) if played else {}
+    measured: dict[str, Any] = search.figures(folder.evaluation, search.seeds) if played else {}
     version = (incumbent.version or 0) + 1 if accepted else None
     scaffold = search.folder.version(version) if version is not None else folder.candidate
     verdict = read_file(folder.verdict) if folder.verdict.exists() else None
@@ -92,21 +90,15 @@ ERROR = 0.05
 """Probability with which an end of the interval on the hold-out seeds may be wrong: it is looked at once."""
 
 
-async def holdout(state: State) -> Command[Literal["finish"]]:
+async def holdout(state: State, search: Search) -> Command[Literal["finish"]]:
     """Play both, if there are hold-out seeds."""
-    search = await asyncio.to_thread(read_search, state["out"])
     best = (await asyncio.to_thread(position, search)).incumbent.version or 0
     rows = []
     for version in sorted({0, best}) if search.holdout_seeds else []:
-        work = Work(
-            name=f"holdout v{version}",
-            scaffold=search.folder.version(version),
-            out=search.folder.holdout(version),
-            seeds=search.holdout_seeds,
-        )
+        scaffold, out = search.folder.version(version), search.folder.holdout(version)
         try:
-            crashed = await play_episodes(search, work)
-        except BudgetReached as reached:
+            crashed = await play_episodes(search, f"holdout v{version}", scaffold, out, search.holdout_seeds)
+        except CeilingReached as reached:
             why = f"{state['reason']} The hold-out seeds were not played to their end: {reached}."
             return Command(goto="finish", update={"reason": why, "status": "limited"})
         rows.append(await asyncio.to_thread(_record_holdout, search, version, crashed))
@@ -117,7 +109,7 @@ async def holdout(state: State) -> Command[Literal["finish"]]:
 
 def _record_holdout(search: Search, version: int, crashed: str | None) -> dict[str, object]:
     run = search.folder.holdout(version)
-    measured = figures(search, run, search.holdout_seeds)
+    measured = search.figures(run, search.holdout_seeds)
     held = gained(search, version) if version and not crashed else None
     record = LineageRecord(
         name=f"holdout v{version}",
@@ -144,9 +136,8 @@ def gained(search: Search, version: int) -> dict[str, Any]:
     return {**found, "confidence": 1 - ERROR}
 
 
-def finish(state: State) -> Command[Literal["__end__"]]:
+def finish(state: State, search: Search) -> Command[Literal["__end__"]]:
     """Write the end into the lineage. A search that goes on later, with a higher budget, ends once more."""
-    search = read_search(state["out"])
     records = lineage.read(search.folder.path)
     best = lineage.best(records)
     version = (best.version if best else 0) or 0

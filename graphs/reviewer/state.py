@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
+from typing_extensions import TypedDict
 
-from graphs.evaluation.state import CONCURRENCY
-from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
+from graphs.fields import shown
+from graphs.loop_run import LoopInput
 from graphs.settings import CEILINGS
-from worlds import world_names
 
 
-class Input(TypedDict, total=False):
+class Input(LoopInput, total=False):
     """What is searched for, with whom, and where to write it."""
 
-    world: Required[Annotated[str, shown("World", "World to search a better scaffold for.", choices=world_names)]]
-    out: Required[Annotated[str, shown("Run folder", "Run folder of the search.", example="runs/evolve")]]
-    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
     reviewer_model: Annotated[
         str,
         shown(
@@ -30,9 +26,6 @@ class Input(TypedDict, total=False):
             default="scripted",
             example="anthropic:NAME",
         ),
-    ]
-    tasks: Annotated[
-        list[str] | None, shown("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
     ]
     seeds: Annotated[
         list[int] | None,
@@ -82,17 +75,6 @@ class Input(TypedDict, total=False):
         bool,
         shown("Ask a person", "Ask a person before a candidate is evaluated and before it is adopted.", default=False),
     ]
-    seed: Annotated[int, shown("Seed of the search", "What the gate draws comes from it.", default=0)]
-    ceilings: Annotated[
-        dict[str, float],
-        shown(
-            "Search ceilings",
-            f"What the whole search may spend, reviewer and player: {SPENDABLE}.",
-            default={},
-            example={"cost": 20.0},
-            choices=CEILINGS,
-        ),
-    ]
     attempt_ceilings: Annotated[
         dict[str, float],
         shown(
@@ -102,10 +84,6 @@ class Input(TypedDict, total=False):
             example={"cost": 5.0},
             choices=CEILINGS,
         ),
-    ]
-    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
-    resume: Annotated[
-        bool, shown("Resume", "Go on with the search in `out`: what is finished is not repeated.", default=False)
     ]
 
 

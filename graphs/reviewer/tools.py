@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -32,68 +31,77 @@ _Path = Annotated[str, Field(description="A path such as candidate/hooks.py or r
 
 def file_tools(workspace: Workspace) -> list[BaseTool]:
     """`list_files`, `read_file`, `write_file`, `edit_file` and `delete_file` for one attempt."""
-    return [
-        _tool(
-            partial(list_files, workspace),
-            "list_files",
-            "List a folder of the tree with file sizes in bytes; without a folder, the tree's top.",
-            folder=(Annotated[str, Field(description="For example candidate or runs/NAME/episodes")], ""),
-        ),
-        _tool(
-            partial(read_file, workspace),
-            "read_file",
-            "Read lines of a text file. What does not fit is named, with how to see it.",
-            path=(_Path, ...),
-            first_line=(Annotated[int, Field(ge=1)], 1),
-            lines=(Annotated[int, Field(ge=1)], 200),
-        ),
-        _tool(
-            partial(write_file, workspace),
-            "write_file",
-            "Write a whole file below candidate/ or notes/; what stood there is replaced.",
-            path=(_Path, ...),
-            content=(str, ...),
-        ),
-        _tool(
-            partial(edit_file, workspace),
-            "edit_file",
-            "Replace a piece of a file below candidate/ or notes/. The piece must stand in the file exactly once.",
-            path=(_Path, ...),
-            old=(Annotated[str, Field(description="The piece as it stands, with its line breaks and spaces")], ...),
-            new=(Annotated[str, Field(description="What takes its place")], ...),
-        ),
-        _tool(
-            partial(delete_file, workspace),
-            "delete_file",
-            "Delete a file below candidate/ or notes/.",
-            path=(_Path, ...),
-        ),
-    ]
+    files = _Files(workspace)
+    functions = (files.list_files, files.read_file, files.write_file, files.edit_file, files.delete_file)
+    return [model_tool(function, FileRefused) for function in functions]
 
 
-def list_files(workspace: Workspace, folder: str = "") -> str:
-    """The entries of a folder, one a line: name and bytes, folders with a slash. FileRefused if there is none."""
-    if folder.strip() in ("", "/", "."):
-        return "\n".join(f"{name}/" for name in workspace.folders())
-    tops = [name for name in workspace.folders() if name.startswith(folder.strip().strip("/") + "/")]
-    if tops:
-        return "\n".join(f"{name}/" for name in tops)
-    if folder.strip().strip("/") in ("history", "runs"):
-        return f"{folder.strip()} is empty."
-    place = workspace.place(folder)
-    shown = [
-        f"{place.name}/{name}/" if size is None else f"{place.name}/{name}  {size:,}"
-        for name, size in _entries(workspace, place)
-    ]
-    rest = len(shown) - LISTED
-    if rest > 0:
-        shown[LISTED:] = [f"… and {rest} more: name a folder below this one, or use the trace tools"]
-    return "\n".join(shown) or f"{place.name} is empty."
+class _Files:
+    """The tools' functions; their docstrings are what the model reads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def list_files(
+        self, folder: Annotated[str, Field(description="For example candidate or runs/NAME/episodes")] = ""
+    ) -> str:
+        """List a folder of the tree with file sizes in bytes; without a folder, the tree's top."""
+        name = folder.strip().strip("/")
+        tops = [top for top in self._workspace.folders() if name in ("", ".") or top.startswith(name + "/")]
+        if tops:
+            return "\n".join(f"{top}/" for top in tops)
+        if name in ("history", "runs"):
+            return f"{folder.strip()} is empty."
+        place = self._workspace.place(folder)
+        shown = [
+            f"{place.name}/{name}/" if size is None else f"{place.name}/{name}  {size:,}"
+            for name, size in _entries(self._workspace, place)
+        ]
+        rest = len(shown) - LISTED
+        if rest > 0:
+            shown[LISTED:] = [f"… and {rest} more: name a folder below this one, or use the trace tools"]
+        return "\n".join(shown) or f"{place.name} is empty."
+
+    def read_file(
+        self, path: _Path, first_line: Annotated[int, Field(ge=1)] = 1, lines: Annotated[int, Field(ge=1)] = 200
+    ) -> str:
+        """Read lines of a text file. What does not fit is named, with how to see it."""
+        return _lines(self._workspace.place(path), first_line, lines)
+
+    def write_file(self, path: _Path, content: str) -> str:
+        """Write a whole file below candidate/ or notes/; what was there is replaced."""
+        return _written(self._workspace, self._workspace.place_to_write(path), content)
+
+    def edit_file(
+        self,
+        path: _Path,
+        old: Annotated[str, Field(description="The piece as it is there, with its line breaks and spaces")],
+        new: Annotated[str, Field(description="What takes its place")],
+    ) -> str:
+        """Replace a piece of a file below candidate/ or notes/. The piece must be in the file exactly once."""
+        place = self._workspace.place_to_write(path)
+        text = _text(place)
+        count = text.count(old) if old else 0
+        if count != 1:
+            how = "is empty" if not old else "is not in it" if count == 0 else f"is in it {count} times"
+            raise FileRefused(
+                f"{place.name} was not changed: the old piece {how}; read the file and give a piece that is in it "
+                "exactly once."
+            )
+        return _written(self._workspace, place, text.replace(old, new))
+
+    def delete_file(self, path: _Path) -> str:
+        """Delete a file below candidate/ or notes/."""
+        place = self._workspace.place_to_write(path)
+        try:
+            beneath.delete(place.root, place.parts)
+        except beneath.Barred as barred:
+            raise FileRefused(f"{place.name} {barred}.") from None
+        return f"{place.name} is deleted."
 
 
-def read_file(workspace: Workspace, path: str, first_line: int = 1, lines: int = 200) -> str:
+def _lines(place: Place, first_line: int, lines: int) -> str:
     """Lines of a text under a heading that says which. FileRefused where there is no such text or line."""
-    place = workspace.place(path)
     if place.parts and place.parts[-1] == "steps.jsonl.zst":
         raise FileRefused(f"{place.name} is a trace: see it with episode_overview, search_trace and show_step.")
     text = _text(place)
@@ -114,34 +122,6 @@ def read_file(workspace: Workspace, path: str, first_line: int = 1, lines: int =
     heading = f"{place.name}, lines {first_line}-{last} of {len(found)}:"
     rest = [f"… {len(found) - last} lines more: read_file, first_line={last + 1}"] if last < len(found) else []
     return "\n".join([heading, *shown, *rest])
-
-
-def write_file(workspace: Workspace, path: str, content: str) -> str:
-    """Write a whole file. FileRefused where it may not stand there."""
-    place = workspace.place_to_write(path)
-    return _written(workspace, place, content)
-
-
-def edit_file(workspace: Workspace, path: str, old: str, new: str) -> str:
-    """Replace a piece that stands exactly once. FileRefused otherwise."""
-    place = workspace.place_to_write(path)
-    text = _text(place)
-    count = text.count(old) if old else 0
-    if count != 1:
-        how = "is empty" if not old else "does not stand there" if count == 0 else f"stands there {count} times"
-        advice = "read the file and give a piece that stands there exactly once" if count != 1 else ""
-        raise FileRefused(f"{place.name} was not changed: the old piece {how}; {advice}.")
-    return _written(workspace, place, text.replace(old, new))
-
-
-def delete_file(workspace: Workspace, path: str) -> str:
-    """Delete a file. FileRefused where there is none, or it may not be deleted."""
-    place = workspace.place_to_write(path)
-    try:
-        beneath.delete(place.root, place.parts)
-    except beneath.Barred as barred:
-        raise FileRefused(f"{place.name} {barred}.") from None
-    return f"{place.name} is deleted."
 
 
 def _entries(workspace: Workspace, place: Place) -> list[tuple[str, int | None]]:
@@ -187,10 +167,6 @@ def _written(workspace: Workspace, place: Place, content: str) -> str:
     return f"{place.name} is written: {content.count(chr(10)) + (not content.endswith(chr(10)))} lines."
 
 
-def _tool(function: Callable[..., str], name: str, description: str, **arguments: Any) -> BaseTool:
-    return model_tool(function, name, description, refusals=(FileRefused,), **arguments)
-
-
 OUTPUT_CHARACTERS = 12_000
 """Of what a script printed that is shown: from its beginning, and of its error the end."""
 _ERROR = 3_000
@@ -215,13 +191,13 @@ def analysis_tool(runs: Mapping[str, Path], *, bounds: ScriptBounds | None = Non
     """The tool `run_python` over these runs (name and run folder)."""
     bounds = bounds or ScriptBounds()
     description = _DESCRIPTION.format(wall=bounds.wall_s, memory=bounds.memory_mb, names=", ".join(runs) or "none yet")
-    return model_tool(
-        partial(_run, runs, bounds),
-        "run_python",
-        description,
-        refusals=(ValueError,),
-        code=(Annotated[str, Field(description="The whole script; nothing is kept from one call to the next")], ...),
-    )
+
+    def run_python(
+        code: Annotated[str, Field(description="The whole script; nothing is kept from one call to the next")],
+    ) -> str:
+        return _run(runs, bounds, code)
+
+    return model_tool(run_python, ValueError, description=description)
 
 
 def _run(runs: Mapping[str, Path], bounds: ScriptBounds, code: str) -> str:

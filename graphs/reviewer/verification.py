@@ -11,7 +11,6 @@ from typing import Any
 from graphs.evaluation.verification import run_faults
 from graphs.reviewer import lineage
 from graphs.reviewer.evaluate_nodes import judge_attempt
-from graphs.reviewer.evaluating import figures
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
@@ -77,7 +76,7 @@ def _record_faults(search: Search, record: LineageRecord) -> Iterator[str]:
         return
     seeds = search.holdout_seeds if record.kind == "holdout" else search.seeds
     try:
-        measured = figures(search, _run(search, record), seeds)
+        measured = search.figures(_run(search, record), seeds)
         verdict = _verdict(search, record)
     except TraceFailure:
         return  # its episodes are damaged, which is said of them

@@ -18,8 +18,8 @@ from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent import Context
 from graphs.inner_agent.forking import fork_episode
 from graphs.inner_agent.opening import open_session
-from graphs.reviewer.trace_tools.desk import TraceDesk
 from graphs.reviewer.trace_tools.lookup import NotThere
+from graphs.reviewer.trace_tools.tools import Traces
 from graphs.settings import SettingsError, episode_settings
 from memory_fs import MemoryFS
 from traces import (
@@ -129,7 +129,7 @@ def test_a_changed_byte_of_the_trace_is_seen_by_those_who_read_it(run: RunFolder
     assert read.status == "damaged"
     assert {one.seed for one in candidates(run)} == {2, 3}
     with pytest.raises(NotThere, match="is damaged"):
-        TraceDesk({"v0": run.path}).show_step("v0", "three-doors", 1, 1)
+        Traces({"v0": run.path}).show_step("v0", "three-doors", 1, 1)
     with pytest.raises(SettingsError, match="cannot be forked"):
         fork_episode(folder, EpisodeFolder(tmp_path / "fork"), 2)
 

@@ -23,13 +23,13 @@ from trace_files import lines_of
 
 from graphs.curator.players import served_name
 from graphs.curator.run import Context as CuratorContext
-from graphs.curator.run import specialization_settings
+from graphs.curator.run import Specialization
 from graphs.curator.state import Input as CuratorInput
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.inner_agent import Context
 from graphs.inner_agent.state import Input as InnerInput
 from graphs.reviewer.search import Context as ReviewerContext
-from graphs.reviewer.search import search_settings
+from graphs.reviewer.search import Search
 from graphs.reviewer.state import Input as ReviewerInput
 from graphs.served.web_pages import assistants
 from traces import EpisodeFolder
@@ -284,9 +284,9 @@ def test_three_ready_assistants_of_each_graph_are_there_with_an_input_that_fits(
             played = server.run(server.thread(), served["assistant_id"], one.input)
             assert played["step"] == one.input["steps"] + 1
         elif graph == "reviewer":
-            search_settings(cast(ReviewerInput, one.input), context)
+            Search.checked(cast(ReviewerInput, one.input), context)
         elif graph == "curator":
-            specialization_settings(cast(CuratorInput, one.input), context)
+            Specialization.checked(cast(CuratorInput, one.input), context)
         else:
             ended = server.run(server.thread(), served["assistant_id"], {**one.input, "seeds": [1]})
             assert ended["summary"]["overall"]["n"] == 1

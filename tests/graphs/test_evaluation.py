@@ -189,7 +189,7 @@ def test_an_outer_loops_evaluation_knows_that_it_plays_for_a_client(
         "out": str(tmp_path / "run"),
     }
     context = Context(base_url=server.url, max_steps=2)
-    work = Work(name="version 0", given=given, context=context, ceilings=dict)
+    work = Work(name="version 0", given=given, context=context, budgets=tuple)
     with client_calls():
         asyncio.run(play_whole(work, lambda _: None))
     assert {headers["authorization"] for headers in server.headers} == {"Bearer none"}

@@ -8,7 +8,7 @@ from typing import Any
 from graphs.evaluation.statistics import Pair
 from graphs.reviewer.gate import judge
 from graphs.reviewer.lineage import LineageRecord, append
-from graphs.reviewer.search import Context, Search, lay_out
+from graphs.reviewer.search import Context, Search
 from graphs.reviewer.state import Input
 from scaffolds import Scaffold
 
@@ -21,7 +21,7 @@ HOSTILE = "[bold]told[/bold] by a model \x1b[31m\u202e" + "and on " * 500
 
 def lay_out_finished(run: Path) -> Search:
     """v0; v1.a1 turned down, v1.a1.c1 kept as v1; v2.a1 refused by the check; control, hold-out and end."""
-    search = lay_out(
+    search = Search.begin(
         Input(world="vault", tasks=["one-door"], seeds=list(range(1, 11)), holdout_seeds=[20, 21], out=str(run)),
         Context(),
     )

@@ -22,7 +22,7 @@ from graphs.agent.loop import agent_model
 from graphs.reviewer import Context, Input, open_search
 
 NEEDED = (
-    *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "chat_models.served"),
+    *("langchain.agents", "chat_models.scripted_player", "chat_models.served"),
     *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware"),
     *("worlds.scripted_world", "worlds.players.vault"),
 )

@@ -10,7 +10,7 @@ from specializing import RECIPE, small_scaffold
 from graphs.curator.evaluating import BASE, progression, rows, write_table
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.position import SPECIALIST
-from graphs.curator.run import Context, Specialization, specialization_settings
+from graphs.curator.run import Context, Specialization
 from graphs.curator.state import Input
 from graphs.evaluation import graph
 from scaffolds import Scaffold
@@ -31,10 +31,10 @@ def lay_out_specialized(folder: Path) -> Path:
     given |= {"base": "vllm:base", "weights": "base", "iterations": 1}
     given |= {"train_seeds": [1, 2], "validation_seeds": [11, 12], "final_seeds": [21, 22]}
     context = Context(scaffold=str(small_scaffold(folder / "scaffold")), gameplay_model="scripted", max_steps=8)
-    settings, start, asked = specialization_settings(Input(**given), context)
+    settings, asked = Specialization.checked(Input(**given), context)
     where = SpecializationFolder(folder / "run")
     digest = Scaffold.load(asked.scaffold).digest
-    run = Specialization(folder=where, context=asked, digest=digest, start=start, **settings)
+    run = Specialization(folder=where, context=asked, digest=digest, **settings)
     write_run(where, run.plain())
     iteration = run.folder.iteration(1)
     for out, seeds in (

@@ -26,7 +26,7 @@ from processes import wait_until_ended
 from cli.app import main as automem
 
 NEEDED = (
-    *("langchain.agents", "langgraph.checkpoint.sqlite.aio", "chat_models.scripted_player", "cli.demo"),
+    *("langchain.agents", "chat_models.scripted_player", "cli.demo"),
     *("graphs.reviewer.tools", "graphs.reviewer.trace_tools.tools", "graphs.agent.middleware"),
     *("worlds.scripted_world", "worlds.players.vault", "rich.live", "langsmith.run_trees"),
 )

@@ -12,7 +12,7 @@ from tiny_model import make_tiny_model
 from training_runs import collected
 
 from graphs.curator.final_nodes import _choose
-from graphs.curator.run import Specialization, lay_out
+from graphs.curator.run import Specialization
 from training.candidates import candidates, write_candidates
 from training.certificate import build_dataset
 from training.dataset import read_dataset
@@ -23,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Specialization:
     folder = tmp_path_factory.mktemp("controls")
     tiny = make_tiny_model(folder / "base")
     given: Any = {"world": "vault", "out": str(folder / "run"), "base": f"embedded+weights={tiny}"}
-    made = lay_out(given, None)
+    made = Specialization.begin(given, None)
     shutil.copytree(collected(folder / "played", [901, 902]).path, made.folder.collect.path)
     made.folder.candidates.parent.mkdir()
     write_candidates(candidates(made.folder.collect), made.folder.candidates)

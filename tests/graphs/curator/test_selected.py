@@ -10,7 +10,7 @@ import pytest
 from tiny_model import make_tiny_model
 
 from graphs.curator.desk import reused, selected_ids
-from graphs.curator.run import Specialization, lay_out
+from graphs.curator.run import Specialization
 from training import TrainingError
 from training.candidates import Candidate, write_candidates
 from training.recipe import Recipe
@@ -24,7 +24,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, tiny: Path) -> Specialization:
     given: Any = {"world": "vault", "out": str(tmp_path / "run"), "base": f"embedded+weights={tiny}"}
-    made = lay_out(given, None)
+    made = Specialization.begin(given, None)
     made.folder.candidates.parent.mkdir()
     candidates = [
         Candidate(name(seed), "vault", "one-door", seed, 1, "LOG", "LOG", episode_rank=rank)

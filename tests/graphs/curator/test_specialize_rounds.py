@@ -16,7 +16,7 @@ from tiny_model import make_adapter, make_tiny_model
 from graphs.agent.transcript import Transcript
 from graphs.curator import Context
 from graphs.curator.position import curator_limits, spent
-from graphs.curator.run import lay_out
+from graphs.curator.run import Specialization
 from traces import RunFolder, read_results
 from training import TrainingError, TrainingFailure
 
@@ -153,7 +153,7 @@ def test_a_spent_budget_ends_the_run_and_a_higher_one_goes_on(tmp_path: Path, ti
 
 def test_a_curator_that_goes_on_is_not_charged_twice_for_what_it_has_spent(tmp_path: Path, tiny: Path) -> None:
     described = Specializing(tmp_path, tiny, ceilings={"calls": 10})
-    run = lay_out(described.given, Context(**described.context))  # type: ignore[arg-type]  # the fields of its input
+    run = Specialization.begin(described.given, Context(**described.context))  # type: ignore[arg-type]  # the fields of its input
     conversation = run.folder.iteration(1).transcript
     with Transcript(conversation) as talk:
         talk.begin("be good", "curate")

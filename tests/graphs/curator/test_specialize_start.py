@@ -14,7 +14,7 @@ from tiny_model import make_tiny_model
 
 from graphs.curator import Context, Input, graph
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
-from graphs.curator.run import lay_out, read_specialization, warnings
+from graphs.curator.run import Specialization, read_specialization
 from worlds import world_entry
 
 
@@ -84,25 +84,25 @@ def test_our_errors_rise_before_anything_is_written(
 
 def test_a_curator_that_calls_no_tools_is_refused(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(ValueError, match="The curator needs a model that calls tools"):
-        lay_out(request(tmp_path, tiny, curator_model=f"embedded+weights={tiny}"), None)
+        Specialization.begin(request(tmp_path, tiny, curator_model=f"embedded+weights={tiny}"), None)
 
 
 def test_seeds_are_drawn_once_and_for_good_and_recorded(tmp_path: Path, tiny: Path) -> None:
     given = request(tmp_path, tiny, train_seeds=100, validation_seeds=5, final_seeds=[42, 43])
-    run = lay_out(given, None)
+    run = Specialization.begin(given, None)
     assert len(run.train_seeds) == len(set(run.train_seeds)) == 100
     assert len(run.validation_seeds) == 5
     assert not {*run.train_seeds} & {*run.validation_seeds, *range(42, 52)}
     assert read_specialization(run.folder.path) == run
     resumed: Any = {**given, "resume": True}
-    assert lay_out(resumed, None) == run
+    assert Specialization.begin(resumed, None) == run
     other: Any = {**given, "out": str(tmp_path / "other"), "seed": 1}
-    assert lay_out(other, None).train_seeds != run.train_seeds
+    assert Specialization.begin(other, None).train_seeds != run.train_seeds
 
 
 def test_what_is_left_out_is_the_papers(tmp_path: Path, tiny: Path) -> None:
     given: Any = {"world": "vault", "out": str(tmp_path / "run"), "base": f"embedded+weights={tiny}"}
-    run = lay_out(given, None)
+    run = Specialization.begin(given, None)
     assert (run.iterations, len(run.train_seeds), run.recipe) == (5, 100, "small-cpu")
     assert len(run.validation_seeds) == len(run.final_seeds)
     assert run.minimum_examples == run.start.data.minimum_examples
@@ -110,31 +110,31 @@ def test_what_is_left_out_is_the_papers(tmp_path: Path, tiny: Path) -> None:
 
 def test_only_what_changes_no_result_may_change_when_a_run_goes_on(tmp_path: Path, tiny: Path) -> None:
     given = request(tmp_path, tiny)
-    lay_out(given, Context(scaffold=str(small_scaffold(tmp_path / "scaffold"))))
+    Specialization.begin(given, Context(scaffold=str(small_scaffold(tmp_path / "scaffold"))))
     with pytest.raises(ValueError, match="`resume`"):
-        lay_out(given, None)
+        Specialization.begin(given, None)
     again: Any = {**given, "resume": True}
     for name, value in (("train_seeds", [3]), ("iterations", 2), ("seed", 1), ("minimum_examples", 3)):
         with pytest.raises(ValueError, match=f"begun with {name}="):
-            lay_out({**again, name: value}, None)
+            Specialization.begin({**again, name: value}, None)
     with pytest.raises(ValueError, match="begun with temperature="):
-        lay_out(again, Context(temperature=0.5))
-    freed = lay_out({**again, "ceilings": {"calls": 5}, "approve": True}, Context(timeout_s=5.0))
+        Specialization.begin(again, Context(temperature=0.5))
+    freed = Specialization.begin({**again, "ceilings": {"calls": 5}, "approve": True}, Context(timeout_s=5.0))
     assert (freed.ceilings, freed.approve, freed.context.timeout_s) == ({"calls": 5}, True, 5.0)
-    lay_out(again, Context(ceilings={"calls": 3}))
-    more = lay_out({**again, "ceilings": {"minutes": 9}}, Context(ceilings={"minutes": 1}))
+    Specialization.begin(again, Context(ceilings={"calls": 3}))
+    more = Specialization.begin({**again, "ceilings": {"minutes": 9}}, Context(ceilings={"minutes": 1}))
     assert (more.ceilings, more.context.ceilings) == ({"calls": 5, "minutes": 9}, {"calls": 3, "minutes": 1})
     prompt = tmp_path / "scaffold" / "prompts" / "plan.md"
     prompt.write_text(prompt.read_text() + "Act.\n")
     with pytest.raises(ValueError, match="is not what it was"):
-        lay_out(again, None)
+        Specialization.begin(again, None)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path, tiny: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="no run of loop 2"):
-        lay_out(request(tmp_path, tiny), None)
+        Specialization.begin(request(tmp_path, tiny), None)
 
 
 def test_a_served_specialist_has_a_name_of_its_own_weights(tmp_path: Path) -> None:
@@ -153,6 +153,6 @@ def test_a_served_specialist_has_a_name_of_its_own_weights(tmp_path: Path) -> No
 
 def test_training_on_seeds_that_others_are_measured_by_is_warned_of(tmp_path: Path, tiny: Path) -> None:
     published = world_entry("vault").seeds[0]
-    made = lay_out(request(tmp_path, tiny, train_seeds=[1, published]), Context())
-    assert [one for one in warnings(made) if "are trained on" in one]
-    assert not [one for one in warnings(replace(made, train_seeds=[1, 2])) if "are trained on" in one]
+    made = Specialization.begin(request(tmp_path, tiny, train_seeds=[1, published]), Context())
+    assert [one for one in made.warnings() if "are trained on" in one]
+    assert not [one for one in replace(made, train_seeds=[1, 2]).warnings() if "are trained on" in one]

@@ -13,14 +13,15 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from puppet_agent import PuppetAgent, puppet_agent
 
 from chat_models import ConfigurationError, ProviderFailure, Retry
-from graphs.reviewer.agent import Review, ReviewLimits, review, reviewer_tools, system_message
+from graphs.agent.loop import AgentLimits
+from graphs.reviewer.agent import Review, review, reviewer_tools, system_message
 from graphs.reviewer.check import check_candidate
 from graphs.reviewer.workspace import Workspace
 from scaffolds import VARIABLES
 from scaffolds.prompts import FILTERS
 from tools import MEMORY_OPERATIONS
 
-ONCE = ReviewLimits(retry=Retry(attempts=1))
+ONCE = AgentLimits(retry=Retry(attempts=1))
 ADD = (
     "edit_file",
     {"path": "candidate/scaffold.toml", "old": '"append", "write"', "new": '"append", "upsert", "write"'},
@@ -89,7 +90,7 @@ def test_the_same_faults_in_another_round_are_asked_about_anew_and_in_the_same_r
 def test_a_review_that_broke_off_goes_on_where_it_stopped(made: Workspace) -> None:
     with pytest.raises(ProviderFailure):
         reviewed(made, puppet_agent([ADD], ConnectionError("gone")))
-    limited = reviewed(made, puppet_agent(TEXTS[:1]), limits=ReviewLimits(calls=2))
+    limited = reviewed(made, puppet_agent(TEXTS[:1]), limits=AgentLimits(calls=2))
     assert (limited.finished, limited.calls) == (False, 2)
     assert limited.reason == "the agent's ceiling of 2 model calls is reached"
     ended = reviewed(made, puppet_agent(TEXTS[1:], "Done."))

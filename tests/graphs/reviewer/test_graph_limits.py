@@ -13,7 +13,8 @@ from puppet_reviewer import breaks, helps, in_vain
 from searching import searching
 
 from chat_models import ProviderFailure
-from graphs.reviewer.evaluating import SearchHalted, candidates_own
+from graphs.evaluation.playing import Halted
+from graphs.reviewer.evaluating import candidates_own
 from traces import RunFolder, read_results
 
 
@@ -81,7 +82,7 @@ def test_a_player_whose_server_fails_stops_the_search_which_goes_on_when_it_is_b
             max_steps=5,
         )
         player.default = status(500)
-        with pytest.raises(SearchHalted, match="v0 could not be played"):
+        with pytest.raises(Halted, match="v0 could not be played"):
             search.go()
         assert search.lineage() == []
         player.default = playing

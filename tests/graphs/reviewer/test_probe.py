@@ -10,7 +10,7 @@ import pytest
 from candidates import UPSERT, hooks, revise, search, workspace
 from foreign_scaffold import why_not_contained
 
-from graphs.reviewer.evaluating import SearchHalted
+from graphs.evaluation.playing import Halted
 from graphs.reviewer.probe import SEED, STEPS, probe
 from graphs.reviewer.search import Context
 from graphs.reviewer.workspace import Workspace
@@ -118,5 +118,5 @@ def test_prompts_that_only_break_in_play_are_a_fault(made: Workspace) -> None:
 
 def test_a_server_that_is_away_is_not_the_candidates_fault(made: Workspace) -> None:
     context = Context(base_url="http://127.0.0.1:9/v1", attempts=1)
-    with pytest.raises(SearchHalted, match="no server answers"):
+    with pytest.raises(Halted, match="no server answers"):
         probed(revise(made, UPSERT), model="vllm:m", context=context)
