@@ -130,8 +130,8 @@ def test_read_only_places_are_read_and_traces_have_tools_of_their_own(tools: Fil
 def test_an_edit_replaces_one_piece_and_nothing_else(tools: Files) -> None:
     path = "candidate/prompts/handoff.md"
     assert tools.said("edit_file", path=path, old="HANDOFF step", new="HANDOFF step") == f"{path} is written: 7 lines."
-    assert "does not stand there" in tools.refused("edit_file", path=path, old="nowhere", new="x")
-    assert "stands there 3 times" in tools.refused("edit_file", path=path, old="note", new="x")
+    assert "is not in it" in tools.refused("edit_file", path=path, old="nowhere", new="x")
+    assert "is in it 3 times" in tools.refused("edit_file", path=path, old="note", new="x")
     assert "is empty" in tools.refused("edit_file", path=path, old="", new="x")
     tools.said("edit_file", path=path, old="You choose the action.", new="Choose the action.")
     changed = (tools.workspace.candidate / "prompts/handoff.md").read_text()

@@ -35,7 +35,7 @@ from graphs.reviewer.search import read_search
         ({}, {"scaffold": "scaffolds/none"}, "no such scaffold"),
         ({}, {"temperature": "hot"}, "temperature"),
         ({}, {"reviewer_base_url": 7}, "reviewer_base_url"),
-        ({}, {"trust_scaffold_code": True}, "nobody has read"),
+        ({}, {"trust_scaffold_code": True}, "that a reviewer wrote"),
     ],
 )
 def test_our_errors_rise_before_anything_is_written(
