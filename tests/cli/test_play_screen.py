@@ -182,7 +182,7 @@ def test_nothing_a_model_writes_steers_the_terminal(tmp_path: Path, server: Open
     lines = io.StringIO()
     plain = PlainLines(watched, pace, lines)
     for row in watched.rows:
-        plain.tell([row])
+        plain.show([row])
     assert lines.getvalue().replace("\n", "").isprintable()
     assert max(map(len, lines.getvalue().splitlines())) <= 160
     assert "<U+202E>" in lines.getvalue()

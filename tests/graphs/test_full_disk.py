@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("largest_file", [3_500, 5_000, 8_000])
+@pytest.mark.parametrize("largest_file", [3_500, 4_200, 5_000])
 def test_an_episode_that_met_a_full_disk_goes_on_and_ends_as_if_nothing_had_happened(
     tmp_path: Path, whole: Path, largest_file: int
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scaffolds import View
-from scaffolds.crafter.plays.lookout import _BESIDE, _RIPE, Lookout
+from scaffolds.crafter.edits.lookout import _BESIDE, _RIPE, Lookout
 from worlds import make_world
 
 WAYS = {"east": (1, 0), "west": (-1, 0), "south": (0, 1), "north": (0, -1)}
@@ -45,7 +45,7 @@ def test_along_a_walk_it_knows_where_it_is_and_what_it_has_not_seen(seed: int) -
     for step in range(1, 250):
         x, y = info["statistics"]["position"]
         seen |= {(x + dx, y + dy) for dx in range(-4, 5) for dy in range(-3, 4)}
-        told = lookout.told(view(step, observation, action))
+        told = lookout.notices(view(step, observation, action))
         astray.append(abs(lookout.at[0] - x) + abs(lookout.at[1] - y))
         for place in re.findall(r"past \w+ ([^;.]*)", "".join(told)):
             dx, dy = offset(place)
@@ -63,34 +63,34 @@ def test_along_a_walk_it_knows_where_it_is_and_what_it_has_not_seen(seed: int) -
 
 def test_a_low_vital_is_told_with_the_nearest_place_where_it_can_be_mended() -> None:
     lookout = Lookout()
-    lookout.told(view(1, meadow("cow 4 steps to your west", food=6), None))
+    lookout.notices(view(1, meadow("cow 4 steps to your west", food=6), None))
     for step in range(2, 8):
-        told = lookout.told(view(step, meadow(food=6), "Move East"))
+        told = lookout.notices(view(step, meadow(food=6), "Move East"))
     assert told[-1] == "food is down to 6: cow last seen 10 west, 6 steps ago."
-    assert not any("cow" in one for one in lookout.told(view(8, meadow(food=7), "Noop")))
+    assert not any("cow" in one for one in lookout.notices(view(8, meadow(food=7), "Noop")))
 
 
 def test_what_is_no_longer_where_it_was_is_forgotten() -> None:
     lookout = Lookout()
-    lookout.told(view(1, meadow("cow 2 steps to your north", food=2), None))
-    assert not any("cow" in one for one in lookout.told(view(2, meadow(food=2), "Noop")))
+    lookout.notices(view(1, meadow("cow 2 steps to your north", food=2), None))
+    assert not any("cow" in one for one in lookout.notices(view(2, meadow(food=2), "Noop")))
 
 
 def test_a_plant_is_told_as_ripe_after_its_time_beside_the_player_and_not_before() -> None:
     lookout, planted = Lookout(), meadow("plant 1 step to your south", front="plant")
-    lookout.told(view(1, meadow(sapling=1), None))
-    told = [lookout.told(view(step, planted, "Place Plant" if step == 2 else "Noop")) for step in range(2, 400)]
+    lookout.notices(view(1, meadow(sapling=1), None))
+    told = [lookout.notices(view(step, planted, "Place Plant" if step == 2 else "Noop")) for step in range(2, 400)]
     ripe = [any("is ripe" in one for one in told_then) for told_then in told]
     assert ripe.index(True) == _RIPE
     assert all(ripe[_RIPE:])
-    eaten = lookout.told(view(400, meadow("plant 1 step to your south", front="plant", food=9), "Noop"))
+    eaten = lookout.notices(view(400, meadow("plant 1 step to your south", front="plant", food=9), "Noop"))
     assert eaten[-1] == "The plant 1 south is ripe: it can be eaten."
 
 
 def test_a_plant_grows_for_nobody_who_is_far_away() -> None:
     lookout = Lookout()
     lookout.plants[lookout.at[0] - _BESIDE - 1, lookout.at[1]] = 7
-    lookout.told(view(1, meadow(), None))
+    lookout.notices(view(1, meadow(), None))
     assert set(lookout.plants.values()) == {7}
 
 
@@ -98,5 +98,5 @@ def test_a_plant_grows_for_nobody_who_is_far_away() -> None:
 def test_any_text_leaves_it_standing(text: str) -> None:
     lookout = Lookout()
     for step in range(1, 6):
-        lookout.told(view(step, {"long": text, "short": text}, random.choice(MOVES)))
-    assert lookout.told(view(6, meadow(), "Move West"))[0].startswith("Land not seen yet:")
+        lookout.notices(view(step, {"long": text, "short": text}, random.choice(MOVES)))
+    assert lookout.notices(view(6, meadow(), "Move West"))[0].startswith("Land not seen yet:")

@@ -66,7 +66,7 @@ def test_a_dataset_with_faults_goes_back_to_the_curator_and_is_never_trained_on(
     monkeypatch.setattr("graphs.curator.train_nodes.build_dataset", tampered)
     told = run.go()
     assert len(told.of("certified")) == 4
-    assert all("not cut from the model's reply" in event["faults"][0] for event in told.of("certified"))
+    assert all("is not the model's reply" in event["faults"][0] for event in told.of("certified"))
     conversation = (run.run / "iterations" / "1" / "curator.jsonl").read_text()
     assert all(f"cannot be trained on (sent back {time})" in conversation for time in (1, 2, 3))
     assert run.ledger()[1].note.startswith("After 3 repairs there is still: ")
