@@ -9,6 +9,9 @@ from typing import Annotated
 
 import typer
 
+from graphs.settings import SettingsError
+from traces import EpisodeFolder, TraceReader
+
 
 def trace(
     episode: Annotated[Path, typer.Argument(help="Episode folder RUN/episodes/WORLD/TASK/seed-N.", show_default=False)],
@@ -17,9 +20,6 @@ def trace(
     ] = None,
 ) -> None:
     """Print an episode's trace, each step as a line of JSON; also while it is played."""
-    from graphs.settings import SettingsError
-    from traces import EpisodeFolder, TraceReader
-
     folder = EpisodeFolder(episode)
     folder.require_present_format()
     if not folder.steps.exists():

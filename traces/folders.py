@@ -6,6 +6,7 @@ memory/, and at its end episode.json (finished), failure.json (failed) or limite
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,6 +154,10 @@ class EpisodeFolder:
             raise disk_failure(f"move {source} to", target, error) from error
 
 
+_SEED = re.compile(r"seed-(0|-?[1-9][0-9]*)")
+"""The name of an episode's folder: each seed has exactly one, so that a copy beside it cannot count twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """One run's folder, whether it exists yet or not."""
@@ -176,6 +181,10 @@ class RunFolder:
 
     def episodes(self) -> Iterator[EpisodeFolder]:
         """Yield the folders of all episodes begun, by world, task and seed."""
-        found = self.path.glob("episodes/*/*/seed-*")
+        found = (path for path in self.path.glob("episodes/*/*/seed-*") if _SEED.fullmatch(path.name))
         for path in sorted(found, key=lambda p: (p.parts[-3:-1], len(p.name), p.name)):
             yield EpisodeFolder(path)
+
+    def strays(self) -> list[Path]:
+        """Return what lies beside episodes under another name than theirs, such as a copy; it is no episode."""
+        return sorted(path for path in self.path.glob("episodes/*/*/*") if not _SEED.fullmatch(path.name))

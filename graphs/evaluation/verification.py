@@ -23,6 +23,8 @@ def run_faults(run: RunFolder) -> Iterator[Fault]:
         found = None
     for folder in run.episodes():
         yield from episode_faults(folder)
+    for path in run.strays():
+        yield Fault(path, "it is not named like an episode's folder and counts nowhere: move it out of the run")
     results = read_results(run)
     if found is not None:
         yield from _plan_faults(run, found.get("configuration"), results)
@@ -69,6 +71,18 @@ def _plan_faults(run: RunFolder, configuration: Any, results: list[EpisodeResult
         return
     for world, task, seed in sorted({_key_of(one) for one in results} - planned):
         yield Fault(run.run, f"{world}/{task} seed {seed} was played, but is not in its plan")
+    for name in ("model", "gameplay_model"):
+        played = {getattr(one, name) for one in results if one.status != "damaged"}
+        if name in plan and (others := sorted(map(str, played - {plan[name]}))):
+            yield Fault(run.run, f"{name} is {plan[name]!r}, though episodes were played by {', '.join(others)}")
+    limit = plan.get("effective_max_steps")
+    if any(one.steps != limit for one in results if limit and one.end_reason == "max_steps"):
+        yield Fault(run.run, f"effective_max_steps is {limit}, though episodes ended by another limit of steps")
+    if "max_steps" in plan and plan["max_steps"] not in (None, limit):
+        yield Fault(run.run, f"max_steps is {plan['max_steps']}, effective_max_steps {limit}")
+    for key in sorted(planned - {_key_of(one) for one in results}):
+        if not (folder := run.episode(*key).path).exists():
+            yield Fault(folder, "it was planned and has no result", damage=False)
 
 
 def _key(one: Mapping[str, Any]) -> tuple[str, str, int]:

@@ -95,6 +95,36 @@ def test_a_result_without_digests_is_held_against_its_trace(run: Path) -> None:
     assert "progression is 0.99, by the trace it is" in found["episodes/vault/three-doors/seed-1/episode.json"]
 
 
+def test_a_copied_episode_counts_nowhere_and_is_named(run: Path) -> None:
+    before = aggregate(read_results(RunFolder(run)))
+    for name in ("seed-01", "seed-1.bak"):
+        shutil.copytree(episode(run), episode(run).with_name(name))
+    (run / "summary.json").unlink()
+    assert aggregate(read_results(RunFolder(run))) == before
+    counts_nowhere = "it is not named like an episode's folder and counts nowhere: move it out of the run"
+    assert faults(run) == {f"episodes/vault/three-doors/{name}": counts_nowhere for name in ("seed-01", "seed-1.bak")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("model", "vllm:strong", "though episodes were played by scripted"),
+        ("gameplay_model", "vllm:strong", "though episodes were played by None"),
+        ("max_steps", 100, "max_steps is 100, effective_max_steps 8"),
+        ("effective_max_steps", 100, "though episodes ended by another limit of steps"),
+    ],
+)
+def test_a_setting_that_was_edited_is_named(run: Path, name: str, value: object, words: str) -> None:
+    edit(run / "run.json", lambda plain: plain["configuration"].update({name: value}))
+    assert words in faults(run)["run.json"]
+
+
+def test_an_episode_that_is_gone_with_the_summary_is_named_as_planned(run: Path) -> None:
+    shutil.rmtree(episode(run, 2))
+    (run / "summary.json").unlink()
+    assert "it was planned and has no result" in check(run).stdout
+
+
 def test_an_episode_that_is_gone_is_missed(run: Path) -> None:
     shutil.rmtree(episode(run, 2))
     found = faults(run)

@@ -47,7 +47,11 @@ def test_episodes_are_listed_by_world_task_and_number(tmp_path):
     for folder in reversed(wanted):
         folder.create()
     (wanted[0].path / "attempt-1").mkdir()
+    strays = [wanted[0].path.with_name(name) for name in ("seed-02", "seed-2 copy", "seed-2.bak")]
+    for path in strays:
+        path.mkdir()
     assert list(run.episodes()) == wanted
+    assert run.strays() == sorted(strays)
 
 
 def test_an_attempt_set_aside_stays_as_it_was_and_the_next_starts_clean(tmp_path):
