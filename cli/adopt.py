@@ -24,7 +24,10 @@ from traces.folders import disk_failure
 def adopt(
     run: Run,
     version: Annotated[int, typer.Option(min=0, help="The version's number.")],
-    to: Annotated[Path, typer.Option(help="New folder for the scaffold, such as scaffolds/WORLD/v1.")],
+    to: Annotated[
+        Path,
+        typer.Option(help="New folder for the scaffold, such as scaffolds/WORLD/v1.", parser=o.written, metavar="PATH"),
+    ],
     trust_scaffold_code: o.TrustScaffoldCode = False,
 ) -> None:
     """Copy a version of a search to a folder of its own; nothing else is changed."""

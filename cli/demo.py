@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from chat_models import ConfigurationError, chat_model
+from cli import options as o
 from cli.evolve import run_search
 from cli.lineage import lineage
 from cli.progress import run_evaluation
@@ -137,7 +138,10 @@ class Chapter(StrEnum):
 
 def demo(
     only: Annotated[list[Chapter] | None, typer.Option(help="One chapter; give it again for more. (all)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the runs. (default: runs/demo-DATE-TIME)")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the runs. (default: runs/demo-DATE-TIME)", parser=o.written, metavar="PATH"),
+    ] = None,
     settings_file: Annotated[Path, typer.Option("--settings", help="What to play, as TOML.")] = SETTINGS,
 ) -> None:
     """Show the whole cycle offline: play on three worlds, revise a scaffold (loop 1), train a specialist (loop 2)."""

@@ -32,7 +32,10 @@ def fork(
     scaffold: Annotated[str | None, typer.Option(help="Another scaffold. (default: the episode's)")] = None,
     model: Annotated[str | None, typer.Option(help="Another model. (default: the episode's)")] = None,
     base_url: o.BaseUrl = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder to write. (default: RUN-fork-1, -2, …)")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder to write. (default: RUN-fork-1, -2, …)", parser=o.written, metavar="PATH"),
+    ] = None,
     trust_scaffold_code: o.TrustScaffoldCode = False,
     quiet: o.Quiet = False,
 ) -> None:

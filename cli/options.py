@@ -9,7 +9,18 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from graphs.inner_agent.run_file import check_place
+from graphs.settings import MOST_SEEDS, SettingsError
 from traces.langsmith_texts import hidden_kinds
+
+
+def written(path: str | Path) -> Path:
+    """A path to write. typer.BadParameter for a mistake: empty, in a folder of the system or in a scaffold."""
+    try:
+        check_place(str(path))
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from error
+    return Path(path)
 
 
 class Protocol(StrEnum):
@@ -44,7 +55,7 @@ World: TypeAlias = Annotated[str, typer.Option(help="World to play.")]
 Model: TypeAlias = Annotated[
     str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME, embedded or scripted (no language model).")
 ]
-Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.")]
+Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.", parser=written, metavar="PATH")]
 ScaffoldPath: TypeAlias = Annotated[
     str | None, typer.Option("--scaffold", help="Scaffold folder. (default: scaffolds/WORLD/v0)")
 ]
@@ -174,8 +185,8 @@ def parse_seeds(text: str) -> list[int]:
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise typer.BadParameter(f'"{part.strip()}" counts down: write {last}-{first}.')
-        if last - first >= 100_000:
-            raise typer.BadParameter(f'"{part.strip()}" names more than 100,000 seeds.')
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise typer.BadParameter(f'"{part.strip()}" makes it more than {MOST_SEEDS:,} seeds.')
         seeds.extend(range(first, last + 1))
     if len(set(seeds)) != len(seeds):
         raise typer.BadParameter(f'"{text}" names a seed twice.')

@@ -26,7 +26,7 @@ from cli.visible_text import one_line
 from cli.watched import Watched
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.result import MACHINE_FAILURES
-from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.inner_agent.run_file import begin_run, check_not_summed_up, recorded_settings
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, EpisodeSettings, SettingsError, episode_settings
@@ -63,12 +63,20 @@ def play(
     delay: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds between two steps. (default: 0.3; plain lines: 0)")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder to write. (default: runs/play-DATE-TIME)")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Run folder to write. (default: runs/play-DATE-TIME)", parser=o.written, metavar="PATH"),
+    ] = None,
     episode: Annotated[
         Path | None, typer.Option(help="Go on with this episode's folder, RUN/episodes/WORLD/TASK/seed-N.")
     ] = None,
     frames: Annotated[
-        Path | None, typer.Option(help="Folder to write a picture of every step to, step-000001.png and so on.")
+        Path | None,
+        typer.Option(
+            help="Folder to write a picture of every step to, step-000001.png and so on.",
+            parser=o.written,
+            metavar="PATH",
+        ),
     ] = None,
     tiles: Annotated[
         bool, typer.Option("--tiles", help="With --frames: draw the game's own tiles, where it has any.")
@@ -127,6 +135,7 @@ def _begun(episode: Path, clashing: dict[str, Any], free: dict[str, Any]) -> tup
     settings = recorded_settings(folder) if folder.path.is_dir() else None
     if settings is None:
         raise SettingsError(f"{episode} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
+    check_not_summed_up(folder)
     return dataclasses.replace(settings, **free), folder
 
 

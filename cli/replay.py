@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from cli.options import written
 from cli.replay_frames import ROOM, Frames
 from cli.results_table import who
 from cli.visible_text import one_line
@@ -35,7 +36,9 @@ def replay(
     episodes: Annotated[
         list[Path], typer.Argument(help="Episode folders RUN/episodes/WORLD/TASK/seed-N, one to three of one seed.")
     ],
-    out: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("replay.html"),
+    out: Annotated[Path, typer.Option(help="HTML file to write.", parser=written, metavar="PATH")] = Path(
+        "replay.html"
+    ),
     frames: Annotated[
         FramesShown,
         typer.Option(help="Steps whose frame is drawn, by playing the actions again: every, rewards, none."),
@@ -44,6 +47,7 @@ def replay(
     """Write a replay page: the game, the operations and the notebook at every step, side by side for up to three."""
     console = Console(stderr=True)
     folders = [EpisodeFolder(path) for path in episodes]
+    _check_page(out)
     settings = _recorded(folders)
     shown = _shown(folders, settings, frames)
     one = settings[0]
@@ -56,6 +60,14 @@ def replay(
         if result is not None and result.status == "damaged" and result.failure is not None:
             typer.echo(one_line(f"automem: shown as damaged: {result.failure.sentence}", 2_000), err=True)
     typer.echo(f"written: {out} ({size / 1e6:.1f} MB)")
+
+
+def _check_page(out: Path) -> None:
+    """SettingsError for a file that is there already and is no page."""
+    if out.is_file():
+        with out.open("rb") as file:
+            if not file.read(15).lower().startswith(b"<!doctype html"):
+                raise SettingsError(f"{out} is no replay page: write to another file.")
 
 
 def _recorded(folders: Sequence[EpisodeFolder]) -> list[EpisodeSettings]:

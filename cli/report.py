@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli.options import written
 from cli.report_page.document import Report, Section
 from cli.report_page.entries import Entry, read_runs
 from cli.report_page.loops import loop_sections
@@ -42,9 +43,10 @@ def report(
         list[Path],
         typer.Argument(help="Run folders of automem eval, evolve or specialize; the first is compared with."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write report.html, report.md and figures/ into.")] = Path(
-        "report"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder to write report.html, report.md and figures/ into.", parser=written, metavar="PATH"),
+    ] = Path("report"),
 ) -> None:
     """Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are."""
     with Console(stderr=True).status("") as status:

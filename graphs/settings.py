@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -23,6 +24,8 @@ NotebookMode = Literal["on", "off", "frozen"]
 HandoffMode = Literal["auto", "always"]
 CEILINGS = ("calls", "tokens", "cost", "minutes")
 """Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
+MOST_SEEDS = 100_000
+"""Seeds of a run: each is an episode in the plan, with a folder of its own."""
 
 
 class SettingsError(ValueError):
@@ -204,11 +207,35 @@ def check_input(kind: Any, given: Mapping[str, Any]) -> None:
     One that is None is left out, as a form leaves it.
     """
     known = {name: value for name, value in given.items() if name in kind.__annotations__ and value is not None}
+    seeds = {name: value for name, value in known.items() if name.endswith("seeds")}
+    for name, value in seeds.items():
+        _check_count(name, value)
     try:
         _adapter(kind).validate_python(known, strict=True)
     except ValidationError as error:
         raise SettingsError(said(error, "input")) from error
+    for name, value in seeds.items():
+        if isinstance(value, list):
+            _check_seeds(name, value)
     check_usable(known)
+
+
+def _check_count(name: str, seeds: object) -> None:
+    """SettingsError for more seeds than a run can have: a list of them, or how many to draw."""
+    if isinstance(seeds, list | tuple | range):
+        too_many = bool(seeds[MOST_SEEDS : MOST_SEEDS + 1])
+    else:
+        too_many = isinstance(seeds, int | float) and seeds > MOST_SEEDS
+    if too_many:
+        raise SettingsError(f"The input {name} asks for more than {MOST_SEEDS:,} seeds: give fewer.")
+
+
+def _check_seeds(name: str, seeds: Sequence[int]) -> None:
+    """SettingsError for a list of seeds that holds a negative one, or one twice."""
+    if wrong := next((seed for seed in seeds if seed < 0), None):
+        raise SettingsError(f"A seed is a whole number of at least 0, not {wrong}.")
+    if len(set(seeds)) != len(seeds):
+        raise SettingsError(f"The {name} name one twice: {Counter(seeds).most_common(1)[0][0]}.")
 
 
 def asked_for(kind: Any, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,8 +248,10 @@ def check_tasks_of(entry: WorldEntry, tasks: Sequence[str]) -> None:
     """UnknownWorld for a task that the world has not; SettingsError if they name one twice, or none."""
     if unknown := [task for task in tasks if task not in entry.tasks]:
         raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
-    if len(set(tasks)) != len(tasks) or not tasks:
-        raise SettingsError(f"The tasks name one twice, or none: {', '.join(tasks) or 'none'}.")
+    if not tasks:
+        raise SettingsError("The tasks name none: leave them out for all, or name at least one.")
+    if len(set(tasks)) != len(tasks):
+        raise SettingsError(f"The tasks name one twice: {Counter(tasks).most_common(1)[0][0]}.")
 
 
 def check_least(settings: Mapping[str, Any], **least: int) -> None:

@@ -25,6 +25,7 @@ from graphs.settings import (
     SettingsError,
     check_input,
     check_least,
+    check_tasks_of,
     episode_settings,
 )
 from graphs.spending import Spending, check_prices, parse_ceilings, read_prices
@@ -32,7 +33,7 @@ from scaffolds import Scaffold
 from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, read_result, write_summary
 from traces.folders import disk_failures
 from traces.results import result_from_plain, result_to_plain
-from worlds import MissingEngine, UnknownWorld, world_entry
+from worlds import MissingEngine, world_entry
 
 
 def prepare(state: State, runtime: Runtime[Context]) -> dict[str, object]:
@@ -51,14 +52,8 @@ def _prepared(state: State, context: Context | None) -> dict[str, object]:
     tasks = list(state.get("tasks") or entry.tasks)
     seeds = list(state.get("seeds") or entry.seeds)
     plan = [Episode(task=task, seed=seed) for task in tasks for seed in seeds]
-    for name, values in (("task", tasks), ("seed", seeds)):
-        if len(set(values)) != len(values):
-            raise SettingsError(f"A {name} is listed twice: {', '.join(map(str, values))}.")
-    if unknown := [task for task in tasks if task not in entry.tasks]:
-        raise UnknownWorld(f"World {entry.name!r} has no task {unknown[0]!r}; it has {', '.join(entry.tasks)}.")
+    check_tasks_of(entry, tasks)
     settings = episode_settings({**state, **plan[0]}, context)
-    for seed in seeds:
-        episode_settings({**state, "task": tasks[0], "seed": seed}, context)
     scaffold = check_tasks(settings, tasks)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)

@@ -11,7 +11,7 @@ from typing import Any
 from graphs.fields import shown_value
 from graphs.settings import Context, EpisodeSettings, SettingsError, episode_settings, validated
 from scaffolds.folder import resolve
-from traces import EpisodeFolder, RunFolder, read_run, write_run
+from traces import EpisodeFolder, RunFolder, read_result, read_run, write_run
 
 _PER_EPISODE = ("world", "task", "seed")
 SYSTEM = (
@@ -103,6 +103,16 @@ def check_place(path: str) -> None:
     for inside in (folder, *folder.parents):
         if (inside / "scaffold.toml").is_file():
             raise SettingsError(f"{path} lies in the scaffold {inside}: name a folder elsewhere, such as runs/NAME.")
+
+
+def check_not_summed_up(folder: EpisodeFolder) -> None:
+    """SettingsError for an episode to be played on alone whose evaluation has ended: its summary would not hold it."""
+    run = run_of(folder)
+    if run.summary.exists() and ((result := read_result(folder)) is None or result.status != "finished"):
+        raise SettingsError(
+            f"{folder.path} belongs to an evaluation that has ended, and is in its summary: go on with the evaluation "
+            f"in {run.path} by `resume`, or fork the episode."
+        )
 
 
 def check_vacant(folder: Path, what: str, *, unfinished: str = "") -> None:

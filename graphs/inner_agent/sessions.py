@@ -18,7 +18,7 @@ from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
-from graphs.inner_agent.run_file import check_place, thread_settings
+from graphs.inner_agent.run_file import check_not_summed_up, check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
 from graphs.inner_agent.session import Session
 from graphs.settings import (
@@ -83,6 +83,8 @@ class Sessions:
             live = self._live.get(str(folder.path))
             if live is not None and "episode" not in state and live.settings == settings:
                 return live
+            if live is None:
+                check_not_summed_up(folder)
             step, middle = state.get("step"), None if begins else state["revision"]
             past = _past(folder, state, caller)
             if past is Past.PLAYED:

@@ -84,10 +84,6 @@ class Search(LoopRun):
         settings = asked_for(Input, given, defaults)
         settings["gate"] = str(settings["gate"])
         check_tasks_of(entry, settings["tasks"])
-        for name in ("seeds", "holdout_seeds"):
-            values = settings[name]
-            if len(set(values)) != len(values):
-                raise SettingsError(f"The {name} name one twice: {', '.join(map(str, values))}.")
         if not settings["seeds"]:
             raise SettingsError("A search needs at least one seed to judge by.")
         if shared := sorted(set(settings["seeds"]) & set(settings["holdout_seeds"])):
@@ -150,8 +146,6 @@ read_search = Search.read
 
 def _check_numbers(settings: dict[str, Any]) -> None:
     check_least(settings, versions=1, attempts=1, continuations=0, seed=0, concurrency=1)
-    if wrong := [seed for seed in (*settings["seeds"], *settings["holdout_seeds"]) if seed < 0]:
-        raise SettingsError(f"A seed is a whole number of at least 0, not {wrong[0]}.")
     if not 0.5 <= settings["confidence"] < 1:
         raise SettingsError(f"The confidence lies between 0.5 and 1 (1 excluded), not at {settings['confidence']}.")
     for name in ("ceilings", "attempt_ceilings"):

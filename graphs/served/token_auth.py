@@ -6,7 +6,7 @@ each owner (`printf %s "$TOKEN" | sha256sum`), and add to langgraph.json:
     "auth": {"path": "graphs.served.token_auth:auth", "disable_studio_auth": true}
 
 A client sends `Authorization: Bearer TOKEN`. Its run folders lie below runs/OWNER/; it may name no other folder in
-runs/. The state of a thread is not edited by clients, and the store and crons are closed.
+runs/. The state of a thread is not edited by clients, only its metadata; the store and crons are closed.
 """
 
 from __future__ import annotations
@@ -66,9 +66,14 @@ async def own_threads(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]
 
 
 @auth.on.threads.update
-async def no_edits(ctx: Auth.types.AuthContext, value: Any) -> bool:
-    """An edited state could name another owner's folder, and is not shown to this example."""
-    return False
+async def own_changes(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any] | bool:
+    """An owner changes the metadata of their threads and cancels their runs.
+
+    An edit of a thread's state comes here without its values, which could name another owner's folder: refused.
+    """
+    if value.get("action") is not None:
+        return {"owner": ctx.user.identity} if value.get("thread_id") else False
+    return _owned(ctx, value) if value.get("metadata") else False
 
 
 @auth.on.threads.create_run

@@ -118,3 +118,45 @@ def test_a_path_that_no_file_system_holds_is_refused_in_one_sentence(automem: Ru
     assert said.startswith("automem: ")
     assert "File name too long" in said
     assert len(said) < 600
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["report", "run", "--out"],
+        ["replay", "run/episodes/vault/one-door/seed-1", "--out"],
+        ["fork", "run/episodes/vault/one-door/seed-1", "--step", "1", "--out"],
+        ["adopt", "run", "--version", "0", "--to"],
+        ["eval", "--world", "vault", "--model", "scripted", "--out"],
+        ["play", "--world", "vault", "--out"],
+        ["play", "--world", "vault", "--frames"],
+        ["demo", "--out"],
+    ],
+    ids=lambda words: f"{words[0]} {words[-1]}",
+)
+def test_nothing_is_written_into_a_scaffold_or_the_system_or_nowhere(automem: Run, words: list[str]) -> None:
+    Path("mine").mkdir()
+    Path("mine/scaffold.toml").write_text("")
+    Path("link").symlink_to("mine")
+    for place, why in (
+        ("mine/new", "lies in the scaffold"),
+        ("link/new", "lies in the scaffold"),
+        ("/etc/new", "lies in a folder of the operating system"),
+        ("", "The folder to write is empty"),
+    ):
+        code, said = automem(*words, place)
+        assert code == 2
+        assert why in " ".join(said.replace("│", " ").split())
+    assert [path.name for path in Path("mine").iterdir()] == ["scaffold.toml"]
+
+
+def test_a_replay_page_replaces_no_other_file(automem: Run) -> None:
+    automem("eval", *PLAYED, "--model", "scripted", "--seeds", "1", "--max-steps", "2", "--out", "run")
+    episode = Path("run/episodes/vault/one-door/seed-1")
+    page = ["replay", str(episode), "--frames", "none", "--out"]
+    before = (episode / "episode.json").read_bytes()
+    code, said = automem(*page, str(episode / "episode.json"))
+    assert (code, said) == (2, f"automem: {episode}/episode.json is no replay page: write to another file.")
+    assert (episode / "episode.json").read_bytes() == before
+    for _ in range(2):
+        assert automem(*page, "page.html")[0] == 0

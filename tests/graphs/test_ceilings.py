@@ -11,6 +11,7 @@ from openai_stub import OpenAIStub
 from playing import by_turn, folder_of, play, steps_of
 
 from graphs.evaluation import graph
+from graphs.inner_agent import graph as inner_agent
 from graphs.settings import Context, SettingsError
 from graphs.spending import Price
 from traces import RunFolder
@@ -81,6 +82,34 @@ def test_a_limited_run_goes_on_with_a_higher_ceiling_and_what_it_spent_still_cou
     assert finished["episodes"][0]["status"] == "finished"
     assert (finished["n_limited"], finished["episodes"][0]["steps"]) == (0, 6)
     assert spent <= 9  # the call of the step that was broken off is made anew
+
+
+def test_a_limited_episode_of_an_ended_evaluation_goes_on_with_the_evaluation_alone(
+    tmp_path: Path, server: OpenAIStub
+) -> None:
+    evaluate(tmp_path, server, seeds=[1], context={"ceilings": {"calls": 5}})
+    run = RunFolder(tmp_path / "run")
+    folder, summary, spent = run.episode("vault", "six-doors", 1), run.summary.read_bytes(), len(server.bodies)
+    with pytest.raises(SettingsError, match=r"go on with the evaluation in .*run by `resume`, or fork the episode"):
+        inner_agent.invoke(
+            {"episode": str(folder.path), "steps": 1},
+            context=Context(base_url=server.url, max_steps=6, ceilings={"calls": 50}),
+        )
+    assert (run.summary.read_bytes(), len(server.bodies)) == (summary, spent)
+    assert folder.limited.exists()
+    again = evaluate(tmp_path, server, seeds=[1], resume=True, context={"ceilings": {"calls": 50}})
+    assert again["episodes"][0]["status"] == "finished"
+    played = inner_agent.invoke({"episode": str(folder.path), "steps": 1}, context=Context(base_url=server.url))
+    assert played["status"] == "finished"
+
+
+@pytest.mark.parametrize("seeds", [range(10**20), [*range(100_001)]], ids=["range", "list"])
+def test_more_seeds_than_a_run_can_have_are_refused_in_one_sentence(
+    tmp_path: Path, server: OpenAIStub, seeds: Any
+) -> None:
+    with pytest.raises(SettingsError, match="The input seeds asks for more than 100,000 seeds: give fewer"):
+        evaluate(tmp_path, server, seeds=seeds)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_on_a_thread_says_that_a_ceiling_is_reached(tmp_path: Path, server: OpenAIStub) -> None:

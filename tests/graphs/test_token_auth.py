@@ -87,6 +87,25 @@ def test_run_folders_are_parted_by_owner_and_anothers_is_refused(as_owner: Any) 
     assert sorted(path.name for path in (server.folder / "runs").iterdir()) == ["ann", "bob"]
 
 
+def test_owners_change_the_metadata_of_their_threads_and_cancel_their_runs_alone(as_owner: Any) -> None:
+    ann = as_owner("ann")
+    thread = ann.thread()
+    path = f"/threads/{thread}"
+    assert ann.post(path, {"metadata": {"note": "first", "owner": "bob"}}, "PATCH")["metadata"]["note"] == "first"
+    begun = ann.post(
+        f"{path}/runs", {"assistant_id": "inner_agent", "input": {**GIVEN, "world": "crafter", "steps": 5_000}}
+    )
+    cancel = f"{path}/runs/{begun['run_id']}/cancel"
+    bob = as_owner("bob")
+    refused(lambda: bob.post(path, {"metadata": {"note": "second"}}, "PATCH"), 403, 404)
+    refused(lambda: bob.post(cancel, {}), 403, 404)
+    ann = as_owner("ann")
+    assert ann.get(path)["metadata"]["note"] == "first"
+    ann.post(f"{cancel}?wait=true", {})
+    assert ann.get(f"{path}/runs/{begun['run_id']}")["status"] == "interrupted"
+    refused(lambda: ann.post(f"{path}/state", {"values": {"notices": ["x"]}}), 403)
+
+
 TAKEN = ["runs/ann/new", "runs", "runs/bob/../ann/new", "./runs//ann", "runs/bobs"]
 
 

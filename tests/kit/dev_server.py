@@ -56,11 +56,11 @@ class DevServer:
             )
         self._wait()
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """POST JSON and return the JSON of the answer."""
+    def post(self, path: str, body: dict[str, Any], method: str = "POST") -> Any:
+        """Send JSON and return the JSON of the answer."""
         data = json.dumps(body).encode()
         headers = {"content-type": "application/json", **self.headers}
-        request = urllib.request.Request(self.url + path, data, headers)
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 

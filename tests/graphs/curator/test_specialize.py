@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from specializing import Specializing, Told
 from tiny_model import make_tiny_model
 from warm_training import warm_launcher
 
+from graphs.curator.run import read_specialization
+from graphs.curator.verification import ledger_faults
 from traces import RunFolder, TraceReader, read_results
 from training.certificate import certify
 from training.dataset import read_dataset
@@ -68,6 +71,30 @@ def test_every_training_and_every_control_is_in_the_ledger(whole: tuple[Speciali
         assert all((run.run / path).exists() for path in found[name].artifacts.values())
     assert told.output["winner"] == "1a"
     assert told.output["adapter"] == str(run.run / "iterations" / "1" / "adapters" / "a")
+
+
+@pytest.mark.parametrize(
+    ("name", "edit"),
+    [
+        ("examples", lambda one: one + 1),
+        ("first_loss", lambda one: one + 1),
+        ("last_loss", lambda one: one / 2),
+        ("tokens", lambda one: one + 1),
+        ("seconds", lambda one: one + 1),
+        ("configuration", lambda one: one.model_copy(update={"learning_rate": 1.0})),
+    ],
+)
+def test_a_ledger_line_that_differs_from_its_trainings_metrics_is_named(
+    whole: tuple[Specializing, Told], name: str, edit: Callable[[Any], Any]
+) -> None:
+    run = read_specialization(whole[0].run)
+    entries = whole[0].ledger()
+    assert list(ledger_faults(run, entries)) == []
+    place = next(number for number, one in enumerate(entries) if one.run == "1a")
+    entries[place] = entries[place].model_copy(update={name: edit(getattr(entries[place], name))})
+    (fault,) = ledger_faults(run, entries)
+    assert fault.damage
+    assert fault.what.startswith(f"1a: {name} is ")
 
 
 def test_what_was_reused_is_what_was_selected_and_every_example_is_certified(whole: tuple[Specializing, Told]) -> None:
