@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
@@ -42,6 +42,20 @@ SENTENCE = 1_000
 """Characters shown of why it ended: it may hold a server's answer."""
 
 
+NewRun: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="Run folder to write. (default: runs/play-DATE-TIME)", parser=o.written, metavar="PATH"),
+]
+FramesFolder: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder to write a picture of every step to, step-000001.png and so on.",
+        parser=o.written,
+        metavar="PATH",
+    ),
+]
+
+
 def play(
     world: Annotated[str | None, typer.Option(help="World to play. (default: the first one)")] = None,
     model: Annotated[
@@ -63,21 +77,11 @@ def play(
     delay: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds between two steps. (default: 0.3; plain lines: 0)")
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Run folder to write. (default: runs/play-DATE-TIME)", parser=o.written, metavar="PATH"),
-    ] = None,
+    out: NewRun = None,
     episode: Annotated[
         Path | None, typer.Option(help="Go on with this episode's folder, RUN/episodes/WORLD/TASK/seed-N.")
     ] = None,
-    frames: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder to write a picture of every step to, step-000001.png and so on.",
-            parser=o.written,
-            metavar="PATH",
-        ),
-    ] = None,
+    frames: FramesFolder = None,
     tiles: Annotated[
         bool, typer.Option("--tiles", help="With --frames: draw the game's own tiles, where it has any.")
     ] = False,
