@@ -1,8 +1,13 @@
 """The models that answer: served ones, those of any provider, and scripted stand-ins; and how they are called."""
 
-from chat_models.calling import Completion, Retry, acall, call, check_constrainable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from chat_models.factory import chat_model
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure
+
+if TYPE_CHECKING:
+    from chat_models.calling import Completion, Retry, acall, call, check_constrainable
 
 __all__ = [
     "Completion",
@@ -15,3 +20,9 @@ __all__ = [
     "chat_model",
     "check_constrainable",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("chat_models.calling"), name)  # LangChain is loaded when a model is called

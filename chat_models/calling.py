@@ -6,6 +6,7 @@ What comes back is a `Completion` in plain data. What goes wrong is a ProviderFa
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -13,10 +14,11 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 import orjson
 
-from chat_models.failures import ConfigurationError, ProviderFailure, failure_of
+from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure_of, limit_reached
 from chat_models.messages import Message, to_langchain, to_plain
 
 if TYPE_CHECKING:
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.runnables import Runnable
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+CHANGES = "request_changes"
+"""Where an answer's metadata holds `Completion.changes`."""
+START_WAIT_S = 5.0
+"""Longest wait between two looks at a server that may be starting."""
 NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError, NameError, NotImplementedError)
 """What no answer of a server can cause: mistakes in code or configuration, and this machine's own end. Raised as is."""
 
@@ -40,9 +48,12 @@ class Retry:
     base_s: float = 0.5
     cap_s: float = 30.0
     """Longest single wait, also of one that the provider asks for."""
+    patience_s: float = 0.0
+    """How long a server that has not answered yet may take to start, and the longest wait that a provider may ask for
+    if that is more than `cap_s`. A limit that resets later is a failure at once."""
 
     def __post_init__(self) -> None:
-        if self.attempts < 1 or self.base_s < 0 or self.cap_s < 0:
+        if self.attempts < 1 or self.base_s < 0 or self.cap_s < 0 or self.patience_s < 0:
             raise ConfigurationError(
                 f"A model call needs at least 1 of `attempts` (not {self.attempts}) and no negative waits."
             )
@@ -52,7 +63,12 @@ class Retry:
         full = min(self.cap_s, self.base_s * 2.0 ** min(attempt - 1, 30))
         # Between half and whole: episodes that failed together do not come back together.
         wait = full * (0.5 + 0.5 * random.Random(f"{seed}:{attempt}").random())
-        return min(self.cap_s, max(wait, asked_s or 0.0))
+        return min(self.longest_s, max(wait, asked_s or 0.0))
+
+    @property
+    def longest_s(self) -> float:
+        """The longest wait that a provider may ask for."""
+        return max(self.cap_s, self.patience_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +86,8 @@ class Completion:
     attempts: int
     finish_reason: str | None
     """As the server said; `length` when the limit of new tokens cut the reply, whatever the provider calls that."""
+    changes: tuple[str, ...] = ()
+    """How the request differed from what was asked, because the server refuses it otherwise: one sentence each."""
 
 
 def call(
@@ -113,43 +131,94 @@ def retried(
 
     ProviderFailure when the last attempt fails, or one that no repetition mends.
     """
-    for number in range(1, retry.attempts + 1):
+    waits = _Waits(model, retry, seed)
+    while True:
         began = time.perf_counter()
         try:
-            return began, attempt(), number
+            result = attempt()
         except NOT_THE_PROVIDER:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-            wait = _wait(error, model, number, seed, retry)
+            wait = waits.after(error)
+        else:
+            return began, result, waits.succeeded()
         time.sleep(wait)
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 async def aretried(
     attempt: Callable[[], Awaitable[T]], model: BaseChatModel, retry: Retry, seed: int | None = None
 ) -> tuple[float, T, int]:
     """The same as `retried`, awaiting the call. Cancellation passes through."""
-    for number in range(1, retry.attempts + 1):
+    waits = _Waits(model, retry, seed)
+    while True:
         began = time.perf_counter()
         try:
-            return began, await attempt(), number
+            result = await attempt()
         except NOT_THE_PROVIDER:
             raise
         except Exception as error:  # noqa: BLE001 - the boundary to providers' libraries, which raise what they like
-            wait = _wait(error, model, number, seed, retry)
+            wait = waits.after(error)
+        else:
+            return began, result, waits.succeeded()
         await asyncio.sleep(wait)
-    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _wait(error: Exception, model: BaseChatModel, attempt: int, seed: int | None, retry: Retry) -> float:
-    """Seconds until the next attempt. Raises the failure when there is to be none."""
-    failed = error if isinstance(error, ProviderFailure) else failure_of(error, model)
-    if failed.retried and attempt < retry.attempts:
-        return retry.wait_s(attempt, seed, failed.retry_after_s)
-    failed.attempts = attempt
-    if failed is error:
-        raise failed
-    raise failed from error
+_answered: WeakValueDictionary[int, BaseChatModel] = WeakValueDictionary()
+"""The models that have answered once in this process."""
+_waited_for: WeakValueDictionary[int, BaseChatModel] = WeakValueDictionary()
+"""The models of which a wait for their start was reported."""
+
+
+def has_answered(model: BaseChatModel) -> bool:
+    """Whether a call of the model has succeeded in this process."""
+    return id(model) in _answered
+
+
+class _Waits:
+    """The waits between the attempts of one call."""
+
+    def __init__(self, model: BaseChatModel, retry: Retry, seed: int | None) -> None:
+        self._model = model
+        self._retry = retry
+        self._seed = seed
+        self._number = 1
+        """The attempt under way; those made while the server starts are not counted."""
+        self._starting_s = 0.0
+        self._began = time.monotonic()
+
+    def after(self, error: Exception) -> float:
+        """Seconds until the next attempt. Raises the failure when there is to be none."""
+        failed = error if isinstance(error, ProviderFailure) else failure_of(error, self._model)
+        asked = failed.retry_after_s
+        if failed.kind is FailureKind.RATE_LIMITED and asked is not None and asked > self._retry.longest_s:
+            failed = limit_reached(failed)
+        elif failed.may_be_starting and (wait := self._until_started()):
+            if id(self._model) not in _waited_for:
+                _waited_for[id(self._model)] = self._model
+                cause = failed.sentence.partition(";")[0]
+                logger.warning(f"{cause}: waiting up to {self._retry.patience_s:g} s for the server.")
+            return wait
+        elif failed.retried and self._number < self._retry.attempts:
+            self._number += 1
+            return self._retry.wait_s(self._number - 1, self._seed, asked)
+        failed.attempts = self._number
+        if failed is error:
+            raise failed
+        raise failed from error
+
+    def _until_started(self) -> float:
+        """The next wait for a server that has not answered yet; 0 if it has, or has had its time."""
+        spent = max(self._starting_s, time.monotonic() - self._began)
+        if has_answered(self._model) or spent >= self._retry.patience_s:
+            return 0.0
+        wait = min(max(0.1, 2 * self._starting_s), START_WAIT_S, self._retry.patience_s)
+        self._starting_s += wait
+        return wait
+
+    def succeeded(self) -> int:
+        """The attempts made, the last of which succeeded."""
+        _answered.setdefault(id(self._model), self._model)
+        return self._number
 
 
 def _prepared(
@@ -176,7 +245,8 @@ def check_constrainable(model: BaseChatModel, name: str) -> None:
     """ConfigurationError if the model's replies cannot be held to a regular expression."""
     if not getattr(model, "takes_constraint", False):
         raise ConfigurationError(
-            f"The replies of {name} cannot be constrained: leave `constrained` out, or use vllm:NAME or embedded."
+            f"The replies of {name} cannot be constrained: leave `constrained` out, or use vllm:NAME, sglang:NAME, "
+            "llamacpp:NAME or embedded."
         )
 
 
@@ -222,6 +292,7 @@ def _completion(answer: AIMessage, latency_s: float, attempts: int) -> Completio
         latency_s=latency_s,
         attempts=attempts,
         finish_reason=_finish_reason(answer.response_metadata),
+        changes=tuple(answer.response_metadata.get(CHANGES, ())),
     )
 
 

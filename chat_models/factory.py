@@ -2,7 +2,8 @@
 
 | specification | model |
 |---|---|
-| `vllm:NAME` | NAME on the OpenAI-compatible server at the base URL |
+| `vllm:NAME` | NAME on the vLLM server, or another OpenAI-compatible one, at the base URL |
+| `sglang:NAME`, `llamacpp:NAME` | the same, with constrained replies asked for as SGLang and llama.cpp have it |
 | `openai:NAME` | the same with an API key from the environment; OpenAI itself without a base URL |
 | `scripted` | the world's rule-based player, no language model |
 | `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH`: with a LoRA adapter, `+weights=DIR`: another |
@@ -30,7 +31,9 @@ from chat_models.keys import (
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-FORMS = "scripted, embedded, vllm:NAME, openai:NAME or PROVIDER:NAME"
+SERVERS = {"vllm": "VLLM_API_KEY", "sglang": "SGLANG_API_KEY", "llamacpp": "LLAMA_API_KEY"}
+"""Of each kind of server at a base URL, the variable that may hold its key."""
+FORMS = "scripted, embedded, vllm:NAME, sglang:NAME, llamacpp:NAME, openai:NAME or PROVIDER:NAME"
 
 
 def chat_model(
@@ -70,8 +73,13 @@ def chat_model(
     if api_key is not None:
         api_key = checked_key(api_key, "The API key")
     settings: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout": timeout_s}
-    if provider == "vllm":
-        return _vllm(name, base_url, api_key, settings, address)
+    if provider in SERVERS:
+        if not base_url:
+            raise ConfigurationError(
+                f"The model {provider}:{name} needs {address}, the address of its server, such as "
+                "http://localhost:8000/v1."
+            )
+        return _served(name, base_url, SERVERS[provider], api_key, {**settings, "constraint_form": provider})
     if provider == "openai":
         return _openai(name, base_url, api_key, settings, address)
     return _provided(spec, provider, name, {**settings, "base_url": base_url, "api_key": api_key})
@@ -89,21 +97,11 @@ def _check(temperature: float, max_tokens: int, timeout_s: float) -> None:
 def _unreadable(spec: str) -> str:
     if spec.startswith("scripted"):
         return f"The model {spec!r} cannot be read: write scripted; which world it plays is set elsewhere."
-    if spec.rstrip(":") in ("vllm", "openai"):
+    if spec.rstrip(":") in (*SERVERS, "openai"):
         return f"The model {spec!r} lacks a name: write {spec.rstrip(':')}:NAME, with the name the server gives it."
     if spec and ":" not in spec:
         return f"The model {spec!r} does not say who serves it: write vllm:{spec}, openai:{spec} or PROVIDER:{spec}."
     return f"The model {spec!r} cannot be read: write {FORMS}."
-
-
-def _vllm(
-    name: str, base_url: str | None, api_key: str | None, settings: dict[str, Any], address: str
-) -> BaseChatModel:
-    if not base_url:
-        raise ConfigurationError(
-            f"The model vllm:{name} needs {address}, the address of its server, such as http://localhost:8000/v1."
-        )
-    return _served(name, base_url, "VLLM_API_KEY", api_key, {**settings, "takes_constraint": True})
 
 
 def _openai(

@@ -11,13 +11,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-
-from langchain_core.exceptions import ContextOverflowError
-from pydantic import SecretStr
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -48,6 +45,8 @@ class FailureKind(StrEnum):
     CONTEXT_TOO_LONG = "context_too_long"
     UNAUTHORISED = "unauthorised"
     NO_CREDIT = "no_credit"
+    LIMIT_REACHED = "limit_reached"
+    """A limit of the provider, of a day for example, that resets later than a run waits."""
     UNKNOWN_MODEL = "unknown_model"
     UNKNOWN = "unknown"
     """A provider's library raised something that says nothing about its kind."""
@@ -75,8 +74,10 @@ _ADVICE: Mapping[FailureKind, str] = {
     FailureKind.MALFORMED: "check that `base_url` is an OpenAI-compatible API (it usually ends in /v1)",
     FailureKind.BAD_REQUEST: "the server does not accept this request: check the model and its settings",
     FailureKind.CONTEXT_TOO_LONG: "serve it with a longer context, or lower `max_tokens` or the scaffold's limits",
-    FailureKind.UNAUTHORISED: "set the right key (vllm: reads VLLM_API_KEY, openai: reads OPENAI_API_KEY)",
+    FailureKind.UNAUTHORISED: "set the right key (vllm: reads VLLM_API_KEY, sglang: SGLANG_API_KEY, "
+    "llamacpp: LLAMA_API_KEY, openai: OPENAI_API_KEY)",
     FailureKind.NO_CREDIT: "the account has no credit left: top it up, then resume",
+    FailureKind.LIMIT_REACHED: "resume when it resets",
     FailureKind.UNKNOWN_MODEL: "name a model that the server serves (GET /models lists them)",
     FailureKind.UNKNOWN: "the cause is chained to this error",
 }
@@ -92,6 +93,7 @@ class ProviderFailure(RuntimeError):
         *,
         attempts: int = 1,
         retry_after_s: float | None = None,
+        may_be_starting: bool = False,
     ) -> None:
         super().__init__(kind, sentence)  # positional, so that the failure survives pickling
         self.kind = kind
@@ -100,6 +102,8 @@ class ProviderFailure(RuntimeError):
         """Calls made until it was given up."""
         self.retry_after_s = retry_after_s
         """Seconds the provider asked us to wait; None if it did not say."""
+        self.may_be_starting = may_be_starting
+        """Whether a server that is still loading its model fails so."""
 
     def __str__(self) -> str:
         after = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
@@ -118,6 +122,7 @@ def failure(
     *,
     advice: str | None = None,
     retry_after_s: float | None = None,
+    may_be_starting: bool = False,
     secrets: Iterable[str] = (),
 ) -> ProviderFailure:
     """A failure whose sentence reads `where: detail; advice.`, on one line and without the secrets."""
@@ -125,7 +130,19 @@ def failure(
     if len(words) > EXCERPT:
         words = words[: EXCERPT - 1] + "…"
     sentence = f"{where}: {words.rstrip('.:; ')}; {advice or _ADVICE[kind]}."
-    return ProviderFailure(kind, sentence, retry_after_s=retry_after_s)
+    starting = may_be_starting or kind is FailureKind.REFUSED
+    return ProviderFailure(kind, sentence, retry_after_s=retry_after_s, may_be_starting=starting)
+
+
+def limit_reached(failed: ProviderFailure) -> ProviderFailure:
+    """The failure of a provider that asks for a longer wait (`retry_after_s`) than a run makes."""
+    assert failed.retry_after_s is not None, "the provider said when its limit resets"
+    resets = datetime.now(UTC) + timedelta(seconds=failed.retry_after_s)
+    hours, minutes = divmod(round(failed.retry_after_s / 60), 60)
+    wait = f"{hours} h {minutes} min" if hours else f"{minutes} min"
+    cause = failed.sentence.rpartition("; ")[0]
+    sentence = f"{cause}; the limit resets at {resets:%Y-%m-%d %H:%M} UTC, in {wait}: resume then."
+    return ProviderFailure(FailureKind.LIMIT_REACHED, sentence, retry_after_s=failed.retry_after_s)
 
 
 def failure_of_status(
@@ -142,14 +159,16 @@ def failure_of_status(
     Without `repeat` the sentence holds nothing of what the server said but the status.
     """
     headers = headers or {}
-    message, code = _error_of(body)
+    message, code = error_of(body)
     kind, advice = kind_of_status(status, message, code), None
     if 300 <= status < 400:
         message = f"redirected to {headers.get('location', 'another address')}"
     if kind is FailureKind.BAD_REQUEST and status in (301, 302, 303, 307, 308, 404, 405):
         advice = "correct `base_url`: it is used as given, and usually ends in /v1"
     detail = f"HTTP {status}" + (f", {message}" if message and repeat else "")
-    return failure(kind, where, detail, advice=advice, retry_after_s=retry_after_s(headers), secrets=secrets)
+    wait_s = retry_after_s(headers) if status != 429 else retry_after_s(headers) or _reset_s(headers)
+    starting = status in (404, 503)
+    return failure(kind, where, detail, advice=advice, retry_after_s=wait_s, may_be_starting=starting, secrets=secrets)
 
 
 _FIXED_KINDS = {
@@ -166,8 +185,10 @@ _FIXED_KINDS = {
 def kind_of_status(status: int, message: str = "", code: str = "") -> FailureKind:
     """The kind of an HTTP error status, given the server's message and error code."""
     said = f"{message} {code}".lower()
-    if status in (400, 413, 422) and _CONTEXT.search(said):
+    if status in (400, 413, 422, 500) and _CONTEXT.search(said):
         return FailureKind.CONTEXT_TOO_LONG
+    if status == 500 and _TEMPLATE.search(said):
+        return FailureKind.BAD_REQUEST
     if status == 429 and _CREDIT.search(said):
         return FailureKind.NO_CREDIT
     if status == 404 and "model" in said:  # a wrong path answers 404 too, but says nothing about a model
@@ -177,13 +198,15 @@ def kind_of_status(status: int, message: str = "", code: str = "") -> FailureKin
 
 _CONTEXT = re.compile(
     r"context.?(length|size|window)|maximum model length|max_model_len|prompt is too long|too many (input )?tokens"
-    r"|input (is )?too long|reduce the length"
+    r"|input (is )?too long|reduce the length|exceed_context"
 )
 """How OpenAI, vLLM, SGLang, llama.cpp, Anthropic and others say that the prompt does not fit."""
+_TEMPLATE = re.compile(r"jinja|chat.?template|template ?error|raise_exception|roles must alternate|role not supported")
+"""How llama.cpp and others say, with HTTP 500, that the model's chat template refuses the messages: for good."""
 _CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|credit balance|billing")
 
 
-def _error_of(body: object) -> tuple[str, str]:
+def error_of(body: object) -> tuple[str, str]:
     """(message, code) of an error body in any of the forms that servers use; ("", "") if it holds neither."""
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
@@ -197,9 +220,20 @@ def _error_of(body: object) -> tuple[str, str]:
         inner = body.get("error", body)
         if isinstance(inner, Mapping):
             message = inner.get("message") or inner.get("detail") or ""
-            return str(message), str(inner.get("code") or inner.get("type") or "")
+            if isinstance(message, list):  # FastAPI's: one entry per field
+                message = "; ".join(_field_error(entry) for entry in message)
+            code = f"{inner.get('code') or inner.get('type') or ''} {inner.get('param') or ''}".strip()
+            return str(message), code
         return str(inner), ""
     return ("" if body is None else str(body)), ""
+
+
+def _field_error(entry: object) -> str:
+    if not isinstance(entry, Mapping):
+        return str(entry)
+    place = entry.get("loc")
+    where = ".".join(map(str, place)) if isinstance(place, list | tuple) else ""
+    return f"{where}: {entry.get('msg')}"
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -222,6 +256,40 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
     return max(0.0, (date - datetime.now(UTC)).total_seconds())
+
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:([\d.]+)s)?(?:([\d.]+)ms)?")
+_RESET = "x-ratelimit-reset"
+
+
+def _reset_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the limit resets that x-ratelimit-reset headers name; None if none does.
+
+    They hold seconds, a time in seconds or milliseconds since 1970, or a duration such as 1h2m3.5s. Of several limits
+    (-requests, -tokens) those count of which nothing remains.
+    """
+    lowered = {name.lower(): value.strip() for name, value in headers.items()}
+    waits = []
+    for name, value in lowered.items():
+        remaining = lowered.get(name.replace("reset", "remaining"))
+        if name.startswith(_RESET) and (name == _RESET or remaining == "0") and (wait := _seconds(value)) is not None:
+            waits.append(wait)
+    return max(waits, default=None)
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        parts = _DURATION.fullmatch(value)
+        if not value or parts is None:
+            return None
+        hours, minutes, seconds, thousandths = (float(part or 0) for part in parts.groups())
+        return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+    now = datetime.now(UTC).timestamp()
+    if number > 1e11:
+        number /= 1000
+    return max(0.0, number - now if number > 1e9 else number)
 
 
 _SECRETS = re.compile(
@@ -279,10 +347,10 @@ ValueError), IndexError for empty choices, KeyError for missing ones, TypeError 
 
 def failure_of(error: Exception, model: BaseChatModel) -> ProviderFailure:
     """The failure that an exception out of a model's library means."""
-    where, secrets = _where(model), _secrets(model)
+    where, secrets = where_of(model), _secrets(model)
     response = getattr(error, "response", None)
     status = _status(error, response)
-    if status is None or isinstance(error, ContextOverflowError):
+    if status is None or _kind(error) is FailureKind.CONTEXT_TOO_LONG:
         words = type(error).__name__ if getattr(model, "guarded", False) else f"{type(error).__name__}: {error}"
         return failure(_kind(error), where, words, secrets=secrets)
     headers = getattr(response, "headers", None)
@@ -291,7 +359,7 @@ def failure_of(error: Exception, model: BaseChatModel) -> ProviderFailure:
     return failure_of_status(where, status, body, headers, secrets, repeat=not getattr(model, "guarded", False))
 
 
-def _where(model: BaseChatModel) -> str:
+def where_of(model: BaseChatModel) -> str:
     """The model as a sentence about it opens: the name people gave it, and the class that speaks for it."""
     if isinstance(where := getattr(model, "where", None), str):
         return where
@@ -300,7 +368,8 @@ def _where(model: BaseChatModel) -> str:
 
 
 def _secrets(model: BaseChatModel) -> list[str]:
-    return [value.get_secret_value() for value in vars(model).values() if isinstance(value, SecretStr)]
+    found = [getattr(value, "get_secret_value", None) for value in vars(model).values()]
+    return [str(secret()) for secret in found if callable(secret)]
 
 
 def _status(error: Exception, response: Any) -> int | None:

@@ -7,6 +7,7 @@ and tracing, but sends and reads plain completions itself. What that gives, and 
 - one HTTP client per event loop, so that a second `asyncio.run` works: `tests/chat_models/test_http_clients.py`
 - a typed ProviderFailure for HTML, empty choices, an error inside a 200, a cut body: `test_served_failures.py`
 - thoughts that arrive apart are kept; tool calls keep the order in which they were written: `test_served.py`
+- what a server refuses (a field, the system role) is left out from then on, and said in the answer: `test_adapting.py`
 - no redirect is followed, addresses are checked, unlisted hosts are not repeated: `test_unlisted_hosts.py`
 
 Retries are the caller's (`chat_models.call`).
@@ -26,9 +27,12 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_openai import ChatOpenAI
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
+from chat_models.adapting import Adaptation
+from chat_models.calling import CHANGES, has_answered
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure, failure_of_status
+from chat_models.gbnf import gbnf
 from chat_models.http_clients import client_for_threads, client_of_this_loop
 from chat_models.messages import decoded, read_completion, to_wire
 
@@ -48,9 +52,9 @@ class ServedChatModel(ChatOpenAI):
     takes_tools: ClassVar[bool] = True
     """Read by `chat_models.call`: tool schemas in OpenAI's form can be given with every call, without binding."""
 
-    takes_constraint: bool = False
-    """Read by `chat_models.call`: whether the server is vLLM, which holds a reply to a regular expression. Other
-    servers would pass over the request in silence, or refuse it."""
+    constraint_form: Literal["vllm", "sglang", "llamacpp"] | None = None
+    """How the server is asked to hold a reply to a regular expression; None where it is not known to. Servers pass over
+    the field of another in silence: `probes.check_held` finds out."""
 
     guarded: bool = False
     """Whether the base URL is the choice of a server's client (`chat_models.keys`): the addresses it leads to are
@@ -67,6 +71,7 @@ class ServedChatModel(ChatOpenAI):
     request_timeout: float | tuple[float, float] | Any | None = Field(default=60.0, alias="timeout")
     max_retries: int | None = 0
     http_client: Any = Field(default_factory=client_for_threads, exclude=True)
+    _adapted: Adaptation = PrivateAttr(default_factory=Adaptation)
 
     @model_validator(mode="after")
     def _use_a_client_per_loop(self) -> ServedChatModel:
@@ -77,12 +82,26 @@ class ServedChatModel(ChatOpenAI):
             self.root_async_client, self.async_client = _ClientOfThisLoop(root), _CompletionsOfThisLoop(root)
         return self
 
+    @property
+    def takes_constraint(self) -> bool:
+        """Read by `chat_models.call`: whether `constrained` has a form for this server."""
+        return self.constraint_form is not None
+
     def constrained(self, regex: str) -> dict[str, Any]:
         """Read by `chat_models.call`: the options of a call whose whole reply must match the expression.
 
         vLLM 0.32 ignores its name of old, guided_regex: HTTP 200 and an unconstrained reply.
         """
+        if self.constraint_form == "llamacpp":
+            return {"extra_body": {"grammar": gbnf(regex)}}
+        if self.constraint_form == "sglang":
+            return {"extra_body": {"regex": regex}}
         return {"extra_body": {"structured_outputs": {"regex": regex}}}
+
+    @property
+    def adaptation(self) -> Adaptation:
+        """How requests are changed because the server refuses them otherwise."""
+        return self._adapted
 
     @property
     def where(self) -> str:
@@ -126,15 +145,14 @@ class ServedChatModel(ChatOpenAI):
     ) -> ChatResult:
         if self._is_for_parent(kwargs):
             return await super()._agenerate(messages, stop, run_manager, **kwargs)
-        body = self._body(messages, stop, kwargs)
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                response = await client_of_this_loop(checked=self.guarded).post(
-                    self._address, content=body, headers=self._headers, timeout=self._timeouts
-                )
-        except (httpx2.HTTPError, OSError) as error:
-            raise self._failure_of_transport(error) from error
-        return self._result(response)
+        payload = self._payload(messages, stop, kwargs)
+        while True:
+            sent = self._adapted.apply(payload)
+            response = await self._arequest("POST", "chat/completions", orjson.dumps(sent))
+            if response.status_code == 404 and not has_answered(self):
+                self._check_listed(await self._arequest("GET", "models"))
+            if not self._adapted.learn(sent, response.status_code, response.content):
+                return self._result(response)
 
     def _generate(
         self,
@@ -145,14 +163,44 @@ class ServedChatModel(ChatOpenAI):
     ) -> ChatResult:
         if self._is_for_parent(kwargs):
             return super()._generate(messages, stop, run_manager, **kwargs)
-        body = self._body(messages, stop, kwargs)
+        payload = self._payload(messages, stop, kwargs)
+        while True:
+            sent = self._adapted.apply(payload)
+            response = self.request("POST", "chat/completions", orjson.dumps(sent))
+            if response.status_code == 404 and not has_answered(self):
+                self._check_listed(self.request("GET", "models"))
+            if not self._adapted.learn(sent, response.status_code, response.content):
+                return self._result(response)
+
+    async def _arequest(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response:
+        client = client_of_this_loop(checked=self.guarded)
         try:
-            response = client_for_threads(checked=self.guarded).post(
-                self._address, content=body, headers=self._headers, timeout=self._timeouts
+            async with asyncio.timeout(self.timeout_s):
+                return await client.request(
+                    method, self._address(path), content=content, headers=self._headers, timeout=self._timeouts
+                )
+        except (httpx2.HTTPError, OSError) as error:
+            raise self._failure_of_transport(error) from error
+
+    def request(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response:
+        """The server's answer to a request below the base URL, or from the server's root with a leading slash.
+
+        ProviderFailure if none arrives.
+        """
+        client = client_for_threads(checked=self.guarded)
+        try:
+            return client.request(
+                method, self._address(path), content=content, headers=self._headers, timeout=self._timeouts
             )
         except (httpx2.HTTPError, OSError) as error:
             raise self._failure_of_transport(error) from error
-        return self._result(response)
+
+    def _check_listed(self, response: httpx2.Response) -> None:
+        """ProviderFailure if the server lists its models and this one is not among them: no waiting helps."""
+        names = model_names(response)
+        if names and self.model_name not in names:
+            has = "" if self.guarded else f": it has {', '.join(names)}"
+            raise failure(FailureKind.UNKNOWN_MODEL, self.where, f"the server has no such model{has}")
 
     def _is_for_parent(self, kwargs: dict[str, Any]) -> bool:
         """Structured output and the Responses API have forms of their own, which ChatOpenAI knows."""
@@ -161,15 +209,15 @@ class ServedChatModel(ChatOpenAI):
             raise ConfigurationError(f"{self.where} is asked for plain completions only: a client named its base URL.")
         return is_for_parent
 
-    def _body(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> bytes:
+    def _payload(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         payload.pop("stream", None)
         payload.update(payload.pop("extra_body", None) or {})
-        return orjson.dumps(payload)
+        return payload
 
-    @cached_property
-    def _address(self) -> httpx2.URL:
-        return httpx2.URL(str(self.openai_api_base).rstrip("/") + "/chat/completions")
+    def _address(self, path: str) -> httpx2.URL:
+        base = str(self.openai_api_base).rstrip("/")
+        return httpx2.URL(base.removesuffix("/v1") + path if path.startswith("/") else f"{base}/{path}")
 
     @cached_property
     def _timeouts(self) -> httpx2.Timeout:
@@ -202,10 +250,16 @@ class ServedChatModel(ChatOpenAI):
         result = read_completion(answer, self.model_name)
         if isinstance(result, str):
             page = ", but an HTML page" if response.content.lstrip().startswith(b"<") else ""
-            raise failure(FailureKind.MALFORMED, self.where, f"{result}{page}", secrets=self.secrets)
+            advice = None
+            if has_answered(self):  # the address is right
+                result, advice = f"the provider answered nothing ({result}", "look at the server's log, then resume"
+                page += ")"
+            raise failure(FailureKind.MALFORMED, self.where, f"{result}{page}", advice=advice, secrets=self.secrets)
         if (reason := (result.generations[0].generation_info or {}).get("finish_reason")) in GAVE_UP:
             detail = f"the server gave up in the middle of a reply (finish reason {reason})"
             raise failure(FailureKind.INTERRUPTED, self.where, detail)
+        if changes := self._adapted.changes:
+            result.generations[0].message.response_metadata[CHANGES] = changes
         return result
 
 
@@ -226,6 +280,14 @@ def _transport(error: Exception, timeout_s: float, *, repeat: bool) -> tuple[Fai
     if isinstance(error, httpx2.UnsupportedProtocol | httpx2.LocalProtocolError):
         return FailureKind.BAD_REQUEST, f"nothing was sent ({words})"
     return FailureKind.INTERRUPTED, f"the connection broke ({words})"
+
+
+def model_names(response: httpx2.Response) -> list[str]:
+    """The models that an answer to GET /models lists; none where it lists nothing readable."""
+    answer = decoded(response.content) if response.status_code == 200 else None
+    entries = answer.get("data") if isinstance(answer, dict) else None
+    names = [entry.get("id") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 def _is_simple(message: BaseMessage) -> bool:

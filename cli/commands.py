@@ -146,6 +146,7 @@ OTHERWISE = {
     "tasks": "task",
     "final_seeds": "eval_seeds",
     "timeout_s": "timeout",
+    "patience_s": "patience",
     "world_options": "world_option",
     "attempt_ceilings": "attempt_ceiling",
 }

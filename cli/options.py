@@ -51,6 +51,13 @@ class HandoffName(StrEnum):
     always = "always"
 
 
+class OverflowName(StrEnum):
+    """What a prompt beyond the model's context does."""
+
+    shorten = "shorten"
+    fail = "fail"
+
+
 World: TypeAlias = Annotated[str, typer.Option(help="World to play.")]
 Model: TypeAlias = Annotated[
     str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME, embedded or scripted (no language model).")
@@ -83,6 +90,13 @@ Temperature: TypeAlias = Annotated[float, typer.Option(min=0.0, help="Sampling t
 MaxTokens: TypeAlias = Annotated[int, typer.Option(min=1, help="New tokens per call.")]
 Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Seconds per call.")]
 Attempts: TypeAlias = Annotated[int, typer.Option(min=1, help="Attempts per call before the episode fails.")]
+Patience: TypeAlias = Annotated[
+    float, typer.Option(min=0.0, help="Seconds that a server may take to start, or a provider's limit to reset.")
+]
+Overflow: TypeAlias = Annotated[
+    OverflowName,
+    typer.Option(help="Prompt beyond the model's context: leave the oldest results out, or fail the episode."),
+]
 Resume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with the run in --out: finished episodes stay, broken ones continue.")
 ]
@@ -106,7 +120,10 @@ Prices: TypeAlias = Annotated[
     typer.Option(help="Price table (TOML: a table per model; prompt, cached, completion: USD per 1M tokens)."),
 ]
 Constrained: TypeAlias = Annotated[
-    bool, typer.Option("--constrained", help="Let the model write only text and valid operations (vllm, embedded).")
+    bool,
+    typer.Option(
+        "--constrained", help="Let the model write only text and valid operations (vllm, sglang, llamacpp, embedded)."
+    ),
 ]
 TrustScaffoldCode: TypeAlias = Annotated[
     bool, typer.Option("--trust-scaffold-code", help="Run a foreign scaffold's code, uncontained.")

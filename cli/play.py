@@ -24,7 +24,7 @@ from cli.stopping import Stopped
 from cli.tiles import FrameFiles
 from cli.visible_text import one_line
 from cli.watched import Watched
-from graphs.inner_agent.opening import check
+from graphs.inner_agent.opening import check, probe
 from graphs.inner_agent.result import MACHINE_FAILURES
 from graphs.inner_agent.run_file import begin_run, check_not_summed_up, recorded_settings
 from graphs.inner_agent.session import Session
@@ -122,6 +122,7 @@ def _new(which: dict[str, Any], given: dict[str, Any], out: Path | None) -> tupl
     """A new episode in a run folder of its own. Raises our errors."""
     settings = episode_settings({"world": world_names()[0], **which}, Context(**given))
     digest = check(settings).digest
+    probe(settings)
     run = RunFolder(out or Path("runs") / f"play-{datetime.now():%Y%m%d-%H%M%S}")
     if run.run.exists():
         raise SettingsError(f"{run.path} holds a run already: give --episode to go on with it, or another --out.")

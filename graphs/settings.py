@@ -22,6 +22,7 @@ from worlds import BrokenWorld, MissingEngine, UnknownWorld, WorldEntry, world_e
 T = TypeVar("T", bound="Context")
 NotebookMode = Literal["on", "off", "frozen"]
 HandoffMode = Literal["auto", "always"]
+OverflowMode = Literal["shorten", "fail"]
 CEILINGS = ("calls", "tokens", "cost", "minutes")
 """Model calls; prompt and completion tokens; US dollars by the price table; minutes of play."""
 MOST_SEEDS = 100_000
@@ -73,6 +74,18 @@ class Context:
     ] = 0
     timeout_s: Annotated[float, shown("Timeout", "Seconds per model call (protocol: 60).")] = 60.0
     attempts: Annotated[int, shown("Attempts per call", "Attempts per model call before the episode fails.")] = 5
+    patience_s: Annotated[
+        float,
+        shown("Patience", "Seconds that a server may take to start, or a provider's limit to reset."),
+    ] = 300.0
+    overflow: Annotated[
+        OverflowMode,
+        shown(
+            "Overflow",
+            "What a prompt beyond the model's context does. shorten: the oldest results of the routine are left out; "
+            "fail: the episode fails.",
+        ),
+    ] = "shorten"
     constrained: Annotated[
         bool, shown("Constrained replies", "Let models write nothing but text and valid operations (tags only).")
     ] = False
@@ -186,6 +199,8 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     for name in ("max_steps", "max_tokens", "attempts"):
         if plain[name] is not None and plain[name] < 1:
             raise SettingsError(f"The setting {name} must be at least 1, not {plain[name]}.")
+    if plain["patience_s"] < 0:
+        raise SettingsError(f"The setting patience_s must be at least 0, not {plain['patience_s']}.")
     return checked
 
 

@@ -15,7 +15,7 @@ from langgraph.runtime import Runtime
 
 from graphs.evaluation.episode import play_episode, unopened
 from graphs.evaluation.state import CONCURRENCY, Episode, Input, State
-from graphs.inner_agent.opening import check
+from graphs.inner_agent.opening import check, probe
 from graphs.inner_agent.run_file import begin_run, check_place, check_vacant
 from graphs.run_lock import run_lock
 from graphs.settings import (
@@ -55,6 +55,7 @@ def _prepared(state: State, context: Context | None) -> dict[str, object]:
     check_tasks_of(entry, tasks)
     settings = episode_settings({**state, **plan[0]}, context)
     scaffold = check_tasks(settings, tasks)
+    probe(settings)
     models = {settings.model, settings.gameplay_model or settings.model}
     check_prices(parse_ceilings(state.get("ceilings")), read_prices(settings.prices), models)
     check_place(state["out"])

@@ -26,6 +26,8 @@ from worlds import EngineFailure, World, make_world
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from chat_models import Retry
+
 
 def check(settings: EpisodeSettings) -> Scaffold:
     """Load and build all that an episode needs but the episode itself; our errors are raised here, before any cost."""
@@ -55,9 +57,8 @@ def open_session(
     not what they were when it ended, EngineFailure where the replay parts from the recording, and every error of
     `check`.
     """
-    from chat_models import Retry
-
     scaffold = check(settings)
+    probe(settings)
     begin_run(run_of(folder), settings, scaffold.digest)
     ended = read_result(folder, content=True)
     if ended is not None and ended.status == "damaged" and ended.failure is not None:
@@ -73,7 +74,7 @@ def open_session(
         notebook=_notebook(settings, folder, scaffold),
         dialect=dialect(settings.dialect or scaffold.settings.dialect),
         models=models(settings),
-        retry=Retry(attempts=settings.attempts),
+        retry=retry_of(settings),
     )
     try:
         session.system = {"role": "system", "content": system_text(session)}
@@ -149,6 +150,27 @@ def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: d
         raise SettingsError(f"Constrained replies are tags, but the dialect is {spoken}: set `dialect` to tags.")
     check_constrainable(playing["memory"], settings.model)
     check_constrainable(playing["gameplay"], settings.gameplay_model or settings.model)
+
+
+def probe(settings: EpisodeSettings) -> None:
+    """ConfigurationError if the server of a model passes over a request to constrain replies.
+
+    One call per model and process; ProviderFailure where the server does not answer it.
+    """
+    if not settings.constrained:
+        return
+    from chat_models.probes import check_held
+
+    playing = models(settings)
+    for model, name in ((playing["memory"], settings.model), (playing["gameplay"], settings.gameplay_model)):
+        check_held(model, name or settings.model, retry_of(settings))
+
+
+def retry_of(settings: EpisodeSettings) -> Retry:
+    """How an episode's model calls are repeated."""
+    from chat_models import Retry
+
+    return Retry(attempts=settings.attempts, patience_s=settings.patience_s)
 
 
 def models(settings: EpisodeSettings) -> dict[Role, BaseChatModel]:

@@ -22,8 +22,8 @@ SYSTEM = (
 
 
 FREE = (
-    *("base_url", "gameplay_base_url", "timeout_s", "attempts", "runs", "trust_scaffold_code"),
-    *("ceilings", "prices", "trace_sample", "trace_hide"),
+    *("base_url", "gameplay_base_url", "timeout_s", "attempts", "patience_s", "runs", "trust_scaffold_code"),
+    *("overflow", "ceilings", "prices", "trace_sample", "trace_hide"),
 )
 """Settings that may differ when a run goes on: addresses, timeouts and what is sent to LangSmith change
 no episode."""

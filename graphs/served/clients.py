@@ -60,6 +60,7 @@ CONTEXT_BOUNDS: Mapping[str, tuple[float, float]] = {
     "sampling": SEEDS,
     "timeout_s": (0.1, 3_600),
     "attempts": (1, 20),
+    "patience_s": (0, 3_600),
     "trace_sample": (0, 1),
 }
 CEILING = (1e-9, 1e12)

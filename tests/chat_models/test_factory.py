@@ -39,7 +39,7 @@ def test_a_vllm_model_has_the_papers_settings_and_no_retries_of_its_own():
     model = make("vllm:Qwen/Qwen2.5-32B-Instruct", base_url=URL)
     assert (model.model_name, model.openai_api_base) == ("Qwen/Qwen2.5-32B-Instruct", URL)
     assert (model.temperature, model.max_tokens, model.timeout_s, model.max_retries) == (1.0, 4096, 60.0, 0)
-    assert str(model._address) == f"{URL}/chat/completions"
+    assert str(model._address("chat/completions")) == f"{URL}/chat/completions"
 
 
 def test_names_may_hold_colons():
@@ -74,7 +74,7 @@ WRONG = [
     ("vllm:", {}, r"lacks a name: write vllm:NAME"),
     ("openai", {}, r"lacks a name: write openai:NAME"),
     ("gpt-5", {}, r"does not say who serves it: write vllm:gpt-5, openai:gpt-5"),
-    ("", {}, r"write scripted, embedded, vllm:NAME, openai:NAME or PROVIDER:NAME"),
+    ("", {}, r"write scripted, embedded, vllm:NAME, sglang:NAME, llamacpp:NAME, openai:NAME or PROVIDER:NAME"),
     (":m", {}, r"cannot be read"),
     ("scripted:crafter", {}, r"write scripted; which world it plays is set elsewhere"),
     ("embedded:x", {}, r"write embedded\[\+adapter=…\]"),
@@ -190,8 +190,8 @@ def test_importing_the_room_and_refusing_a_model_load_nothing_heavy():
         "for spec in ('vllm:m', 'embedded+weights=no', 'gpt'):\n"
         "    try: chat_models.chat_model(spec, world='none')\n"
         "    except chat_models.ConfigurationError: pass\n"
-        "heavy = {'langchain', 'langchain_openai', 'openai', 'httpx2', 'torch', 'transformers'}\n"
-        "print(sorted(heavy & {name.split('.')[0] for name in sys.modules}))"
+        "heavy = {'langchain', 'langchain_core', 'langchain_openai', 'openai', 'httpx2', 'pydantic', 'torch'}\n"
+        "print(sorted((heavy | {'transformers'}) & {name.split('.')[0] for name in sys.modules}))"
     )
     run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

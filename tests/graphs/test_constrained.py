@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from openai_stub import OpenAIStub, say
+from openai_stub import OpenAIStub, holding, say, status
 from playing import Json, folder_of, play, steps_of
 from tiny_model import make_tiny_model
 
-from chat_models import ConfigurationError
-from graphs.settings import SettingsError
+from chat_models import ConfigurationError, ProviderFailure
+from graphs.evaluation import graph
+from graphs.settings import Context, SettingsError
 from traces import RunFolder, read_run
 
 
@@ -66,9 +67,11 @@ def test_the_run_records_that_it_was_constrained(held: Path) -> None:
 
 
 def test_every_call_to_vllm_carries_the_expression_of_its_routine(tmp_path: Path, stub: OpenAIStub) -> None:
-    stub.default = say("<|DONE|><|ACTION|>Wait<|END|>")
+    stub.default = holding(say("<|DONE|><|ACTION|>Wait<|END|>"))
     play(tmp_path, 2, model="vllm:m", base_url=stub.url, constrained=True)
-    asked: dict[str, Json] = {body["messages"][1]["content"].split(" ")[0]: body for body in stub.bodies}
+    probe, *bodies = stub.bodies
+    assert "hello" in probe["messages"][0]["content"]
+    asked: dict[str, Json] = {body["messages"][1]["content"].split(" ")[0]: body for body in bodies}
     assert sorted(asked) == ["LOG", "PLAN"]
     assert "<\\|DONE\\|>" in asked["LOG"]["structured_outputs"]["regex"]
     assert "<\\|ACTION\\|>" in asked["PLAN"]["structured_outputs"]["regex"]
@@ -80,6 +83,19 @@ def test_a_model_that_cannot_be_constrained_is_refused_before_the_first_call(tmp
     with pytest.raises(ConfigurationError, match="The replies of openai:m cannot be constrained"):
         play(tmp_path, 1, model="vllm:m", gameplay_model="openai:m", base_url=stub.url, constrained=True)
     assert stub.bodies == []
+
+
+def test_a_server_that_holds_no_reply_is_refused_before_the_first_step(tmp_path: Path, stub: OpenAIStub) -> None:
+    stub.default = say("<|ACTION|>Wait<|END|>")
+    asked = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "model": "vllm:m", "out": str(tmp_path / "run")}
+    context = Context(base_url=stub.url, constrained=True, patience_s=0, attempts=1)
+    with pytest.raises(ConfigurationError, match="passes over the request to constrain replies"):
+        graph.invoke(asked, context=context)
+    stub.script(status(500))
+    with pytest.raises(ProviderFailure, match="HTTP 500"):
+        graph.invoke(asked, context=context)
+    assert len(stub.bodies) == 2
+    assert not (tmp_path / "run").exists()
 
 
 def test_functions_cannot_be_constrained(tmp_path: Path, stub: OpenAIStub) -> None:

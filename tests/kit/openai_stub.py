@@ -36,6 +36,7 @@ from stub_replies import (
     cut,
     drip,
     hang_up,
+    holding,
     late,
     raw,
     say,
@@ -57,6 +58,7 @@ __all__ = [
     "cut",
     "drip",
     "hang_up",
+    "holding",
     "late",
     "raw",
     "say",
@@ -127,6 +129,8 @@ class OpenAIStub:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     connections: int = 0
     remember: bool = True
+    gets: dict[str, Json] = field(default_factory=dict)
+    """What a GET of a path answers with; 404 for the others."""
 
     def __post_init__(self) -> None:
         self._queue: deque[Behaviour] = deque()
@@ -199,7 +203,9 @@ class OpenAIStub:
 
     async def _answer(self, path: str, headers: dict[str, str], data: bytes, writer: asyncio.StreamWriter) -> None:
         if not path.endswith("/chat/completions"):
-            await Exchange(path, headers, {}, writer).send(b'{"detail":"Not Found"}', code=404)
+            found = self.gets.get(path)
+            payload = b'{"detail":"Not Found"}' if found is None else json.dumps(found).encode()
+            await Exchange(path, headers, {}, writer).send(payload, code=404 if found is None else 200)
             return
         body = json.loads(data)
         if self.remember:

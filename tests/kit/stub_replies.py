@@ -81,6 +81,16 @@ def calls(*entries: Json, content: object = None, **options: Any) -> Behaviour:
     return say(content, tool_calls=entries, **options)
 
 
+def holding(then: Behaviour) -> Behaviour:
+    """A server that holds replies as vLLM is asked to: to a literal expression, such as the probe's. Else `then`."""
+
+    async def behave(exchange: Exchange) -> None:
+        regex = exchange.body.get("structured_outputs", {}).get("regex", "(")
+        await (then if "(" in regex else say(regex))(exchange)
+
+    return behave
+
+
 def raw(payload: bytes | str, *, code: int = 200, kind: str = "application/json") -> Behaviour:
     """Exactly these bytes as the body: an HTML page, broken JSON, a completion without choices."""
     data = payload.encode() if isinstance(payload, str) else payload
