@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import paths  # noqa: F401  # puts the repository on the path
 
 from worlds import make_world
-from worlds.nethack_actions import keys
+from worlds.nethack_engine import keys
 from worlds.nethack_game import NetHackGame
 from worlds.nethack_text import Wording, observation
 

@@ -1,7 +1,7 @@
 """The notebook of an episode: the text files an agent keeps, and their whole history."""
 
 from memory_fs.journal import NotebookFailure
-from memory_fs.limits import Limits, NotebookMisuse
+from memory_fs.names import Limits, NotebookMisuse
 from memory_fs.notebook import MemoryFS
 from memory_fs.replay import files_at
 from memory_fs.results import MemoryResult, Outcome, RejectionCode, Source

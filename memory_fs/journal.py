@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from memory_fs.change import Change
 from memory_fs.file_lock import InUse, lock
 from memory_fs.results import Source
+from memory_fs.text import Change
 
 _writers: weakref.WeakValueDictionary[Path, Journal] = weakref.WeakValueDictionary()
 """The journals this process has open for writing; opening one again takes it over."""

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from memory_fs import recall
-from memory_fs.change import Change, change_between, split
-from memory_fs.difference import unified_diff
-from memory_fs.limits import Limits, NotebookMisuse
-from memory_fs.names import check_text, clean_name, keyed_line
+from memory_fs.names import Limits, NotebookMisuse, check_text, clean_name, keyed_line
 from memory_fs.page import Page
 from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
 from memory_fs.shelf import Shelf, beside
+from memory_fs.text import Change, change_between, split, unified_diff
 
 SEED_ROUTINE = "SEED"
 """The routine under which an episode's starting files are journalled, at step 0."""

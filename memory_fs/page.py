@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from memory_fs.change import Change, joined
 from memory_fs.results import Source
-from memory_fs.text import Text
+from memory_fs.text import Change, Text, joined
 
 
 class Patch(NamedTuple):

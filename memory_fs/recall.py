@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from memory_fs.limits import Limits
+from memory_fs.names import Limits
 from memory_fs.page import Page
 from memory_fs.results import Outcome, Refused, RejectionCode, plural, quoted
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memory_fs.journal import Record, damaged, records
-from memory_fs.limits import Limits
-from memory_fs.names import clean_name
+from memory_fs.names import Limits, clean_name
 from memory_fs.results import Refused
 from memory_fs.text import Text
 

@@ -6,15 +6,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from memory_fs.change import Change, change_between
 from memory_fs.disk import Disk, is_vacant
 from memory_fs.journal import Journal, NotebookFailure
-from memory_fs.limits import Limits, NotebookMisuse
-from memory_fs.names import check_vacant
+from memory_fs.names import Limits, NotebookMisuse, check_vacant
 from memory_fs.page import Page
 from memory_fs.replay import Replay, replay
 from memory_fs.results import Refused, RejectionCode, Source
-from memory_fs.text import Text
+from memory_fs.text import Change, Text, change_between
 
 UNFINISHED = "the last change was not finished"
 """Set while a change is under way: whatever keeps it from its end, nothing more is written after it."""

@@ -1,11 +1,10 @@
-"""The one schema: every memory operation and world action, and the dialects a model speaks it in."""
+"""The schema of operations: every memory operation and world action, and the dialects that models write them in."""
 
 from tools.dialect import DIALECT_NAMES, Dialect, UnknownDialect, dialect
 from tools.memory_operations import MEMORY_OPERATIONS
-from tools.operation import Kind, Operation
+from tools.operation import DONE, Kind, Operation, act_operation
 from tools.reading import Call, Mistake, MistakeCode, Reading, Reply
 from tools.schema import Vocabulary, VocabularyError
-from tools.world_action import DONE, act_operation
 
 __all__ = [
     "DIALECT_NAMES",

@@ -4,21 +4,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from tools.operation import Kind, Operation
+from tools.operation import Arguments, Kind, Operation
 
 if TYPE_CHECKING:
     from memory_fs import MemoryFS, MemoryResult
 
 FileName = Annotated[str, Field(min_length=1, description="Name of a notebook file, for example map_notes.md.")]
 Keyword = Annotated[str, Field(min_length=1, description="Text to look for; upper and lower case are the same.")]
-
-
-class Arguments(BaseModel):
-    """Base of the argument models: flat, closed, unchangeable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SearchArguments(Arguments):

@@ -1,18 +1,18 @@
-"""What an operation is: one thing a model can do to its notebook or to the world, described once for every dialect."""
+"""What an operation is, and the two that end a routine: `done` ends LOG, `act` commits the one world action of PLAN."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.config import JsonDict
 
 if TYPE_CHECKING:
     from memory_fs import MemoryFS, MemoryResult
 
 ACT = "act"
-DONE = "done"
 
 
 class Kind(StrEnum):
@@ -65,3 +65,33 @@ class Operation:
     def ends_routine(self) -> bool:
         """Whether nothing after this operation in the same message is carried out."""
         return self.kind in (Kind.WORLD, Kind.CONTROL)
+
+
+class Arguments(BaseModel):
+    """Base of the argument models: flat, closed, unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DoneArguments(Arguments):
+    """`done` takes no arguments."""
+
+
+DONE = Operation("done", Kind.CONTROL, DoneArguments, "Nothing more to record: end this routine.")
+
+
+def act_operation(actions: Iterable[str]) -> Operation:
+    """The operation that sends one action to the world.
+
+    `actions` are the world's action names, shown to the model as an enumeration. Any other text still reads as a call:
+    whether it is one of the world's actions, or can be repaired into one, is for the graph to decide.
+    """
+    return _act_operation(tuple(actions))
+
+
+@lru_cache(maxsize=64)  # one per world and task; building a pydantic model costs about a millisecond
+def _act_operation(names: tuple[str, ...]) -> Operation:
+    shown: JsonDict = {"enum": list(names)} if names else {}
+    action = Field(min_length=1, description="The world action to take now.", json_schema_extra=shown)
+    arguments = create_model("ActArguments", __base__=Arguments, action=(Annotated[str, action], ...))
+    return Operation(ACT, Kind.WORLD, arguments, "Take one action in the world and end this routine.")

@@ -12,21 +12,8 @@ from pydantic import ValidationError
 from tools import tag_grammar
 from tools.arguments import fault_sentence, flaw, parameters, takes, unencodable
 from tools.memory_operations import MEMORY_OPERATIONS
-from tools.operation import ACT, Kind, Operation
-from tools.reading import Call, Mistake, MistakeCode, Reading, Reply, one_line
-from tools.world_action import DONE, act_operation
-
-__all__ = [
-    "Call",
-    "Kind",
-    "Mistake",
-    "MistakeCode",
-    "Operation",
-    "Reading",
-    "Reply",
-    "Vocabulary",
-    "VocabularyError",
-]
+from tools.operation import ACT, DONE, Operation, act_operation
+from tools.reading import Call, Mistake, MistakeCode, one_line
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _ENDINGS = {operation.name: operation for operation in (DONE, act_operation(()))}

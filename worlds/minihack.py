@@ -7,9 +7,9 @@ from typing import Any
 
 import gymnasium
 
-from worlds import boxoban, nethack_actions
+from worlds import boxoban
 from worlds.nethack import ending
-from worlds.nethack_engine import NO_LIMIT, OBSERVED, Answer
+from worlds.nethack_engine import NO_LIMIT, OBSERVED, Answer, key_actions, only
 from worlds.nethack_game import NetHackGame
 from worlds.nethack_text import Wording
 from worlds.world import Actions, Observation, Turn
@@ -48,11 +48,11 @@ def task_actions(task: str) -> Actions:
     BALROG offers `zap` in a quest but not the letters that say what to zap, nor `esc` to think better of it.
     """
     if "Boxoban" in task:
-        return nethack_actions.only(_PUSHES, default="north")
+        return only(_PUSHES, default="north")
     if "Quest" in task:
         accepted = {int(key) for key in minihack.base.MH_FULL_ACTIONS}
-        return nethack_actions.actions("north", accepted, first=_LISTED_IN_QUESTS)
-    return nethack_actions.only((*_MOVES, "open", "kick", "search") if "Corridor-R3" in task else _MOVES, "north")
+        return key_actions("north", accepted, first=_LISTED_IN_QUESTS)
+    return only((*_MOVES, "open", "kick", "search") if "Corridor-R3" in task else _MOVES, "north")
 
 
 class MiniHackWorld(NetHackGame):

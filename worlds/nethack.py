@@ -4,8 +4,7 @@ from typing import Any
 
 from nle.env.tasks import NetHackChallenge
 
-from worlds import nethack_actions
-from worlds.nethack_engine import NO_LIMIT, OBSERVED, Answer
+from worlds.nethack_engine import NO_LIMIT, OBSERVED, Answer, key_actions
 from worlds.nethack_game import NetHackGame
 from worlds.nethack_text import Wording
 from worlds.world import Observation, Turn
@@ -42,7 +41,7 @@ class NetHackWorld(NetHackGame):
 
     name = "nethack"
     tasks = TASKS
-    actions = nethack_actions.actions(default="esc")
+    actions = key_actions(default="esc")
     clock = r"(?m)\bT:\d+| +$"
     """The turn counter in the status line, and the blanks at the ends of lines, fewer by one when it grows longer."""
 

@@ -1,22 +1,65 @@
-"""nle's game made a function of task, seed and keys alone, and its last words read.
+"""nle's game made a function of task, seed and keys alone; the keys a player can press; and why a game ended.
 
-What stands in the way, and what is done here:
+nle differs from that in three ways, each dealt with here:
 - `reset(seed=…)` seeds nothing: both generators are seeded, and reseeding forbidden, before the reset.
 - The moon and Friday the 13th change seeded games: environments are made with `fix_moon_phase`.
 - Score and save files stay with an environment and show in later games: every episode gets an environment of its own
   (14 ms), whose folder goes when it is closed.
 Every environment loads its own copy of the game's library, so that any number run side by side.
+
+Keys have BALROG's names, each with one line of help; names and keys are in nethack_actions.json. Letters and digits,
+each its own key, follow them here. Commands that ask something ("In what direction?", "What do you want to eat? [fg or
+?*]") are answered by the next action: a direction's name, a letter, a digit. Two things differ from BALROG. It lists
+six names it then refuses (annotate, overview, teleport, travel, minus, apos): all six are accepted here. It accepts the
+two-digit numbers 00 to 99 and breaks when one is played: here a number is typed digit by digit. What it accepts without
+listing it (adjust, chat, …) is listed here.
 """
 
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Container
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nle.env.base import NLE
 
-from worlds.nethack_actions import MORE_KEY
-from worlds.nethack_screen import MORE, joined, screen_text, top_message
-from worlds.nethack_text import Screen
-from worlds.world import EngineFailure
+from worlds.nethack_text import MORE, Screen, joined, screen_text, top_message
+from worlds.world import Actions, EngineFailure
+
+_DATA = Path(__file__).with_name("nethack_actions.json")
+
+MORE_KEY = 13
+"""Shows the next page of a message."""
+
+
+@cache
+def keys() -> dict[str, int]:
+    """The key of every name, in the order names are listed."""
+    return {name: key for name, key, _ in _table()} | {letter: ord(letter) for letter in _LETTERS}
+
+
+def key_actions(default: str, accepted: Container[int] | None = None, first: tuple[str, ...] = ()) -> Actions:
+    """The names whose keys are among the `accepted` (all without it), those of `first` before the others."""
+    helps = {name: text for name, _, text in _table()} | dict.fromkeys(_LETTERS, "")
+    names = [name for name, key in keys().items() if accepted is None or key in accepted]
+    return Actions({name: helps[name] for name in (*first, *(name for name in names if name not in first))}, default)
+
+
+def only(names: tuple[str, ...], default: str) -> Actions:
+    """These names and no others."""
+    return key_actions(default, accepted=(), first=names)
+
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@cache
+def _table() -> tuple[tuple[str, int, str], ...]:
+    return tuple((name, key, text) for name, key, text in json.loads(_DATA.read_text(encoding="utf-8")))
+
 
 OBSERVED = ("glyphs", "blstats", "tty_chars", "tty_colors", "tty_cursor", "inv_strs", "inv_letters")
 """nle's observation keys that text and frames are made from."""

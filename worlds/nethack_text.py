@@ -1,8 +1,12 @@
 """NetHack's observations as text, equal to BALROG's hybrid ones: message, surroundings, cursor, map; inventory.
 
-Three wordings of distances: `numeric`, the default, says how many steps they are; `balrog` has BALROG's words; `paper`
-has the paper's numbers, which do not fit BALROG's words and stand in for them in messages, map and inventory too.
+The message is read from the top of the terminal, over as many rows as it takes; pages are joined into one message.
+
+Three wordings of distances: `numeric`, the default, gives the number of steps; `balrog` has BALROG's words; `paper`
+has the paper's numbers, which do not fit BALROG's words and replace them in messages, map and inventory too.
 """
+
+from __future__ import annotations
 
 import re
 from enum import StrEnum
@@ -11,9 +15,69 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from worlds.nethack_screen import screen_text, top_message
 from worlds.nethack_surroundings import BANDS, DIRECTIONS, surroundings, under_cursor
 from worlds.world import Observation
+
+WIDTH, HEIGHT = 80, 24
+MORE = "--More--"
+"""The end of a page: the game waits for a key."""
+
+_BLANK = " \x1a"
+
+
+def screen_text(tty_chars: NDArray[np.uint8]) -> str:
+    """The terminal's 24 rows of 80 characters as one string of 1,920, latin-1."""
+    return tty_chars.tobytes().decode("latin-1")
+
+
+def top_message(text: str) -> str:
+    """The message on a screen (`screen_text`), its rows joined by newlines; empty if there is none.
+
+    Rows are taken up to the one that ends a page or a menu. Without such a row only the first is a message. Where only
+    the first row is blank, as on some last screens of a game, every row is read one character early, and what precedes
+    the first is U+0000: BALROG does so, and so do its published observations.
+    """
+    first, second = trimmed(text[:WIDTH]), trimmed(text[WIDTH : 2 * WIDTH])
+    if not first and not second:
+        return ""
+    dead = "Points" in second or "list!" in second
+    indent = WIDTH - len(text[:WIDTH].lstrip(" "))
+    early = 0
+    if indent == WIDTH:
+        text, indent, early = "\0" + text, 0, 1
+    said = ""
+    blank = 0
+    for start in range(0, WIDTH * HEIGHT, WIDTH):
+        row = trimmed(text[start + indent : start + early + WIDTH])
+        if not row:
+            blank += 1
+            if dead and blank > 1:
+                return said
+            continue
+        said += row
+        if _ends_page(row):
+            return said
+        said += "\n"
+        blank = 0
+    return first
+
+
+def _ends_page(row: str) -> bool:
+    if MORE in row or "(end)" in row:
+        return True
+    at = row.find(" of ")
+    return at >= 2 and row[at - 2] == "(" and row[at + 5 : at + 6] == ")"  # "(1 of 2)", figures of one digit
+
+
+def trimmed(row: str) -> str:
+    """A row without the blanks at its ends; empty too when all it has is its very last character."""
+    kept = row.lstrip(_BLANK)
+    return "" if len(kept) == 1 and len(row) > 0 else kept.rstrip(_BLANK)
+
+
+def joined(message: str, following: str) -> str:
+    """The message of a page and that of the page after it as one."""
+    return message.replace(MORE, "\n") + following
 
 
 class Wording(StrEnum):

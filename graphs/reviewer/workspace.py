@@ -17,8 +17,7 @@ from graphs.reviewer import beneath, lineage
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import evaluation_of, position, scaffold_of
 from graphs.reviewer.search import Search
-from memory_fs.limits import Limits
-from memory_fs.names import check_vacant, clean_name
+from memory_fs.names import Limits, check_vacant, clean_name
 from memory_fs.results import Refused
 from scaffolds.prompts import VARIABLES
 

@@ -6,9 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from memory_fs import MemoryResult
-from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.process import ContainedProcess
-from scaffolds.containment.wire import Stopped
+from scaffolds.containment.wire import Bounds, Stopped
 from scaffolds.notebook_view import GuardedNotebook
 from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_fs import MemoryResult
-from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.bubblewrap import CannotContain, refusal
 from scaffolds.containment.conversation import Broke, Conversation, sent
-from scaffolds.containment.wire import Stopped
+from scaffolds.containment.wire import Bounds, Stopped
 from scaffolds.faults import ScaffoldError
 from scaffolds.notebook_view import NotebookView
 from scaffolds.operations import Declaration

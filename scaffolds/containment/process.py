@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.bubblewrap import CannotContain
 from scaffolds.containment.starting import ending, has_ended, start, stop
-from scaffolds.containment.wire import Stopped, Wire
+from scaffolds.containment.wire import Bounds, Stopped, Wire
 
 _LAST_MOMENT_MS = 500
 """How long bubblewrap may take to end after what it contained: usually a millisecond. It passes on how that ended."""

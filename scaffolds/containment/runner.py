@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from memory_fs import MemoryFS, MemoryResult
-from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.bubblewrap import CannotContain
 from scaffolds.containment.conversation import Broke, Conversation, sent, shortened
-from scaffolds.containment.wire import Stopped
+from scaffolds.containment.wire import Bounds, Stopped
 from scaffolds.faults import HookFailure
 from scaffolds.hooks import (
     MAINTAIN_RULE,

@@ -11,8 +11,8 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
-from scaffolds.containment.bounds import Bounds
 from scaffolds.containment.bubblewrap import CannotContain, hooks_command, seccomp_filter
+from scaffolds.containment.wire import Bounds
 
 _DEATH_MS = 5_000
 """How long the kernel may take to end a killed process; usually a millisecond."""

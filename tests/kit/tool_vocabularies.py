@@ -4,7 +4,7 @@ from pydantic import Field
 
 from memory_fs import MemoryFS, MemoryResult
 from tools import DONE, MEMORY_OPERATIONS, Kind, Operation, Vocabulary, act_operation
-from tools.memory_operations import Arguments
+from tools.operation import Arguments
 
 ACTIONS = (
     *("Noop", "Move West", "Move East", "Move North", "Move South", "Do", "Sleep"),

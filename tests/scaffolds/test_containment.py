@@ -18,7 +18,7 @@ from processes import alive, wait_until_ended
 
 from memory_fs import MemoryFS
 from scaffolds import SHIPPED, HookFailure, Scaffold, ScaffoldError, View
-from scaffolds.containment import bubblewrap, system_calls
+from scaffolds.containment import bubblewrap
 from scaffolds.containment.bubblewrap import interpreter_places
 from worlds import make_world
 
@@ -199,11 +199,11 @@ def verdict(program: bytes, architecture: int, number: int) -> int:
         at += 1
 
 
-@pytest.mark.parametrize("machine", system_calls.DENIED)
+@pytest.mark.parametrize("machine", bubblewrap.DENIED)
 def test_the_filter_denies_what_is_listed_and_nothing_else(machine):
-    program = system_calls.program(machine)
+    program = bubblewrap.seccomp_program(machine)
     architecture = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
-    denied = set(system_calls.DENIED[machine].values())
+    denied = set(bubblewrap.DENIED[machine].values())
     for number in range(600):
         assert verdict(program, architecture, number) == (0x00050001 if number in denied else 0x7FFF0000)
     assert verdict(program, architecture, 0x40000000 + 1) == 0x00050001, "the second numbering of x86_64"

@@ -17,7 +17,8 @@ VIEW = View(
 )
 IMPORTS = "from scaffolds import NotebookView, Repair, Send, Veto, View\n\n\n"
 KEPT_BY_HOOKS = ("[files.\"strategy.md\"]\n", "[files.\"strategy.md\"]\nmaintained_by = \"hooks\"\n")  # fmt: skip
-OPERATION = '''from typing import Literal
+MARKING = 'return notebook.upsert("map_notes.md", key=place, text=f"{how} x{times}")'
+OPERATION = f'''from typing import Literal
 from memory_fs import MemoryResult
 from scaffolds import NotebookView, operation, refused
 
@@ -25,7 +26,7 @@ from scaffolds import NotebookView, operation, refused
 @operation(kind="record")
 def mark(notebook: NotebookView, place: str, times: int, how: Literal["big", "small"]) -> MemoryResult:
     """Mark a place."""
-    return notebook.upsert("map_notes.md", place, f"{how} x{times}")
+    {MARKING}
 '''
 LISTED = {
     "record": ('"create", "done"]', '"create", "mark", "done"]'),
@@ -55,7 +56,7 @@ def run(make_scaffold, begin, trusted, tmp_path):
 
     def run_mark(body: str = "", kind: str = "record", **arguments: object):
         code = OPERATION.replace("record", kind)
-        code = code.replace('return notebook.upsert("map_notes.md", place, f"{how} x{times}")', body) if body else code
+        code = code.replace(MARKING, body) if body else code
         folder = make_scaffold({"operations.py": code, "scaffold.toml": LISTED[kind]})
         scaffold = Scaffold.load(folder, trust_code=trusted)
         hooks = None if trusted else begin(scaffold)

@@ -25,7 +25,7 @@ from tools import (
     act_operation,
     dialect,
 )
-from tools.memory_operations import Arguments
+from tools.operation import Arguments
 from tools.reading import MAX_OPERATIONS
 
 SEARCH = MEMORY_OPERATIONS["search"]

@@ -8,8 +8,7 @@ import boxoban_levels
 import pytest
 
 from worlds import EngineFailure, MissingEngine, World, make_world, world_entry
-from worlds.nethack_actions import keys
-from worlds.nethack_engine import Answer
+from worlds.nethack_engine import Answer, keys
 
 CARDINAL = ("north", "east", "south", "west")
 COMPASS = (*CARDINAL, "northeast", "southeast", "southwest", "northwest")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from worlds import World, make_world
-from worlds.nethack_frame import COLOURS, text, tiled
+from worlds.nethack_game import COLOURS, coloured_text, tiled
 from worlds.world import ColouredText
 
 ACTIONS = ("south", "search", "i", "esc", "far east", "kick", "west", "esc")
@@ -23,7 +23,7 @@ def test_the_terminal_is_text_that_knows_its_colours_and_its_cursor() -> None:
     chars[1, 2:5] = list(b"@+\x07")
     colours = np.zeros((24, 80), np.int8)
     colours[1, 2:5] = (15, 3, 3)
-    shown = text(chars, colours, np.array([1, 2], np.uint8))
+    shown = coloured_text(chars, colours, np.array([1, 2], np.uint8))
     lines = shown.split("\n")
     assert [len(line) for line in lines] == [80] * 24
     assert lines[1] == "  @+".ljust(80)

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worlds.nethack_screen import MORE, joined, screen_text, top_message
 from worlds.nethack_surroundings import surroundings, under_cursor
-from worlds.nethack_text import Screen, Wording, inventory, observation
+from worlds.nethack_text import MORE, Screen, Wording, inventory, joined, observation, screen_text, top_message
 
 PARITY = Path(__file__).parent / "data" / "parity"
 WHOLE = Path(__file__).parents[3] / "shared" / "parity"

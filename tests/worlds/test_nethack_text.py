@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from worlds.nethack_screen import joined, top_message
 from worlds.nethack_surroundings import surroundings, under_cursor
-from worlds.nethack_text import NUMERIC_BANDS, Screen, Wording, observation
+from worlds.nethack_text import NUMERIC_BANDS, Screen, Wording, joined, observation, top_message
 from worlds.nethack_words import plural, words
 
 STONE, FLOOR = 2359, 2359 + 19

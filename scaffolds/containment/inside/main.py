@@ -8,20 +8,23 @@ Everything here is in the hands of the code it runs: the parent checks each line
 """
 
 import gc
+import inspect
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from memory_fs import MemoryResult, Outcome, RejectionCode, Source
 from scaffolds.containment.inside.limits import limit
-from scaffolds.containment.inside.notebook_pipe import NotebookPipe
 from scaffolds.faults import HookFailure, ScaffoldError
 from scaffolds.hooks import DirectHooks, View, check_hooks
+from scaffolds.notebook_view import NotebookView
 from scaffolds.operations import Declaration, declarations
-from scaffolds.scaffold_code import ScaffoldCode
+from scaffolds.scaffold_code import BrokenPromise, ScaffoldCode
 
 _FAULTS = (HookFailure, ScaffoldError, AttributeError, KeyError, TypeError, ValueError, RecursionError, MemoryError)
 
@@ -73,11 +76,45 @@ class Pipe:
         return reply
 
 
+class PipedNotebook:
+    """A NotebookView: each operation is a request to the parent, which carries it out or refuses it."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self.search, self.read = partial(self._result, "search"), partial(self._result, "read")
+        self.tail, self.count = partial(self._result, "tail"), partial(self._result, "count")
+        self.append, self.write = partial(self._result, "append"), partial(self._result, "write")
+        self.create, self.upsert = partial(self._result, "create"), partial(self._result, "upsert")
+
+    def index(self) -> dict[str, int]:
+        """File names and their line counts."""
+        return self._reply("index")
+
+    def _reply(self, operation: str, *arguments: object, **named: object) -> dict[str, Any]:
+        form = inspect.signature(getattr(NotebookView, operation)).bind(self, *arguments, **named)
+        reply = self._pipe.ask({"ask": operation, "arguments": form.args[1:]})
+        if "refused" in reply:
+            raise BrokenPromise(reply["refused"])
+        return dict(reply["result"])
+
+    def _result(self, operation: str, *arguments: object, **named: object) -> MemoryResult:
+        facts = self._reply(operation, *arguments, **named)
+        return MemoryResult(
+            **{
+                **facts,
+                "outcome": Outcome(facts["outcome"]),
+                "lines": tuple(facts["lines"]),
+                "provenance": tuple(Source(*source) for source in facts["provenance"]),
+                "code": RejectionCode(facts["code"]) if facts["code"] else None,
+            }
+        )
+
+
 class Runner:
     """The scaffold's code, loaded once: hooks and operations of one episode."""
 
     def __init__(self, pipe: Pipe) -> None:
-        self._notebook = NotebookPipe(pipe.ask)
+        self._notebook = PipedNotebook(pipe)
         self._hooks: DirectHooks
         self._operations: dict[str, Declaration] = {}
 
