@@ -15,7 +15,7 @@ from cli.lineage import Run, title
 from cli.lineage_tree import WHY, score, score_on_holdout
 from cli.visible_text import one_line
 from graphs.reviewer.lineage import read
-from graphs.reviewer.search import read_search
+from graphs.reviewer.search import Search
 from graphs.settings import SettingsError
 from scaffolds import SHIPPED, Scaffold, compare
 from traces.folders import disk_failure
@@ -31,7 +31,7 @@ def adopt(
     trust_scaffold_code: o.TrustScaffoldCode = False,
 ) -> None:
     """Copy a version of a search to a folder of its own; nothing else is changed."""
-    search, records = read_search(run), read(run)
+    search, records = Search.read(run), read(run)
     versions = {one.version: one for one in records if one.version is not None and one.kind in ("start", "attempt")}
     if version not in versions:
         known = ", ".join(f"v{number}" for number in versions) or "none yet"

@@ -14,12 +14,11 @@ from rich.text import Text
 
 from cli.visible_text import one_line
 from graphs.curator.folders import SpecializationFolder
-from graphs.curator.run import read_specialization
+from graphs.curator.run import Specialization
 from graphs.curator.verification import specialization_faults
-from graphs.evaluation.repair import repair_run
-from graphs.evaluation.verification import run_faults
+from graphs.evaluation.verification import repair_run, run_faults
 from graphs.reviewer.folders import SearchFolder
-from graphs.reviewer.search import read_search
+from graphs.reviewer.search import Search
 from graphs.reviewer.verification import search_faults
 from graphs.settings import SettingsError
 from memory_fs.results import plural
@@ -65,9 +64,9 @@ def faults_of(path: Path) -> list[Fault]:
     search, loop, run = SearchFolder(path), SpecializationFolder(path), RunFolder(path)
     try:
         if search.run.exists():
-            return list(search_faults(read_search(path)))
+            return list(search_faults(Search.read(path)))
         if loop.run.exists():
-            return list(specialization_faults(read_specialization(path)))
+            return list(specialization_faults(Specialization.read(path)))
     except (SettingsError, TraceDamaged) as error:
         settings = search.run if search.run.exists() else loop.run
         rest = [fault for one in _evaluations(path) for fault in run_faults(one)]

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
-from cli.evolve_lines import EVENTS, ask
+from cli.evolve_lines import EVENTS
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
 from graphs.reviewer import open_search
@@ -139,5 +139,5 @@ def evolve(
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
     opening = open_search(given, context)
-    run_loop(opening, "the search", console, max_steps, EVENTS, ask, quiet=quiet)
+    run_loop(opening, "the search", console, max_steps, EVENTS, quiet=quiet)
     console.print(f"automem lineage {given['out']} shows how it came about", markup=False, highlight=False)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
-from cli.outer_loop import COMMON_LINES, Event, Events, faults, percent, read_answer
+from cli.outer_loop import COMMON_LINES, Event, Events, faults, percent
 from cli.results_table import who
 from cli.visible_text import one_line, visible
 from graphs.reviewer.gate import Verdict
@@ -15,13 +13,6 @@ from graphs.reviewer.verdict_text import render
 
 DIFF_LINES = 40
 """Lines of a diff that are shown."""
-
-
-def ask(question: Mapping[str, Any], console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None at the end of input (Ctrl-D)."""
-    for line in _shown(question):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return read_answer(console)
 
 
 def changed(changes: Mapping[str, list[str]]) -> list[str]:
@@ -34,12 +25,12 @@ def verdict(plain: Mapping[str, Any]) -> str:
     return visible(render(Verdict.from_plain(plain)), 20_000)
 
 
-def _shown(question: Mapping[str, Any]) -> list[str]:
+def _question(question: Event) -> list[str]:
     lines = [visible(line, 160) for line in str(question["diff"]).split("\n")]
     more = len(lines) - DIFF_LINES
     rest = [visible(f"… {more} more lines; all of them are in {question['folder']}", 400)] if more > 0 else []
-    said = [verdict(question["verdict"])] if "verdict" in question else []
-    return ["", str(question["ask"]), *changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *said]
+    judged = [verdict(question["verdict"])] if "verdict" in question else []
+    return [*changed(question["changes"]), "", *lines[:DIFF_LINES], *rest, *judged]
 
 
 def _began(event: Event) -> list[str]:
@@ -119,4 +110,5 @@ EVENTS = Events(
         "holdout": _holdout,
         "ended": _ended,
     },
+    question=_question,
 )

@@ -9,7 +9,7 @@ import typer
 
 from cli.options import parse_seeds
 from cli.visible_text import one_line, visible
-from graphs.curator.run import read_specialization
+from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults
 from memory_fs.results import plural
 from training.certificate import certify as examine
@@ -33,7 +33,7 @@ def ledger(
     for line in render(entries).splitlines():
         typer.echo(visible(line, 400))
     if (path.parent / "specialize.json").exists():
-        for fault in ledger_faults(read_specialization(path.parent), entries):
+        for fault in ledger_faults(Specialization.read(path.parent), entries):
             if fault.damage:
                 typer.echo(one_line(f"damaged: {fault.what}", 500), err=True)
     typer.echo()

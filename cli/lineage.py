@@ -16,7 +16,7 @@ from cli.lineage_tree import print_tree
 from cli.results_table import who
 from cli.visible_text import one_line, visible
 from graphs.reviewer.lineage import LineageRecord, read
-from graphs.reviewer.search import Search, read_search
+from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
 from graphs.settings import SettingsError
 
@@ -75,7 +75,7 @@ def lineage(
 ) -> None:
     """Show what a search has tried: versions and attempts with their scores, what was kept, and why."""
     console = Console()
-    search = read_search(run)
+    search = Search.read(run)
     records = read(run)
     if diff is not None:
         print_diff(console, run, records, diff)

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.visible_text import one_line
-from graphs.reviewer.budget import spent_before
+from graphs.reviewer.evaluating import spent_before
 from graphs.reviewer.lineage import LineageRecord, Node, best, tree
 from graphs.settings import CEILINGS
 

@@ -48,10 +48,6 @@ def percent(figures: Event) -> str:
     return f"{100 * figures['mean']:.2f} ± {100 * figures['standard_error']:.2f} %"
 
 
-Ask = Callable[[Event, Console], dict[str, Any] | None]
-"""Shows a question and reads the answer; None at the end of input."""
-
-
 class Events(NamedTuple):
     """How a loop's events are shown."""
 
@@ -61,6 +57,8 @@ class Events(NamedTuple):
     """Events that are shown when quiet, too."""
     lines: Mapping[str, Callable[[Event], list[str]]]
     """What is written of each event."""
+    question: Callable[[Event], list[str]]
+    """What a person who is asked is shown, in lines."""
 
 
 COMMON_LINES: Mapping[str, Callable[[Event], list[str]]] = {"warning": warning, "tool": tool}
@@ -72,7 +70,6 @@ def run_loop(
     console: Console,
     max_steps: int,
     events: Events,
-    ask: Ask,
     *,
     quiet: bool,
 ) -> None:
@@ -82,10 +79,10 @@ def run_loop(
         return EventWatcher(console, max_steps, events, quiet=quiet)
 
     try:
-        ended = stopping.run(drive(opening, watcher, ask))
+        ended = stopping.run(drive(opening, watcher))
     except (Halted, TrainingFailure) as halted:
-        said = one_line(as_options(str(halted)), 2_000)
-        typer.echo(f"automem: {said} Nothing is lost: the same command with --resume goes on.", err=True)
+        reason = one_line(as_options(str(halted)), 2_000)
+        typer.echo(f"automem: {reason} Nothing is lost: the same command with --resume goes on.", err=True)
         raise typer.Exit(1) from None
     if ended is None:
         typer.echo(f"automem: {name} waits for an answer; the same command with --resume asks again.", err=True)
@@ -93,7 +90,7 @@ def run_loop(
 
 
 async def drive(
-    opening: AbstractAsyncContextManager[OpenRun], make_watcher: Callable[[], EventWatcher], ask: Ask
+    opening: AbstractAsyncContextManager[OpenRun], make_watcher: Callable[[], EventWatcher]
 ) -> dict[str, Any] | None:
     """Begin or go on with a run and show it; its output, None if it still waits for an answer."""
     answer: object = None
@@ -111,7 +108,7 @@ async def drive(
             question = await run.question()
             if question is None:
                 return await run.result()
-            answer = stopping.blocking(ask, question, watcher.console)
+            answer = stopping.blocking(watcher.ask, question)
             if answer is None:
                 return None
 
@@ -146,28 +143,30 @@ class EventWatcher:
                 self._playing.show(event["progress"])
             return
         self._stop_playing()
-        for line in self._events.lines[event["event"]](event):
-            if not self._quiet or event["event"] in self._events.always:
-                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if not self._quiet or event["event"] in self._events.always:
+            self._print(self._events.lines[event["event"]](event))
         if event["event"] == self._events.begins_play:
             self._playing = LiveProgress(self.console, Tally(self._max_steps), quiet=self._quiet)
             self._playing.plan(event["episodes"])
             self._playing.__enter__()
 
+    def ask(self, question: Event) -> dict[str, Any] | None:
+        """Show what is asked and read a person's yes or no, and why; None at the end of input (Ctrl-D)."""
+        self._print(["", str(question["ask"]), *self._events.question(question)])
+        while True:
+            try:
+                answer = parse_answer(str(typer.prompt("yes, or no and why", prompt_suffix="> ")))
+            except typer.Abort:
+                return None
+            if answer is not None:
+                return {"approve": answer[0], "reason": answer[1]}
+            self._print(["That is neither yes nor no."])
+
+    def _print(self, lines: list[str]) -> None:
+        for line in lines:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def _stop_playing(self) -> None:
         if self._playing is not None:
             self._playing.__exit__(None, None, None)
             self._playing = None
-
-
-def read_answer(console: Console) -> dict[str, Any] | None:
-    """A person's yes or no, and why; None at the end of input (Ctrl-D)."""
-    while True:
-        try:
-            said = str(typer.prompt("yes, or no and why", prompt_suffix="> "))
-        except typer.Abort:
-            return None
-        answer = parse_answer(said)
-        if answer is not None:
-            return {"approve": answer[0], "reason": answer[1]}
-        console.print("That is neither yes nor no.", highlight=False)

@@ -13,7 +13,7 @@ from rich.console import Console
 from cli import options as o
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
-from cli.specialize_lines import EVENTS, ask, final_table
+from cli.specialize_lines import EVENTS, final_table
 from graphs.curator import open_specialization
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import Context
@@ -162,7 +162,7 @@ def specialize(
 def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
     """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
     opening = open_specialization(given, context)
-    run_loop(opening, "the run", console, max_steps, EVENTS, ask, quiet=quiet)
+    run_loop(opening, "the run", console, max_steps, EVENTS, quiet=quiet)
     _show_end(Path(given["out"]), console)
 
 

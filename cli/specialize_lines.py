@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.outer_loop import COMMON_LINES, WIDTH, Event, Events, faults, percent, read_answer
+from cli.outer_loop import COMMON_LINES, WIDTH, Event, Events, faults, percent
 from cli.results_table import who
 from cli.visible_text import one_line
 
@@ -41,12 +40,9 @@ def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, tr
     return table
 
 
-def ask(question: Event, console: Console) -> dict[str, Any] | None:
-    """Show what is asked and read the answer; None at the end of input (Ctrl-D)."""
-    shown = [f"  {name}: {value}" for name, value in question.items() if name not in ("ask", "answers", "how", "step")]
-    for line in ["", str(question["ask"]), *shown]:
-        console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
-    return read_answer(console)
+def _question(question: Event) -> list[str]:
+    known = ("ask", "answers", "how", "step")
+    return [one_line(f"  {name}: {value}", 2_000) for name, value in question.items() if name not in known]
 
 
 def _began(event: Event) -> list[str]:
@@ -137,4 +133,5 @@ EVENTS = Events(
         "final": lambda event: [],
         "ended": _ended,
     },
+    question=_question,
 )

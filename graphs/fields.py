@@ -23,10 +23,10 @@ SERVER = "http://127.0.0.1:8000/v1"
 SPENDABLE = "calls, tokens, cost (US dollars), minutes"
 
 
-def shown(
+def described(
     title: str, description: str, *, default: Any = REQUIRED, example: Any = None, choices: Choices | None = None
 ) -> Any:
-    """What a JSON schema says of a field, for use in `Annotated[type, shown(…)]`.
+    """What a JSON schema says of a field, for use in `Annotated[type, described(…)]`.
 
     `default`: the value when it is left out; None where another field or the world decides (the description says how).
     In a dataclass the class gives it, unless it is made by a factory. `choices` are those of a text, of each item
@@ -52,7 +52,7 @@ class _Extra:
 
 
 def defaults_of(kind: type) -> dict[str, Any]:
-    """The defaults of a TypedDict's fields, as `shown` gives them: without those that have none, or None."""
+    """The defaults of a TypedDict's fields, as `described` gives them: without those that have none, or None."""
     found = {name: _extra(hint).default for name, hint in get_type_hints(kind, include_extras=True).items()}
     return {name: deepcopy(value) for name, value in found.items() if value is not None and value is not REQUIRED}
 
@@ -60,7 +60,7 @@ def defaults_of(kind: type) -> dict[str, Any]:
 def _extra(hint: Any) -> _Extra:
     described = get_args(hint)[0] if get_origin(hint) is Required else hint
     extra = described.__metadata__[0].json_schema_extra
-    assert isinstance(extra, _Extra), "a field of an input is described by `shown`"
+    assert isinstance(extra, _Extra), "a field of an input is declared with `described`"
     return extra
 
 
@@ -106,7 +106,7 @@ _KINDS = {
 """What a field must be, by the type of pydantic's error."""
 
 
-def said(error: ValidationError, what: str) -> str:
+def first_fault(error: ValidationError, what: str) -> str:
     """The first fault that pydantic found; `what` is where: "input" or "setting"."""
     first, *others = error.errors(include_url=False)
     name = str(first["loc"][0])

@@ -15,30 +15,41 @@ from graphs import settings as inner_agent
 from graphs.evaluation.state import CONCURRENCY
 from graphs.evaluation.state import Input as EvaluationInput
 from graphs.evaluation.statistics import Pair, read_scores
-from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown, shown_value
+from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, defaults_of, described, shown_value
 from graphs.inner_agent.run_file import FREE, check_place, check_vacant
-from graphs.settings import CEILINGS, SettingsError, check_usable, default_scaffold
+from graphs.settings import (
+    CEILINGS,
+    SettingsError,
+    asked_for,
+    check_input,
+    check_least,
+    check_tasks_of,
+    check_usable,
+    default_scaffold,
+    validated,
+)
+from graphs.spending import parse_ceilings
 from scaffolds import Scaffold
 from scaffolds.folder import resolve
 from traces import RunFolder, TraceDamaged, read_run, write_run
 from traces.plain_json import write_file
 from traces.summary import mean_and_error
-from worlds import world_names
+from worlds import world_entry, world_names
 
 
 class LoopInput(TypedDict, total=False):
     """What both outer loops are asked for."""
 
-    world: Required[Annotated[str, shown("World", "World to improve play in.", choices=world_names)]]
-    out: Required[Annotated[str, shown("Run folder", "Run folder to write.", example="runs/loop")]]
-    model: Annotated[str, shown("Model", f"Who plays: {WHO_PLAYS}", default="scripted", example=MODEL)]
+    world: Required[Annotated[str, described("World", "World to improve play in.", choices=world_names)]]
+    out: Required[Annotated[str, described("Run folder", "Run folder to write.", example="runs/loop")]]
+    model: Annotated[str, described("Model", f"Who plays: {WHO_PLAYS}", default="scripted", example=MODEL)]
     tasks: Annotated[
-        list[str] | None, shown("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
+        list[str] | None, described("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
     ]
-    seed: Annotated[int, shown("Seed of the run", "Seed of all that is drawn.", default=0)]
+    seed: Annotated[int, described("Seed of the run", "Seed of all that is drawn.", default=0)]
     ceilings: Annotated[
         dict[str, float],
-        shown(
+        described(
             "Run ceilings",
             f"What the whole run may spend: {SPENDABLE}.",
             default={},
@@ -46,9 +57,9 @@ class LoopInput(TypedDict, total=False):
             choices=CEILINGS,
         ),
     ]
-    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    concurrency: Annotated[int, described("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
     resume: Annotated[
-        bool, shown("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
+        bool, described("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
     ]
 
 
@@ -87,7 +98,12 @@ class LoopRun:
     apart: ClassVar[tuple[str, ...]] = ("folder", "context", "digest")
     """Fields that are not kept below `key`."""
     vacant_but_for: ClassVar[str] = ""
-    """An entry that a run which was killed while it began may leave in its folder."""
+    """An entry that a run killed at its beginning may leave in its folder."""
+    folder_type: ClassVar[type[LoopFolder]]
+    context_type: ClassVar[type[LoopContext]]
+    input_type: ClassVar[Any]
+    published: ClassVar[str]
+    """The field of the input whose default is the seeds of the published protocol."""
 
     folder: Any
     context: Any
@@ -102,19 +118,25 @@ class LoopRun:
     concurrency: int
 
     @classmethod
-    def folder_at(cls, out: Path) -> LoopFolder:
-        """The run folder of this kind."""
-        raise NotImplementedError
-
-    @classmethod
     def checked(cls, given: Any, context: Any) -> tuple[dict[str, Any], Any]:
         """The fields that `given` asks for and the context, checked without loading anything. Raises our errors."""
-        raise NotImplementedError
+        check_input(cls.input_type, given)
+        entry = world_entry(given["world"])
+        defaults = {**defaults_of(cls.input_type), "tasks": list(entry.tasks), cls.published: list(entry.seeds)}
+        settings = asked_for(cls.input_type, given, defaults)
+        check_tasks_of(entry, settings["tasks"])
+        check_least(settings, seed=0, concurrency=1)
+        parse_ceilings(settings["ceilings"])
+        return settings, validated(context or cls.context_type())
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """The context, and the fields kept apart, from the file at `path` with the content `kept`."""
-        raise NotImplementedError
+        """The context, and the fields kept apart, from the file at `path` with the content `kept`.
+
+        Settings of an earlier release that no longer exist are left out.
+        """
+        known = {one.name for one in dataclasses.fields(cls.context_type)}
+        return {"context": cls.context_type(**{name: one for name, one in kept["settings"].items() if name in known})}
 
     def check(self, scaffold: str) -> Scaffold:
         """Load and build all that the run needs; the scaffold it starts from. Raises our errors."""
@@ -127,6 +149,14 @@ class LoopRun:
     def prepare(self) -> None:
         """Write what must be in the folder before the settings are."""
 
+    def has_results(self) -> bool:
+        """Whether something was played: then the run is resumed."""
+        raise NotImplementedError
+
+    def warnings(self) -> list[str]:
+        """Settings that are valid, but may not have the effect the user expects: a sentence for each."""
+        raise NotImplementedError
+
     def plain(self) -> dict[str, Any]:
         """As the run's file keeps it."""
         own = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.name not in self.apart}
@@ -137,7 +167,7 @@ class LoopRun:
         return [(task, seed) for task in self.tasks for seed in seeds]
 
     def evaluation(self, out: RunFolder, seeds: list[int], model: str) -> EvaluationInput:
-        """The input of an evaluation; one that has begun is gone on with."""
+        """The input of an evaluation; one that has begun is resumed."""
         return EvaluationInput(
             world=self.world,
             tasks=self.tasks,
@@ -157,7 +187,7 @@ class LoopRun:
     @classmethod
     def read(cls, out: str | Path) -> Self:
         """The run in a folder. SettingsError if there is none, TraceDamaged where its file is."""
-        folder = cls.folder_at(Path(out))
+        folder = cls.folder_type(Path(out))
         found = read_run(folder)
         if found is None:
             raise SettingsError(f"{folder.path} holds no {cls.kind}: there is no {folder.run.name} in it.")
@@ -174,7 +204,7 @@ class LoopRun:
             raise SettingsError(f"The input out must name a folder, not {shown_value(out)}.")
         check_usable({"out": out})
         check_place(out)
-        folder = cls.folder_at(Path(out))
+        folder = cls.folder_type(Path(out))
         found = read_run(folder)
         if found is not None:
             if not given.get("resume"):
@@ -235,12 +265,6 @@ class LoopRun:
             f"The {what} in {self.folder.path} was begun with {name}={was!r}, not {now!r}: "
             f"give the same to go on with it, or another `out` for another {what}."
         )
-
-
-def restored_context(kind: type[LoopContext], kept: Mapping[str, Any]) -> Any:
-    """The context from a run's file; settings of an earlier release that no longer exist are left out."""
-    known = {one.name for one in dataclasses.fields(kind)}
-    return kind(**{name: value for name, value in kept["settings"].items() if name in known})
 
 
 def _asked(was: object, now: object) -> object:

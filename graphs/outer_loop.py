@@ -1,4 +1,4 @@
-"""How an outer loop is driven: its graph, its checkpoints, ceilings that end it, questions to a person, drawn seeds.
+"""Runs an outer loop: its graph, its checkpoints, ceilings that end it, questions to a person, drawn seeds.
 
 All that a run has finished is in files of its folder, and a run that is resumed in another process enters its graph at
 the first node again: each node finds what is done and passes on, and a question that was not answered is asked again.
@@ -21,9 +21,11 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from graphs.checked_graph import CheckedGraph, add_node
+from graphs.events import emit
 from graphs.loop_run import LoopRun
 from graphs.run_lock import Node, exclusive, has_begun, run_lock
 from graphs.spending import CeilingReached
@@ -46,25 +48,25 @@ class OuterLoop:
     context: type
     input: type
     output: type
-    start: Node
-    """The first node, called with state and runtime: it begins or resumes the run."""
     nodes: tuple[Callable[[Any, Any], Any], ...]
-    """The others. Each is called with the state and the run in its folder; a ceiling that it raises is `over`'s."""
+    """The nodes after `start`, which leads to the first. Each is called with the state and the run in its folder."""
     over: Callable[[CeilingReached], Command[Any]] = end_of_run
+    """The way on where a node reaches a ceiling."""
     step_limit: int = 100_000
     """Supersteps of one run."""
 
-    def build(self, *, held: bool = False) -> StateGraph[Any, Any, Any, Any]:
-        """The graph, not yet compiled: for those who bring their own checkpointer.
+    def build(self, *, locked: bool = False) -> StateGraph[Any, Any, Any, Any]:
+        """The graph, not yet compiled, for use with another checkpointer.
 
-        `held`: whoever drives it holds the run folder, as `opened` does; else every node does while it works.
+        `locked`: the caller holds the lock of the run folder, as `open` does; else every node takes it while it works.
         """
         builder: StateGraph[Any, Any, Any, Any] = StateGraph(
             self.state, context_schema=self.context, input_schema=self.input, output_schema=self.output
         )
-        add_node(builder, "start", exclusive(self.start, begins=True, held_outside=held))
+        start = exclusive(self._start, begins=True, locked_by_caller=locked)
+        add_node(builder, "start", start, (self.nodes[0].__name__,))
         for node in self.nodes:
-            add_node(builder, node.__name__, exclusive(self._with_run(node), held_outside=held))
+            add_node(builder, node.__name__, exclusive(self._with_run(node), locked_by_caller=locked))
         builder.add_edge(START, "start")
         return builder
 
@@ -72,6 +74,32 @@ class OuterLoop:
         """The graph as it is served."""
         compiled = CheckedGraph.of(self.build().compile(name=self.name))
         return compiled.with_config(recursion_limit=self.step_limit)
+
+    @asynccontextmanager
+    async def open(self, given: Mapping[str, Any], context: Any = None) -> AsyncIterator[OpenRun]:
+        """A run for the length of an `async with` block; `given` is its input, `context` a context of this loop.
+
+        With `resume`, a run that was stopped or killed goes on. Raises our errors, also where another process drives
+        the run.
+        """
+        out = Path(given["out"])
+        with ExitStack() as locks:
+            resumed = has_begun(out)
+            if resumed:  # the settings of a run that another process drives are not touched
+                locks.enter_context(run_lock(out))
+            await asyncio.to_thread(self.run.begin, given, context)
+            if not resumed:
+                locks.enter_context(run_lock(out))
+            graph = self.build(locked=True).compile(checkpointer=InMemorySaver(), name=self.name)
+            yield OpenRun(self, graph, {**given, "resume": True}, context)
+
+    def _start(self, state: Mapping[str, Any], runtime: Runtime[Any]) -> Command[Any]:
+        """Begin or resume the run. Raises our errors."""
+        run = self.run.begin(state, runtime.context)
+        emit("began", out=str(run.folder.path), settings=run.plain()[run.key], resumed=run.has_results())
+        for sentence in run.warnings():
+            emit("warning", sentence=sentence)
+        return Command(goto=self.nodes[0].__name__, update={"status": "", "reason": ""})
 
     def _with_run(self, node: Callable[[Any, Any], Any]) -> Node:
         """The node as LangGraph calls it, with the state alone."""
@@ -136,25 +164,6 @@ class OpenRun:
         """The output of a run that has ended."""
         values = (await self.graph.aget_state(self._config)).values
         return {name: values.get(name) for name in self._loop.output.__annotations__}
-
-
-@asynccontextmanager
-async def opened(loop: OuterLoop, given: Mapping[str, Any], context: Any = None) -> AsyncIterator[OpenRun]:
-    """A run for the length of an `async with` block; `given` says where it lies and what is asked for.
-
-    With `resume` in it, one that was stopped or killed goes on. Raises our errors, also where another process drives
-    the run.
-    """
-    out = Path(given["out"])
-    with ExitStack() as locks:
-        resumed = has_begun(out)
-        if resumed:  # the settings of a run that another process drives are not touched
-            locks.enter_context(run_lock(out))
-        await asyncio.to_thread(loop.run.begin, given, context)
-        if not resumed:
-            locks.enter_context(run_lock(out))
-        graph = loop.build(held=True).compile(checkpointer=InMemorySaver(), name=loop.name)
-        yield OpenRun(loop, graph, {**given, "resume": True}, context)
 
 
 HOW = 'Answer yes, or no with a reason in plain words; {"approve": false, "reason": "…"} is understood, too.'

@@ -38,15 +38,15 @@ def has_begun(out: Path) -> bool:
     return (out / LOCK).exists()
 
 
-def exclusive(node: Node, *, begins: bool = False, held_outside: bool = False) -> Node:
+def exclusive(node: Node, *, begins: bool = False, locked_by_caller: bool = False) -> Node:
     """The node, holding the lock of its state's run folder while it works; a disk error in it is a TraceFailure.
 
-    `begins`: it may have to create the folder. `held_outside`: the caller of the graph holds the lock already.
+    `begins`: it may have to create the folder. `locked_by_caller`: the caller of the graph holds the lock already.
     """
 
     def hold(stack: ExitStack, state: Mapping[str, Any]) -> None:
         stack.enter_context(disk_failures())
-        if held_outside:
+        if locked_by_caller:
             return
         out = Path(str(state.get("out")))  # checked by the node that begins
         if not begins or has_begun(out):
@@ -71,11 +71,11 @@ class Busy(SettingsError):
     """Another run is playing the episode."""
 
 
-class Claim:
-    """Which run is playing an episode."""
+class EpisodeLease:
+    """Says which run is playing an episode; it expires where the run takes no step for long."""
 
     def __init__(self, episode: str, patience_s: float) -> None:
-        """`patience_s`: seconds without a call of `take` after which a run loses its claim."""
+        """`patience_s`: seconds without a call of `acquire` after which a run loses its lease."""
         self.run: str | None = None
         """Token of the run that is playing; None between runs."""
         self._episode = episode
@@ -84,8 +84,8 @@ class Claim:
         self._taken = 0.0
         self._thread: str | None = None
 
-    def take(self, run: str | None, thread: str | None = None) -> None:
-        """Claim the episode for the run with this token (a new one if None). Busy if another run is playing.
+    def acquire(self, run: str | None, thread: str | None = None) -> None:
+        """Lease the episode to the run with this token (a new one if None). Busy if another run is playing.
 
         `thread`: the server's thread that the run is on, if any. A server plays the runs of a thread one after the
         other: a second one on the same thread means that the first has ended, perhaps cancelled between two nodes.
@@ -103,5 +103,5 @@ class Claim:
             self._taken = now
 
     def release(self) -> None:
-        """Give up the claim when the run has ended."""
+        """End the lease, with the run."""
         self.run = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from chat_models import ConfigurationError
-from graphs.fields import MODEL, SERVER, SPENDABLE, said, shown, shown_value, unusable
+from graphs.fields import MODEL, SERVER, SPENDABLE, described, first_fault, shown_value, unusable
 from scaffolds import ScaffoldError
 from tools import DIALECT_NAMES, UnknownDialect, VocabularyError
 from traces.langsmith_texts import KINDS
@@ -39,63 +39,63 @@ class Context:
 
     scaffold: Annotated[
         str | None,
-        shown("Scaffold", "Scaffold folder; scaffolds/WORLD/v0 if empty.", example="scaffolds/WORLD/v0"),
+        described("Scaffold", "Scaffold folder; scaffolds/WORLD/v0 if empty.", example="scaffolds/WORLD/v0"),
     ] = None
     dialect: Annotated[
         str | None,
-        shown("Dialect", "How the model writes operations; as the scaffold says if empty.", choices=DIALECT_NAMES),
+        described("Dialect", "How the model writes operations; as the scaffold says if empty.", choices=DIALECT_NAMES),
     ] = None
     notebook: Annotated[
         NotebookMode,
-        shown("Notebook", "on; off: no notebook, no LOG; frozen: the scaffold's starting files, nothing recorded."),
+        described("Notebook", "on; off: no notebook, no LOG; frozen: the scaffold's starting files, nothing recorded."),
     ] = "on"
     handoff: Annotated[
         HandoffMode,
-        shown("Handoff", "auto: hand over when a gameplay model is set; always: also when it is the same model."),
+        described("Handoff", "auto: hand over when a gameplay model is set; always: also when it is the same model."),
     ] = "auto"
     gameplay_model: Annotated[
         str | None,
-        shown("Gameplay model", "Model that commits the action (two-model mode); `model` if empty.", example=MODEL),
+        described("Gameplay model", "Model that commits the action (two-model mode); `model` if empty.", example=MODEL),
     ] = None
     base_url: Annotated[
-        str | None, shown("Base URL", "OpenAI-compatible server of `model`, with /v1.", example=SERVER)
+        str | None, described("Base URL", "OpenAI-compatible server of `model`, with /v1.", example=SERVER)
     ] = None
     gameplay_base_url: Annotated[
         str | None,
-        shown("Gameplay base URL", "Server of `gameplay_model`; `base_url` if empty.", example=SERVER),
+        described("Gameplay base URL", "Server of `gameplay_model`; `base_url` if empty.", example=SERVER),
     ] = None
     max_steps: Annotated[
-        int | None, shown("Step limit", "Steps an episode may take; the world's own if empty.", example=500)
+        int | None, described("Step limit", "Steps an episode may take; the world's own if empty.", example=500)
     ] = None
-    temperature: Annotated[float, shown("Temperature", "Sampling temperature (protocol: 1.0).")] = 1.0
-    max_tokens: Annotated[int, shown("New tokens", "New tokens per model call (protocol: 4,096).")] = 4096
+    temperature: Annotated[float, described("Temperature", "Sampling temperature (protocol: 1.0).")] = 1.0
+    max_tokens: Annotated[int, described("New tokens", "New tokens per model call (protocol: 4,096).")] = 4096
     sampling: Annotated[
-        int, shown("Sampling", "Another number samples other replies in the same worlds (control arms).")
+        int, described("Sampling", "Another number samples other replies in the same worlds (control arms).")
     ] = 0
-    timeout_s: Annotated[float, shown("Timeout", "Seconds per model call (protocol: 60).")] = 60.0
-    attempts: Annotated[int, shown("Attempts per call", "Attempts per model call before the episode fails.")] = 5
+    timeout_s: Annotated[float, described("Timeout", "Seconds per model call (protocol: 60).")] = 60.0
+    attempts: Annotated[int, described("Attempts per call", "Attempts per model call before the episode fails.")] = 5
     patience_s: Annotated[
         float,
-        shown("Patience", "Seconds that a server may take to start, or a provider's limit to reset."),
+        described("Patience", "Seconds that a server may take to start, or a provider's limit to reset."),
     ] = 300.0
     overflow: Annotated[
         OverflowMode,
-        shown(
+        described(
             "Overflow",
             "What a prompt beyond the model's context does. shorten: the oldest results of the routine are left out; "
             "fail: the episode fails.",
         ),
     ] = "shorten"
     constrained: Annotated[
-        bool, shown("Constrained replies", "Let models write nothing but text and valid operations (tags only).")
+        bool, described("Constrained replies", "Let models write nothing but text and valid operations (tags only).")
     ] = False
     trust_scaffold_code: Annotated[
         bool,
-        shown("Trust scaffold code", "Run code of scaffolds the repository does not ship, uncontained."),
+        described("Trust scaffold code", "Run code of scaffolds the repository does not ship, uncontained."),
     ] = False
     world_options: Annotated[
         dict[str, str],
-        shown(
+        described(
             "World options",
             "Options of the world.",
             default={},
@@ -104,7 +104,7 @@ class Context:
     ] = field(default_factory=dict)
     ceilings: Annotated[
         dict[str, float],
-        shown(
+        described(
             "Episode ceilings",
             f"What an episode may spend: {SPENDABLE}.",
             default={},
@@ -113,15 +113,15 @@ class Context:
         ),
     ] = field(default_factory=dict)
     prices: Annotated[
-        str | None, shown("Price table", "Price table (a TOML file), for the ceiling cost.", example="prices.toml")
+        str | None, described("Price table", "Price table (a TOML file), for the ceiling cost.", example="prices.toml")
     ] = None
     trace_sample: Annotated[
-        float, shown("Traced share", "Share of the steps sent to LangSmith, where tracing is on; 0 to 1.")
+        float, described("Traced share", "Share of the steps sent to LangSmith, where tracing is on; 0 to 1.")
     ] = 1.0
     trace_hide: Annotated[
-        list[str], shown("Hidden from LangSmith", "Kinds of text kept from LangSmith.", default=[], choices=KINDS)
+        list[str], described("Hidden from LangSmith", "Kinds of text kept from LangSmith.", default=[], choices=KINDS)
     ] = field(default_factory=list)
-    runs: Annotated[str, shown("Run folders", "Folder that gets one run folder per thread.")] = "runs/threads"
+    runs: Annotated[str, described("Run folders", "Folder that gets one run folder per thread.")] = "runs/threads"
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -194,7 +194,7 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
         model: type[BaseModel] = _model_of(kind)  # type: ignore[arg-type]  # a class is hashable
         checked = kind(**model.model_validate(plain).model_dump())
     except ValidationError as error:
-        raise SettingsError(said(error, "setting")) from error
+        raise SettingsError(first_fault(error, "setting")) from error
     check_usable(plain)
     for name in ("max_steps", "max_tokens", "attempts"):
         if plain[name] is not None and plain[name] < 1:
@@ -228,7 +228,7 @@ def check_input(kind: Any, given: Mapping[str, Any]) -> None:
     try:
         _adapter(kind).validate_python(known, strict=True)
     except ValidationError as error:
-        raise SettingsError(said(error, "input")) from error
+        raise SettingsError(first_fault(error, "input")) from error
     for name, value in seeds.items():
         if isinstance(value, list):
             _check_seeds(name, value)

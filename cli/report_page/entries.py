@@ -12,7 +12,7 @@ from graphs.curator.folders import SpecializationFolder
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
-from graphs.reviewer.search import Search, read_search
+from graphs.reviewer.search import Search
 from graphs.settings import SettingsError
 from traces import RunFolder
 from traces.plain_json import read_file
@@ -81,7 +81,7 @@ def short_model(spec: str) -> str:
 
 def _read(path: Path, name: str) -> Run:
     if SearchFolder(path).run.exists():
-        search = read_search(path)
+        search = Search.read(path)
         return Run(name, path, tuple(_of_search(search, name)), search=search)
     if (folder := SpecializationFolder(path)).run.exists():
         return Run(name, path, tuple(_of_specialization(folder, name)), specialization=folder)

@@ -12,9 +12,9 @@ from cli.report_page.drawing import Dot, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table, short_model
 from cli.results_table import who
 from graphs.curator.folders import SpecializationFolder
-from graphs.curator.run import read_specialization
+from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults, table_faults
-from graphs.reviewer.budget import spent_before
+from graphs.reviewer.evaluating import spent_before
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.reviewer.search import Search
@@ -116,7 +116,7 @@ def _specialization(folder: SpecializationFolder, name: str, number: int) -> Sec
 
 def _faults(folder: SpecializationFolder, entries: Sequence[LedgerEntry]) -> list[Fault]:
     try:
-        run = read_specialization(folder.path)
+        run = Specialization.read(folder.path)
     except (SettingsError, TraceDamaged) as error:
         return [Fault(folder.run, f"nothing here can be verified: {error}")]
     return [*ledger_faults(run, entries), *table_faults(run, entries)]

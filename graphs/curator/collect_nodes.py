@@ -1,4 +1,4 @@
-"""The nodes before curation: START, COLLECT, FEATURISE, BASELINE, NEXT_ITERATION."""
+"""The nodes before curation: COLLECT, FEATURISE, BASELINE, NEXT_ITERATION."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import asyncio
 import os
 from typing import Literal
 
-from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from graphs.curator.evaluating import append, evaluation, play_episodes, progression
 from graphs.curator.position import BASE, best, budgets, winner
 from graphs.curator.position import next_iteration as upcoming
-from graphs.curator.run import Context, Specialization
+from graphs.curator.run import Specialization
 from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
@@ -21,23 +20,13 @@ from training.candidates import candidates, judge_anew, read_candidates, write_c
 from training.ledger import LedgerEntry, read
 
 
-def start(state: State, runtime: Runtime[Context]) -> Command[Literal["collect"]]:
-    """Begin or resume the run. Raises our errors."""
-    run = Specialization.begin(state, runtime.context)
-    resumed = run.folder.collect.run.exists()
-    emit("began", out=str(run.folder.path), settings=run.plain()["specialization"], resumed=resumed)
-    for sentence in run.warnings():
-        emit("warning", sentence=sentence)
-    return Command(goto="collect", update={"status": "", "reason": ""})
-
-
 async def collect(state: State, run: Specialization) -> Command[Literal["featurise", "finish"]]:
     """Play what is not played yet, on seeds that nothing else is played on."""
     collecting = run.context.collecting()
-    work = await asyncio.to_thread(
+    job = await asyncio.to_thread(
         evaluation, run, "collect", run.folder.collect, run.train_seeds, run.model, collecting
     )
-    await play_episodes(run, work)
+    await play_episodes(run, job)
     return Command(goto="featurise")
 
 
@@ -71,8 +60,8 @@ async def baseline(state: State, run: Specialization) -> Command[Literal["next_i
     """Play the untrained base on the validation seeds; the ledger's first line."""
     out = run.folder.baseline
     context = run.context.evaluating(run.gameplay)
-    work = await asyncio.to_thread(evaluation, run, "base", out, run.validation_seeds, run.base, context)
-    await play_episodes(run, work)
+    job = await asyncio.to_thread(evaluation, run, "base", out, run.validation_seeds, run.base, context)
+    await play_episodes(run, job)
     entry = LedgerEntry(
         run="base",
         iteration=0,

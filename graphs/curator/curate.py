@@ -1,4 +1,4 @@
-"""Curating: an agent at its desk, until there is a selection with its reasons, and a recipe."""
+"""The curator: an agent that selects training examples, until there is a selection with its reasons, and a recipe."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from graphs.agent.loop import AgentLimits, Spent, run_agent, spent_on
 from graphs.agent.transcript import Transcript, present_task
-from graphs.curator.desk import Desk
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import selection_tools, survivors
+from graphs.curator.workspace import Workspace
 from training.recipe import Recipe
 from training.selection import PolicyError
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
 ROUNDS = 4
-"""Times that a curator is told what is missing before it is given up."""
+"""Times that a curator is reminded of what is missing before its iteration ends without a training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a curator is told of its iteration."""
+    """What the curator's first message says of its iteration."""
 
     iteration: int
     """From 1."""
@@ -51,13 +51,13 @@ class Curation:
     """How a curator's work ended."""
 
     recipe: Recipe | None
-    """None if it was given up."""
+    """None if it did not come to one."""
     reason: str
     spent: Spent
 
 
 async def curate(
-    desk: Desk,
+    workspace: Workspace,
     task: Task,
     ledger: Path,
     earlier: Mapping[int, Path],
@@ -65,79 +65,79 @@ async def curate(
     limits: AgentLimits,
     sent_back: Sequence[str] = (),
 ) -> Curation:
-    """Let the model curate at `desk`; its conversation is ITERATION/curator.jsonl, and is taken up where it stopped.
+    """Let the model curate in `workspace`. Its conversation, ITERATION/curator.jsonl, goes on where it stopped.
 
     `earlier`: the folders of earlier iterations, by number. `sent_back`: what was wrong, each time it was, with what
     the curator left so far. ProviderFailure where the provider stays away.
     """
-    transcript = desk.iteration / "curator.jsonl"
-    tools = await asyncio.to_thread(_tools, desk, task, ledger, earlier)
+    transcript = workspace.iteration / "curator.jsonl"
+    tools = await asyncio.to_thread(_tools, workspace, task, ledger, earlier)
     system = _templates().get_template("system.md").render()
-    message = await asyncio.to_thread(_message, desk, task, earlier, sent_back)
+    message = await asyncio.to_thread(_message, workspace, task, earlier, sent_back)
     for reminder in range(1, ROUNDS + 1):
         done = await run_agent(
             model, tools, system=system, message=message, transcript=transcript, limits=limits, name="curator"
         )
         if not done.finished:
             return Curation(None, done.reason, done.spent)
-        faults = await asyncio.to_thread(missing, desk, task)
+        faults = await asyncio.to_thread(missing, workspace, task)
         if not faults:
-            return Curation(desk.recipe(), "it answered", done.spent)
-        times = f"{len(sent_back)}.{reminder}"  # words that stand in no message before: it is asked anew
+            return Curation(workspace.recipe(), "it answered", done.spent)
+        times = f"{len(sent_back)}.{reminder}"  # makes the message a new one: an equal one would count as answered
         message = _templates().get_template("missing.md").render(faults=faults, times=times)
     return Curation(None, f"after {ROUNDS} rounds: {'; '.join(faults)}", spent_on(transcript, limits.price))
 
 
-def _tools(desk: Desk, task: Task, ledger: Path, earlier: Mapping[int, Path]) -> list[BaseTool]:
+def _tools(workspace: Workspace, task: Task, ledger: Path, earlier: Mapping[int, Path]) -> list[BaseTool]:
     recipes = {task.recipe: task.start} if task.recipe and task.start else {}
-    return [*selection_tools(desk), *policy_tools(desk, ledger, earlier, recipes)]
+    return [*selection_tools(workspace), *policy_tools(workspace, ledger, earlier, recipes)]
 
 
-def _message(desk: Desk, task: Task, earlier: Mapping[int, Path], sent_back: Sequence[str]) -> str:
-    """What the curator is to answer: what its conversation stands at, what has just been sent back, or its task."""
-    transcript = desk.iteration / "curator.jsonl"
-    message = present_task(transcript) or _opening(desk, task, earlier)
+def _message(workspace: Workspace, task: Task, earlier: Mapping[int, Path], sent_back: Sequence[str]) -> str:
+    """What the curator answers next: what was just sent back, the last message of its conversation, or its task."""
+    transcript = workspace.iteration / "curator.jsonl"
+    message = present_task(transcript) or _opening(workspace, task, earlier)
     if sent_back:
         returned = _templates().get_template("sent_back.md").render(time=len(sent_back), fault=sent_back[-1])
-        with Transcript(transcript) as talk:
-            return message if any(one.text == returned for one in talk.messages) else returned
+        with Transcript(transcript) as conversation:
+            return message if any(one.text == returned for one in conversation.messages) else returned
     return message
 
 
-def missing(desk: Desk, task: Task) -> list[str]:
-    """What a curator has still to do, a sentence each; saves the selection when that is nothing."""
+def missing(workspace: Workspace, task: Task) -> list[str]:
+    """What the curator has still to do, a sentence each. If that is nothing, the selection is saved."""
     faults = []
-    recipe = desk.recipe()
+    recipe = workspace.recipe()
     if recipe is None:
         faults.append("There is no recipe: write_recipe.")
     if recipe is not None and recipe.data.source == "reuse":
         return faults
-    if not desk.logic_file.exists():
+    if not workspace.logic_file.exists():
         faults.append("There is no selection logic: write_selection_logic, with accepted and rejected examples.")
     try:
-        selection = desk.select()
+        selection = workspace.select()
     except PolicyError as error:
         return [*faults, str(error)]
-    _, kept = survivors(desk, selection)
+    _, kept = survivors(workspace, selection)
     least = max(task.minimum, recipe.data.minimum_examples if recipe else 1)
     if kept < least:
         faults.append(f"{kept} examples are left after post-processing, at least {least} are needed: select more.")
     if not faults:
-        desk.save(selection)
+        workspace.save(selection)
     return faults
 
 
-def _opening(desk: Desk, task: Task, earlier: Mapping[int, Path]) -> str:
+def _opening(workspace: Workspace, task: Task, earlier: Mapping[int, Path]) -> str:
     return (
         _templates()
         .get_template("task.md")
         .render(
             iteration=task.iteration,
             iterations=task.iterations,
-            candidates=len(desk.candidates),
-            run=desk.run.path.name,
+            candidates=len(workspace.candidates),
+            run=workspace.run.path.name,
             player=task.player,
-            scaffold=desk.source.scaffold.name,
+            scaffold=workspace.source.scaffold.name,
             base=task.base,
             gameplay=task.gameplay,
             minimum=task.minimum,

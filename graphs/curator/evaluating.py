@@ -12,7 +12,7 @@ from graphs.curator.players import make_servable, specialist_of
 from graphs.curator.position import budgets, priced
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import Work, finished, play_whole, summary
+from graphs.evaluation.playing import EvaluationJob, finished, play_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
@@ -59,9 +59,11 @@ def append(run: Specialization, entry: LedgerEntry) -> None:
     emit("recorded", name=entry.run, note=entry.note, mean=entry.mean)
 
 
-def evaluation(run: Specialization, name: str, out: RunFolder, seeds: list[int], model: str, context: Context) -> Work:
+def evaluation(
+    run: Specialization, name: str, out: RunFolder, seeds: list[int], model: str, context: Context
+) -> EvaluationJob:
     """What is to be played, with prices for both players. `name` is for people: "2a", "final specialist"."""
-    return Work(
+    return EvaluationJob(
         name=name,
         given=run.evaluation(out, seeds, model),
         context=priced(run, context, model),
@@ -70,31 +72,31 @@ def evaluation(run: Specialization, name: str, out: RunFolder, seeds: list[int],
     )
 
 
-def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> Work:
+def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> EvaluationJob:
     """The evaluation of a specialist: it keeps the memory, the gameplay model commits the actions."""
     return evaluation(run, name, out, seeds, specialist_of(run.base, adapter), run.context.evaluating(run.gameplay))
 
 
-async def play_episodes(run: Specialization, work: Work, adapter: Path | None = None) -> None:
+async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path | None = None) -> None:
     """Play what is not played yet; `adapter`: of the specialist that plays, if one does.
 
     CeilingReached where the budget ended it, Halted where the machine failed it, TrainingError or TrainingFailure where
     a specialist's server does not take it.
     """
-    if await asyncio.to_thread(finished, work.out):
+    if await asyncio.to_thread(finished, job.out):
         return
     if adapter is not None:
         await asyncio.to_thread(make_servable, run.base, adapter, run.context.base_url)
-    seeds: list[int] = list(work.given["seeds"] or [])
-    who = [work.given["model"], work.context.gameplay_model]
-    emit("playing", name=work.name, episodes=len(run.pairs(seeds)), who=who)
+    seeds: list[int] = list(job.given["seeds"] or [])
+    who = [job.given["model"], job.context.gameplay_model]
+    emit("playing", name=job.name, episodes=len(run.pairs(seeds)), who=who)
 
     def report(progress: Progress) -> None:
-        emit("episode", name=work.name, progress=progress)
+        emit("episode", name=job.name, progress=progress)
 
-    await play_whole(work, report)
-    figures = await asyncio.to_thread(run.figures, work.out, seeds)
-    emit("played", name=work.name, **figures, measures=await asyncio.to_thread(measures, work.out))
+    await play_whole(job, report)
+    figures = await asyncio.to_thread(run.figures, job.out, seeds)
+    emit("played", name=job.name, **figures, measures=await asyncio.to_thread(measures, job.out))
 
 
 BASE, BOTH, RANDOM = "base-handoff", "both-roles", "random-turns"

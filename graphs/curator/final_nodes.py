@@ -9,7 +9,6 @@ from typing import Any, Literal
 import orjson
 from langgraph.types import Command
 
-from graphs.curator.desk import recipe_of, reused
 from graphs.curator.evaluating import (
     BASE,
     BOTH,
@@ -29,7 +28,8 @@ from graphs.curator.position import NOTHING, SPECIALIST, budgets, winner
 from graphs.curator.run import Specialization
 from graphs.curator.state import State
 from graphs.curator.train_nodes import train_one
-from graphs.evaluation.playing import Work
+from graphs.curator.workspace import recipe_of, reused
+from graphs.evaluation.playing import EvaluationJob
 from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import CeilingReached, check_all
@@ -49,8 +49,8 @@ async def evaluate(state: State, run: Specialization) -> Command[Literal["record
     recipe = await asyncio.to_thread(recipe_of, folder)
     for letter, _ in zip(LETTERS, recipe.configurations, strict=False):
         name, adapter, out = f"{state['iteration']}{letter}", folder.adapter(letter), folder.evaluation(letter)
-        work = await asyncio.to_thread(by_specialist, run, name, adapter, out, run.validation_seeds)
-        await play_episodes(run, work, adapter)
+        job = await asyncio.to_thread(by_specialist, run, name, adapter, out, run.validation_seeds)
+        await play_episodes(run, job, adapter)
     return Command(goto="record")
 
 
@@ -175,27 +175,27 @@ async def final(state: State, run: Specialization) -> Command[Literal["finish"]]
     assert best is not None, "next_iteration leads here only with a winner"
     players = await asyncio.to_thread(_players, run, best)
     try:
-        for work, adapter in players.values():
-            await play_episodes(run, work, adapter)
+        for job, adapter in players.values():
+            await play_episodes(run, job, adapter)
     except CeilingReached as reached:
         why = f"{state['reason']} The final seeds were not played to their end: {reached}."
         return Command(goto="finish", update={"reason": why, "status": "limited"})
-    works = {name: work for name, (work, _) in players.items()}
-    table = await asyncio.to_thread(_written, run, best, works)
+    jobs = {name: job for name, (job, _) in players.items()}
+    table = await asyncio.to_thread(_written, run, best, jobs)
     emit("final", winner=best.run, rows=[row.to_plain() for row in table])
     return Command(goto="finish")
 
 
-def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[Work, Path | None]]:
+def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[EvaluationJob, Path | None]]:
     """What each player is to play and the adapter it needs; the base first, with which the others are compared."""
 
-    def play(player: str, model: str, gameplay: str) -> Work:
+    def play(player: str, model: str, gameplay: str) -> EvaluationJob:
         out, context = run.folder.final(player), run.context.evaluating(gameplay)
         return evaluation(run, f"final {player}", out, run.final_seeds, model, context)
 
     adapter = run.folder.path / best.artifacts["adapter"]
     specialist = specialist_of(run.base, adapter)
-    players: dict[str, tuple[Work, Path | None]] = {
+    players: dict[str, tuple[EvaluationJob, Path | None]] = {
         BASE: (play(BASE, run.base, run.gameplay), None),
         SPECIALIST: (play(SPECIALIST, specialist, run.gameplay), adapter),
     }
@@ -206,7 +206,7 @@ def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[Work, Pa
     return players
 
 
-def _written(run: Specialization, best: LedgerEntry, players: dict[str, Work]) -> list[Row]:
+def _written(run: Specialization, best: LedgerEntry, players: dict[str, EvaluationJob]) -> list[Row]:
     table = rows(run, {name: (one.given["model"], str(one.context.gameplay_model)) for name, one in players.items()})
     write_table(run, table, best.run)
     for player in players:

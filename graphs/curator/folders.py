@@ -15,7 +15,7 @@ LETTERS = "ab"
 
 @dataclass(frozen=True, slots=True)
 class IterationFolder:
-    """One iteration's folder, iterations/N. The curator's desk and recipe lie in it (`graphs.curator.desk`)."""
+    """One iteration's folder, iterations/N; `graphs.curator.workspace` lists the curator's own files in it."""
 
     path: Path
 

@@ -14,12 +14,10 @@ the winner and its controls meet on seeds never played before. A budget that is 
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-
 from graphs.curator import collect_nodes, final_nodes, train_nodes
 from graphs.curator.run import Context, Specialization
 from graphs.curator.state import Input, Output, State
-from graphs.outer_loop import OpenRun, OuterLoop, opened
+from graphs.outer_loop import OuterLoop
 
 LOOP = OuterLoop(
     name="curator",
@@ -28,7 +26,6 @@ LOOP = OuterLoop(
     context=Context,
     input=Input,
     output=Output,
-    start=collect_nodes.start,
     nodes=(
         collect_nodes.collect,
         collect_nodes.featurise,
@@ -49,8 +46,4 @@ LOOP = OuterLoop(
 )
 build = LOOP.build
 graph = LOOP.graph()
-
-
-def open_specialization(given: Input, context: Context | None = None) -> AbstractAsyncContextManager[OpenRun]:
-    """A run of loop 2 for the length of an `async with` block: see `graphs.outer_loop.opened`."""
-    return opened(LOOP, given, context)
+open_specialization = LOOP.open

@@ -14,21 +14,17 @@ from graphs.agent.loop import agent_model
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import check_servable, weights_of
 from graphs.curator.state import Input
-from graphs.evaluation.nodes import check_tasks
-from graphs.fields import SERVER, defaults_of, shown
-from graphs.loop_run import LoopContext, LoopRun, restored_context
+from graphs.evaluation.graph import check_tasks
+from graphs.fields import SERVER, described
+from graphs.loop_run import LoopContext, LoopFolder, LoopRun
 from graphs.outer_loop import draw_seeds
 from graphs.settings import Context as PlayContext
 from graphs.settings import (
     SettingsError,
-    asked_for,
-    check_input,
     check_least,
-    check_tasks_of,
     episode_settings,
-    validated,
 )
-from graphs.spending import check_prices, parse_ceilings, read_prices
+from graphs.spending import check_prices, read_prices
 from scaffolds import Scaffold
 from training.base_model import find_base
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
@@ -42,7 +38,8 @@ class Context(LoopContext):
     base if empty. Holds no secrets."""
 
     curator_base_url: Annotated[
-        str | None, shown("Curator base URL", "OpenAI-compatible server of `curator_model`, with /v1.", example=SERVER)
+        str | None,
+        described("Curator base URL", "OpenAI-compatible server of `curator_model`, with /v1.", example=SERVER),
     ] = None
 
     def collecting(self) -> PlayContext:
@@ -64,6 +61,10 @@ class Specialization(LoopRun):
     free: ClassVar[tuple[str, ...]] = ("approve", "ceilings", "concurrency", "controls", "launcher")
     free_context: ClassVar[str] = "curator_base_url"
     apart: ClassVar[tuple[str, ...]] = ("folder", "context", "digest", "start")
+    folder_type: ClassVar[type[LoopFolder]] = SpecializationFolder
+    context_type: ClassVar[type[LoopContext]] = Context
+    input_type: ClassVar[Any] = Input
+    published: ClassVar[str] = "final_seeds"
 
     folder: SpecializationFolder
     context: Context
@@ -87,33 +88,23 @@ class Specialization(LoopRun):
             object.__setattr__(self, "weights", weights_of(self.base))
 
     @classmethod
-    def folder_at(cls, out: Path) -> SpecializationFolder:
-        """The run folder."""
-        return SpecializationFolder(out)
-
-    @classmethod
     def restored(cls, kept: Mapping[str, Any], path: Path) -> dict[str, Any]:
         """The context and the start recipe."""
-        return {"context": restored_context(Context, kept), "start": recipe_of(kept["start_recipe"], str(path))}
+        return {**super().restored(kept, path), "start": recipe_of(kept["start_recipe"], str(path))}
 
     @classmethod
     def checked(cls, given: Input, context: Context | None) -> tuple[dict[str, Any], Context]:
         """The fields that `given` asks for, and the context, checked. SettingsError, UnknownWorld or TrainingError."""
-        check_input(Input, given)
-        entry = world_entry(given["world"])
-        defaults = {**defaults_of(Input), "tasks": list(entry.tasks), "final_seeds": list(entry.seeds)}
-        settings = asked_for(Input, given, defaults)
+        settings, context = super().checked(given, context)
         settings.setdefault("base", settings["model"])
         settings.setdefault("recipe", default_recipe(settings["world"], settings["base"]))
         settings.setdefault("validation_seeds", len(settings["final_seeds"]))
         settings.setdefault("weights", "")
         start = load_recipe(settings["recipe"])
         settings.setdefault("minimum_examples", start.data.minimum_examples)
-        check_tasks_of(entry, settings["tasks"])
-        settings |= _seeds(settings, entry.seeds)
-        check_least(settings, iterations=1, minimum_examples=1, seed=0, concurrency=1)
-        parse_ceilings(settings["ceilings"])
-        return {**settings, "start": start}, validated(context or Context())
+        settings |= _seeds(settings, world_entry(settings["world"]).seeds)
+        check_least(settings, iterations=1, minimum_examples=1)
+        return {**settings, "start": start}, context
 
     @property
     def never_trained_on(self) -> list[int]:
@@ -155,26 +146,29 @@ class Specialization(LoopRun):
         given: dict[str, Any] = {"world": self.world, "model": model, "seed": seeds[0], "task": self.tasks[0]}
         return check_tasks(episode_settings(given, context), self.tasks)
 
+    def has_results(self) -> bool:
+        """Whether collecting has begun."""
+        return self.folder.collect.run.exists()
+
     def warnings(self) -> list[str]:
-        """What is not as the user may think, though nothing is wrong; shown before the run begins."""
-        said = []
+        """Models that are not the base's, and seeds whose figures say little."""
+        found = []
         if self.model != self.base:
-            said.append(
+            found.append(
                 f"The traces are those of {self.model}{no_language_model(self.model)}, not of the base {self.base}: "
                 "the specialist learns its memory decisions."
             )
         if self.gameplay != self.base:
-            said.append(f"{self.gameplay}{no_language_model(self.gameplay)} commits the actions in every evaluation.")
+            found.append(f"{self.gameplay}{no_language_model(self.gameplay)} commits the actions in every evaluation.")
         if set(self.validation_seeds) & set(world_entry(self.world).seeds):
-            said.append("Recipes are chosen by seeds of the published protocol: results on those cannot be compared.")
+            found.append("Recipes are chosen by seeds of the published protocol: results on those cannot be compared.")
         if set(self.train_seeds) & set(world_entry(self.world).seeds):
-            said.append("Seeds of the published protocol are trained on: a specialist's results on those mean nothing.")
+            found.append(
+                "Seeds of the published protocol are trained on: a specialist's results on those mean nothing."
+            )
         if len(self.pairs(self.validation_seeds)) == 1:
-            said.append("Recipes are chosen by one episode: its score says next to nothing about the next seed.")
-        return said
-
-
-read_specialization = Specialization.read
+            found.append("Recipes are chosen by one episode: its score says next to nothing about the next seed.")
+        return found
 
 
 def default_recipe(world: str, base: str) -> str:
@@ -225,5 +219,5 @@ def _check_options(run: Specialization) -> None:
         with contextlib.redirect_stderr(complaint):
             read_arguments([*needed, *run.train_options])
     except SystemExit:
-        said = complaint.getvalue().strip().splitlines()[-1:] or ["?"]
-        raise SettingsError(f"The options of the training cannot be read: {said[0]}") from None
+        reason = complaint.getvalue().strip().splitlines()[-1:] or ["?"]
+        raise SettingsError(f"The options of the training cannot be read: {reason[0]}") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from graphs.agent.tools import model_tool, page
-from graphs.curator.desk import Desk, coverage
+from graphs.curator.workspace import Workspace, coverage
 from training import TrainingError
 from training.candidates import Candidate
 from training.certificate import process_turn
@@ -51,9 +51,9 @@ _SPREAD = (
 )
 
 
-def selection_tools(desk: Desk) -> list[BaseTool]:
-    """`candidates_overview`, `list_candidates`, `show_candidate`, `decide` and `preview_selection` over a desk."""
-    tools = _Selections(desk)
+def selection_tools(workspace: Workspace) -> list[BaseTool]:
+    """`candidates_overview`, `list_candidates`, `show_candidate`, `decide` and `preview_selection` over a workspace."""
+    tools = _Selections(workspace)
     functions = (
         *(tools.candidates_overview, tools.list_candidates, tools.show_candidate),
         *(tools.decide, tools.preview_selection),
@@ -64,16 +64,17 @@ def selection_tools(desk: Desk) -> list[BaseTool]:
 class _Selections:
     """The tools' functions; their docstrings are what the model reads."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
 
     def candidates_overview(self) -> str:
         """Counts of all candidates by routine, prompt shape and outcome; the spread of each feature; the episodes."""
-        found = self._desk.candidates
+        found = self._workspace.candidates
         if not found:
             raise TrainingError("There are no candidates: every episode failed, or none was played.")
         lines = [
-            f"{len(found)} candidates of {len({one.episode for one in found})} episodes in {self._desk.run.path.name}."
+            f"{len(found)} candidates of {len({one.episode for one in found})} episodes in "
+            f"{self._workspace.run.path.name}."
         ]
         lines += _counted("By routine", Counter(one.routine for one in found))
         lines += _counted("By prompt shape", Counter(one.shape for one in found))
@@ -93,7 +94,7 @@ class _Selections:
         )
         if len(best) > 20:
             lines.append(f"… and {len(best) - 20} more, down to {100 * best[-1][1]:.0f} %")
-        decided = Counter(one.verdict for one in self._desk.decisions().values())
+        decided = Counter(one.verdict for one in self._workspace.decisions().values())
         lines.append(f"Decided so far: {decided['accept']} accepted, {decided['reject']} rejected.")
         return "\n".join(lines)
 
@@ -111,7 +112,7 @@ class _Selections:
         limit: Annotated[int, Field(ge=1, le=100)] = 30,
     ) -> str:
         """Candidates, one a line with their features; empty arguments filter nothing."""
-        decisions = self._desk.decisions()
+        decisions = self._workspace.decisions()
         wanted = {"no": None, "accept": "accept", "reject": "reject"}
 
         def passes(one: Candidate) -> bool:
@@ -128,7 +129,7 @@ class _Selections:
         def worth(one: Candidate) -> float:
             return float(len(one.operations) if sort == "operations" else getattr(one, sort))
 
-        found = sorted(filter(passes, self._desk.candidates), key=worth, reverse=descending)
+        found = sorted(filter(passes, self._workspace.candidates), key=worth, reverse=descending)
         shown = found[offset : offset + limit]
         lines = [f"{len(found)} candidates, {offset + 1} to {offset + len(shown)} by {sort}:" if shown else "None."]
         lines += [_line(one) for one in shown]
@@ -145,13 +146,13 @@ class _Selections:
         offset: Annotated[int, Field(ge=0)] = 0,
     ) -> str:
         """One candidate in full: features, the conversation exactly as the model had it, what would be trained on."""
-        one = _known(self._desk, [id])[0]
-        messages = self._desk.source.messages(CandidateId.parse(id))
+        one = _known(self._workspace, [id])[0]
+        messages = self._workspace.source.messages(CandidateId.parse(id))
         parts = [json.dumps({name: value for name, value in one.to_plain().items() if name != "id"})]
         for number, message in enumerate(messages):
             if message["role"] != "system" or system:
                 parts.append(f"--- message {number}, {message['role']}\n{message['content']}")
-        example = _processed(self._desk, one)
+        example = _processed(self._workspace, one)
         if isinstance(example, Dropped):
             parts.append(f"--- post-processing drops it: {example}")
         else:
@@ -167,15 +168,15 @@ class _Selections:
         reason: Annotated[str, Field(min_length=3, max_length=REASON_CHARACTERS)],
     ) -> str:
         """Accept or reject reviewed candidates by id, with the reason. A later decision replaces an earlier one."""
-        self._desk.decide([one.id for one in _known(self._desk, ids)], verdict, " ".join(reason.split()))
-        said = Counter(one.verdict for one in self._desk.decisions().values())
+        self._workspace.decide([one.id for one in _known(self._workspace, ids)], verdict, " ".join(reason.split()))
+        said = Counter(one.verdict for one in self._workspace.decisions().values())
         return f"{len(ids)} noted. In all {said['accept']} accepted, {said['reject']} rejected."
 
     def preview_selection(self) -> str:
         """What policy and decisions select now: coverage, what is left out and why, what post-processing drops."""
-        selection = self._desk.select()
+        selection = self._workspace.select()
         found = coverage(selection)
-        dropped, kept = survivors(self._desk, selection)
+        dropped, kept = survivors(self._workspace, selection)
         lines = [f"{found['selected']} selected ({found['routines']}) from {len(found['episodes'])} episodes."]
         lines.append(f"After post-processing {kept} examples; dropped: {dict(dropped) or 'none'}.")
         lines.append(f"Left out: {found['left_out'] or 'none'}.")
@@ -183,12 +184,12 @@ class _Selections:
         return "\n".join([*lines, "By prompt shape:", *shapes[:40], "The first ten:", *list(selection.chosen)[:10]])
 
 
-def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:
+def survivors(workspace: Workspace, selection: Selection) -> tuple[Counter[str], int]:
     """How many of a selection post-processing drops, by reason, and how many examples are left."""
     dropped: Counter[str] = Counter()
     kept = 0
-    for one in sorted(selection.chosen, key=lambda text: (desk.by_id[text].episode, desk.by_id[text].step)):
-        made = _processed(desk, desk.by_id[one])
+    for one in sorted(selection.chosen, key=lambda text: (workspace.by_id[text].episode, workspace.by_id[text].step)):
+        made = _processed(workspace, workspace.by_id[one])
         if isinstance(made, Dropped):
             dropped[str(made)] += 1
         else:
@@ -196,16 +197,16 @@ def survivors(desk: Desk, selection: Selection) -> tuple[Counter[str], int]:
     return dropped, kept
 
 
-def _processed(desk: Desk, one: Candidate) -> Dropped | tuple[str, ...]:
+def _processed(workspace: Workspace, one: Candidate) -> Dropped | tuple[str, ...]:
     """Why post-processing drops a candidate, or what it changes."""
-    made = process_turn(desk.source, CandidateId.parse(one.id))
+    made = process_turn(workspace.source, CandidateId.parse(one.id))
     return made if isinstance(made, Dropped) else made.changed
 
 
-def _known(desk: Desk, ids: Sequence[str]) -> list[Candidate]:
-    if unknown := [one for one in ids if one not in desk.by_id]:
+def _known(workspace: Workspace, ids: Sequence[str]) -> list[Candidate]:
+    if unknown := [one for one in ids if one not in workspace.by_id]:
         raise TrainingError(f"There is no candidate {unknown[0][:200]!r}: give ids as list_candidates shows them.")
-    return [desk.by_id[one] for one in ids]
+    return [workspace.by_id[one] for one in ids]
 
 
 def _counted(heading: str, counts: Counter[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from typing_extensions import TypedDict
 
-from graphs.fields import shown
+from graphs.fields import described
 from graphs.loop_run import LoopInput
 
 
@@ -19,7 +19,7 @@ class Input(LoopInput, total=False):
 
     base: Annotated[
         str | None,
-        shown(
+        described(
             "Base",
             "What is trained and served, as a model: `vllm:NAME` or `embedded…`; `model` if empty.",
             default=None,
@@ -28,7 +28,7 @@ class Input(LoopInput, total=False):
     ]
     weights: Annotated[
         str | None,
-        shown(
+        described(
             "Weights",
             "The base's weights for training (a folder, or OWNER/NAME of a hub); as `base` says if empty.",
             default=None,
@@ -37,7 +37,7 @@ class Input(LoopInput, total=False):
     ]
     curator_model: Annotated[
         str,
-        shown(
+        described(
             "Curator model",
             "Who curates: PROVIDER:NAME with tool calling, or scripted (no language model).",
             default="scripted",
@@ -46,11 +46,11 @@ class Input(LoopInput, total=False):
     ]
     train_seeds: Annotated[
         list[int] | int,
-        shown("Training seeds", "Seeds of the training episodes of each task, or how many to draw.", default=100),
+        described("Training seeds", "Seeds of the training episodes of each task, or how many to draw.", default=100),
     ]
     validation_seeds: Annotated[
         list[int] | int | None,
-        shown(
+        described(
             "Validation seeds",
             "Seeds by which recipes are chosen, or how many to draw; as many as final seeds are drawn if empty.",
             default=None,
@@ -59,17 +59,17 @@ class Input(LoopInput, total=False):
     ]
     final_seeds: Annotated[
         list[int] | None,
-        shown(
+        described(
             "Final seeds",
             "Seeds of the final table, never played before it; those of the published protocol if empty.",
             default=None,
             example=[42, 43],
         ),
     ]
-    iterations: Annotated[int, shown("Iterations", "Recipes to try (paper: 5).", default=5)]
+    iterations: Annotated[int, described("Iterations", "Recipes to try (paper: 5).", default=5)]
     recipe: Annotated[
         str | None,
-        shown(
+        described(
             "Recipe",
             "What the curator starts from: a shipped recipe by name, or a TOML file; by world and base if empty.",
             default=None,
@@ -78,22 +78,24 @@ class Input(LoopInput, total=False):
     ]
     minimum_examples: Annotated[
         int | None,
-        shown("Least examples", "Fewer are never trained on; as the recipe says if empty.", default=None, example=40),
+        described(
+            "Least examples", "Fewer are never trained on; as the recipe says if empty.", default=None, example=40
+        ),
     ]
     controls: Annotated[
         bool,
-        shown(
+        described(
             "Controls",
             "In the final table also: the specialist in both roles, and one trained on turns chosen by chance.",
             default=False,
         ),
     ]
     approve: Annotated[
-        bool, shown("Ask a person", "Ask a person before each training and before the final table.", default=False)
+        bool, described("Ask a person", "Ask a person before each training and before the final table.", default=False)
     ]
     launcher: Annotated[
         list[str],
-        shown(
+        described(
             "Launcher",
             "What starts a training in place of this Python, such as accelerate launch --config_file FILE.",
             default=[],
@@ -102,7 +104,7 @@ class Input(LoopInput, total=False):
     ]
     train_options: Annotated[
         list[str],
-        shown(
+        described(
             "Training options",
             "Further options for training/sft_specialist.py, the same for every training.",
             default=[],

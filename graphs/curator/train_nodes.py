@@ -12,12 +12,12 @@ from graphs.agent.loop import agent_model
 from graphs.agent.tools import watched
 from graphs.curator import curate as curating
 from graphs.curator.curate import Curation, Task
-from graphs.curator.desk import Desk, recipe_of, selected_ids
 from graphs.curator.folders import LETTERS, IterationFolder
 from graphs.curator.position import budgets, curator_limits, earlier
 from graphs.curator.run import Specialization, no_language_model
 from graphs.curator.state import State
 from graphs.curator.training import train as run_training
+from graphs.curator.workspace import Workspace, recipe_of, selected_ids
 from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.spending import check_all
@@ -50,7 +50,7 @@ async def curate(state: State, run: Specialization) -> Command[Literal["certify"
 async def _curate(run: Specialization, iteration: int, asked: int) -> Curation:
     folder, before = run.folder.iteration(iteration), await asyncio.to_thread(earlier, run, iteration)
     limits = await asyncio.to_thread(curator_limits, run, folder.transcript)
-    desk = await asyncio.to_thread(_desk, run, folder, before)
+    workspace = await asyncio.to_thread(_workspace, run, folder, before)
     faults = await asyncio.to_thread(sent_back, folder, asked)
     task = Task(
         iteration=iteration,
@@ -69,12 +69,12 @@ async def _curate(run: Specialization, iteration: int, asked: int) -> Curation:
     return await watched(
         name,
         f"curate {name}",
-        lambda: curating.curate(desk, task, run.folder.ledger, paths, model, limits, faults),
+        lambda: curating.curate(workspace, task, run.folder.ledger, paths, model, limits, faults),
     )
 
 
-def _desk(run: Specialization, folder: IterationFolder, before: dict[int, IterationFolder]) -> Desk:
-    """The desk of an iteration; a new one begins with the policy of the last."""
+def _workspace(run: Specialization, folder: IterationFolder, before: dict[int, IterationFolder]) -> Workspace:
+    """The workspace of an iteration; a new one begins with the policy of the last."""
     policy = folder.path / "selection" / "policy.toml"
     if before and not policy.exists():
         policy.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def _desk(run: Specialization, folder: IterationFolder, before: dict[int, Iterat
         for name in ("policy.py", "policy.toml"):  # the one whose presence is looked for comes last
             if (last / name).exists():
                 (policy.parent / name).write_bytes((last / name).read_bytes())
-    return Desk(folder.path, run.folder.collect, run.folder.candidates, seed=run.seed)
+    return Workspace(folder.path, run.folder.collect, run.folder.candidates, seed=run.seed)
 
 
 def _curations(folder: IterationFolder) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from traces import RunFolder
 from traces.plain_json import read_file
 
 PLAYED_ON = 3
-"""Times that episodes which a server failed are played on before the work halts; each of their calls was already
+"""Times that episodes which a server failed are played on before the loop halts; each of their calls was already
 repeated `Context.attempts` times."""
 
 
@@ -29,7 +29,7 @@ class Halted(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class EvaluationJob:
     """What to play, by whom and where."""
 
     name: str
@@ -47,7 +47,7 @@ class Work:
         return RunFolder(Path(self.given["out"]))
 
 
-async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str, Any]:
+async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> dict[str, Any]:
     """Play what is not played yet; the summary.
 
     CeilingReached where a budget is spent before it is whole; Halted where the machine failed an episode and playing
@@ -55,20 +55,20 @@ async def play_whole(work: Work, report: Callable[[Progress], None]) -> dict[str
     """
     failures: list[dict[str, Any]] = []
     for _ in range(PLAYED_ON):
-        ceilings = await asyncio.to_thread(lambda: left_of(work.budgets(), work.out))
+        ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
         began = time.monotonic()
         try:
-            await _play(work, ceilings, report)
+            await _play(job, ceilings, report)
         finally:
-            await asyncio.to_thread(add_minutes, work.out, time.monotonic() - began)
-        failures = await asyncio.to_thread(machine_failures, work.out)
+            await asyncio.to_thread(add_minutes, job.out, time.monotonic() - began)
+        failures = await asyncio.to_thread(machine_failures, job.out)
         if not failures or not all(map(may_pass, failures)):
             break
     if failures:
-        raise Halted(f"{work.name} could not be played: {failures[0]['sentence']}")
-    if await asyncio.to_thread(broken_off, work.out):
-        raise_reached(await asyncio.to_thread(work.budgets))
-    return await asyncio.to_thread(summary, work.out)
+        raise Halted(f"{job.name} could not be played: {failures[0]['sentence']}")
+    if await asyncio.to_thread(broken_off, job.out):
+        raise_reached(await asyncio.to_thread(job.budgets))
+    return await asyncio.to_thread(summary, job.out)
 
 
 def finished(run: RunFolder) -> bool:
@@ -100,14 +100,14 @@ def machine_failures(run: RunFolder) -> list[dict[str, Any]]:
     return [cause for cause in causes if not players_own(cause)] + damage
 
 
-async def _play(work: Work, ceilings: Amounts, report: Callable[[Progress], None]) -> None:
+async def _play(job: EvaluationJob, ceilings: Amounts, report: Callable[[Progress], None]) -> None:
     """One run of the evaluation graph, a root run of its own in LangSmith."""
     here = contextvars.copy_context()
 
     async def run() -> None:
-        config: Any = {"run_name": f"{work.name} evaluation", "metadata": work.metadata}
-        given = Input(**{**work.given, "resume": True, "ceilings": ceilings})
-        events: AsyncIterator[Any] = evaluation.astream(given, config, context=work.context, stream_mode="custom")
+        config: Any = {"run_name": f"{job.name} evaluation", "metadata": job.metadata}
+        given = Input(**{**job.given, "resume": True, "ceilings": ceilings})
+        events: AsyncIterator[Any] = evaluation.astream(given, config, context=job.context, stream_mode="custom")
         async for event in events:
             here.run(report, event)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
 
-from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, shown
+from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, described
 from graphs.settings import CEILINGS
 from worlds import world_names
 
@@ -17,18 +17,20 @@ CONCURRENCY = 10
 class Input(TypedDict, total=False):
     """Which episodes to play, with whom, and where to write them."""
 
-    world: Required[Annotated[str, shown("World", "World to play.", choices=world_names)]]
-    tasks: Annotated[list[str] | None, shown("Tasks", "Its tasks; all if empty.", default=None, choices=all_tasks)]
+    world: Required[Annotated[str, described("World", "World to play.", choices=world_names)]]
+    tasks: Annotated[list[str] | None, described("Tasks", "Its tasks; all if empty.", default=None, choices=all_tasks)]
     seeds: Annotated[
         list[int] | None,
-        shown("Seeds", "Seeds of each task; those of the published protocol if empty.", default=None, example=[42, 43]),
+        described(
+            "Seeds", "Seeds of each task; those of the published protocol if empty.", default=None, example=[42, 43]
+        ),
     ]
-    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
-    out: Required[Annotated[str, shown("Run folder", "Folder to write.", example="runs/first-evaluation")]]
-    concurrency: Annotated[int, shown("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    model: Annotated[str, described("Model", WHO_PLAYS, default="scripted", example=MODEL)]
+    out: Required[Annotated[str, described("Run folder", "Folder to write.", example="runs/first-evaluation")]]
+    concurrency: Annotated[int, described("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
     resume: Annotated[
         bool,
-        shown(
+        described(
             "Resume",
             "Go on with the run in `out`: finished episodes are kept, broken ones continued.",
             default=False,
@@ -36,7 +38,7 @@ class Input(TypedDict, total=False):
     ]
     new_attempts: Annotated[
         bool,
-        shown(
+        described(
             "New attempts",
             "With `resume`: play failed episodes again from a clean notebook; what they left is set aside.",
             default=False,
@@ -44,11 +46,11 @@ class Input(TypedDict, total=False):
     ]
     protocol: Annotated[
         str | None,
-        shown("Protocol", "The published protocol that was asked for, if any; kept in run.json.", default=None),
+        described("Protocol", "The published protocol that was asked for, if any; kept in run.json.", default=None),
     ]
     ceilings: Annotated[
         dict[str, float],
-        shown(
+        described(
             "Run ceilings",
             f"What the whole run may spend: {SPENDABLE}.",
             default={},

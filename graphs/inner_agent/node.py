@@ -108,7 +108,7 @@ class Node(Runnable[State, Command[Any]]):
 
     def _ready(self, session: Session, state: State, caller: Caller) -> bool:
         """Take the session for the run; whether the state holds what the node works on."""
-        session.claim.take(state.get("run"), caller.served_thread)
+        session.lease.acquire(state.get("run"), caller.served_thread)
         session.served.playing = caller.run
         return self.begins or (state["step"] == session.position.step and _can_run(self.function.__name__, state))
 
@@ -178,7 +178,7 @@ def _located(command: Command[Any], session: Session, state: State) -> Command[A
 
 
 def _begin_again(session: Session) -> Command[Any]:
-    return Command(goto="observe", update={"run": session.claim.run})
+    return Command(goto="observe", update={"run": session.lease.run})
 
 
 def _context() -> Context | None:

@@ -40,7 +40,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     update: dict[str, Any] = {
         **outcome(session),
         "steps": session.served.steps_left(position.step, steps_to_play(state.get("steps"))),
-        "run": session.claim.run,
+        "run": session.lease.run,
         "unanswered": [],
         "revision": session.notebook.revision,
         "conversations": [],
@@ -48,7 +48,7 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
         "choice": None,
     }
     if position.over or update["steps"] < 1:
-        session.claim.release()
+        session.lease.release()
         update |= {"run": None, "steps": None}
         return Command(goto="__end__", update=update)
     if session.notebook.revision != session.start_revision:
@@ -250,9 +250,9 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     update = {**now, "steps": remaining, "conversation": None, "conversations": [], "choice": None, "notices": []}
     going_on = remaining > 0 and not session.position.over
     if not going_on:
-        session.claim.release()
+        session.lease.release()
         update["steps"] = None
-    update |= {"run": session.claim.run, "unanswered": []}
+    update |= {"run": session.lease.run, "unanswered": []}
     return Command(goto="observe" if going_on else "__end__", update={**update, "revision": session.notebook.revision})
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from graphs.inner_agent.result import Account
 from graphs.inner_agent.served_runs import ServedRuns
 from graphs.inner_agent.state import Message, Position, plain
-from graphs.run_lock import Claim
+from graphs.run_lock import EpisodeLease
 from graphs.settings import EpisodeSettings
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
@@ -71,7 +71,7 @@ class Session:
             if settings.constrained
         }
         # A run that ended without releasing the episode (a dropped stream, say) keeps it no longer than this.
-        self.claim = Claim(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
+        self.lease = EpisodeLease(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
         self.served = ServedRuns(folder)
         self.live: LiveEpisode | None = None
         """Sends the episode to LangSmith; None where it is not traced."""

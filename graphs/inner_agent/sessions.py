@@ -95,7 +95,7 @@ class Sessions:
             elif past is not None:
                 folder = self._another_future(past, folder, state["step"], middle, caller)
             elif live is not None:
-                live.claim.take(
+                live.lease.acquire(
                     state.get("run"), caller.served_thread
                 )  # Busy, rather than closing the session of another run
                 self._drop(live)
@@ -142,7 +142,7 @@ class Sessions:
         session = open_session(settings, folder, step=step, revision=revision)
         with self._lock:
             self._live[str(folder.path)] = session
-            idle = [one for key, one in self._live.items() if key not in self._held and one.claim.run is None]
+            idle = [one for key, one in self._live.items() if key not in self._held and one.lease.run is None]
         for one in idle[: max(0, len(idle) - KEPT)]:
             self._drop(one)
         return session
@@ -159,7 +159,7 @@ class Sessions:
                 ServedRuns(folder).begin(caller.run, step, 0, fork=str(target.path))
             return target
         if live is not None:
-            live.claim.take(None, caller.served_thread)
+            live.lease.acquire(None, caller.served_thread)
             self._drop(live)
         aside = folder.set_attempt_aside()
         assert aside is not None, "an episode with a past has files"

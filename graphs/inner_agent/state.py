@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from typing_extensions import TypedDict
 
-from graphs.fields import MODEL, WHO_PLAYS, all_tasks, shown
+from graphs.fields import MODEL, WHO_PLAYS, all_tasks, described
 from traces import StepRecord
 from worlds import Observation, world_names
 
@@ -34,20 +34,22 @@ class Conversation(TypedDict):
 class Input(TypedDict, total=False):
     """What a run needs: which episode, how far, and who plays. A thread keeps all but `steps` from its first run."""
 
-    world: Annotated[str | None, shown("World", "World of a new episode.", default=None, choices=world_names)]
+    world: Annotated[str | None, described("World", "World of a new episode.", default=None, choices=world_names)]
     task: Annotated[
         str | None,
-        shown("Task", "Task of that world; its default one if empty.", default=None, choices=all_tasks),
+        described("Task", "Task of that world; its default one if empty.", default=None, choices=all_tasks),
     ]
     seed: Annotated[
         int | None,
-        shown("Seed", "Seed of the episode; the first of the published protocol if empty.", default=None, example=42),
+        described(
+            "Seed", "Seed of the episode; the first of the published protocol if empty.", default=None, example=42
+        ),
     ]
-    steps: Annotated[int, shown("Steps", "World steps to play in this run.", default=1)]
-    model: Annotated[str, shown("Model", WHO_PLAYS, default="scripted", example=MODEL)]
+    steps: Annotated[int, described("Steps", "World steps to play in this run.", default=1)]
+    model: Annotated[str, described("Model", WHO_PLAYS, default="scripted", example=MODEL)]
     episode: Annotated[
         str | None,
-        shown(
+        described(
             "Episode",
             "An episode's folder, to play that one on; everything else is known from it then.",
             default=None,
@@ -95,7 +97,7 @@ class State(Output):
     notices: list[str]
     """What the scaffold's hooks and the harness say about this observation; set by `observe`."""
     run: str | None
-    """Token of the run that is playing (see `claim.Claim`); None when it has ended."""
+    """Token of the run that is playing (see `run_lock.EpisodeLease`); None when it has ended."""
     unanswered: list[str]
     """Notices on a reply that got no answer, for the next step; set where PLAN ends."""
     conversation: Conversation | None

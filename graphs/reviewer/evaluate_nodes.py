@@ -14,8 +14,7 @@ from graphs.evaluation.statistics import Pair, read_scores
 from graphs.events import emit
 from graphs.outer_loop import approved
 from graphs.reviewer import lineage
-from graphs.reviewer.budget import spent_in
-from graphs.reviewer.evaluating import play_episodes
+from graphs.reviewer.evaluating import play_episodes, spent_in
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.gate import Verdict, judge
 from graphs.reviewer.lineage import LineageRecord, evaluation_of, fresh_seeds, judged_so_far, position, scaffold_of

@@ -1,24 +1,83 @@
-"""How a scaffold of a search is played, and whose doing it is where it cannot be: the machine's, or the scaffold's."""
+"""How the scaffolds of a search are played, and what the search and its attempts have spent, read from their files."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from langgraph.types import Command
+
 from chat_models.failures import FailureKind
+from graphs.agent.loop import AgentLimits, spent_on
 from graphs.evaluation import playing
 from graphs.evaluation.episode import Progress, players_own
-from graphs.evaluation.playing import Work
+from graphs.evaluation.playing import EvaluationJob
 from graphs.events import emit
-from graphs.reviewer.budget import budgets, spent_in
+from graphs.outer_loop import end_of_run
+from graphs.reviewer import lineage
 from graphs.reviewer.folders import AttemptFolder
+from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
-from graphs.spending import Budgets, spent_playing
+from graphs.settings import CEILINGS
+from graphs.spending import Amounts, Budgets, CeilingReached, Price, Spending, left_of, read_prices, spent_playing
 from scaffolds import Scaffold, ScaffoldError
 from tools import UnknownDialect, VocabularyError
 from traces import RunFolder, read_results
+
+Spent = dict[str, Amounts]
+"""By who spent it: "reviewer" and "player"."""
+
+
+def add_up(*parts: Mapping[str, Mapping[str, float]]) -> Spent:
+    """The sum, by who spent it."""
+    total = {who: dict.fromkeys(CEILINGS, 0.0) for who in ("reviewer", "player")}
+    for part in parts:
+        for who, amounts in part.items():
+            for name, value in amounts.items():
+                total.setdefault(who, dict.fromkeys(CEILINGS, 0.0))[name] += value
+    return total
+
+
+def spent_before(records: Iterable[LineageRecord]) -> Spent:
+    """What was spent by the lineage."""
+    return add_up(*(record.spent for record in records))
+
+
+def spent_in(search: Search, attempt: AttemptFolder) -> Spent:
+    """What an attempt spent so far; messages of the reviewer that were broken off are included."""
+    reviewer = spent_on(attempt.transcript, _reviewers_price(search)).amounts()
+    return {"reviewer": reviewer, "player": spent_playing(attempt.runs())}
+
+
+def budgets(search: Search, under_way: Spent, *, whole_only: bool = False) -> Budgets:
+    """The search's budget, and unless `whole_only` that of the attempt which spent what is `under_way`."""
+    total = add_up(spent_before(lineage.read(search.folder.path)), under_way)
+    whole = Spending(search.ceilings, "search", spent=_together(total))
+    return [whole] if whole_only else [whole, Spending(search.attempt_ceilings, "attempt", spent=_together(under_way))]
+
+
+def review_limits(search: Search, attempt: AttemptFolder) -> AgentLimits:
+    """What the reviewer's conversation on an attempt may come to. CeilingReached if nothing is left."""
+    left = left_of(budgets(search, spent_in(search, attempt)))
+    return AgentLimits.leaving(left, attempt.transcript, _reviewers_price(search))
+
+
+def over_budget(reached: CeilingReached) -> Command[Any]:
+    """The way on. An attempt that the search's budget broke off stays open: with a higher one it goes on."""
+    if reached.whose == "attempt":
+        return Command(goto="settle", update={"status": "stopped", "reason": f"{reached}."})
+    return end_of_run(reached)
+
+
+def _together(spent: Spent) -> Amounts:
+    return {name: sum(amounts.get(name, 0.0) for amounts in spent.values()) for name in CEILINGS}
+
+
+def _reviewers_price(search: Search) -> Price | None:
+    return read_prices(search.context.prices).get(search.reviewer_model)
+
 
 CANDIDATE_ERRORS = (ScaffoldError, UnknownDialect, VocabularyError)
 """What playing a candidate raises where its files, which passed the check, turn out not to do."""
@@ -61,7 +120,7 @@ async def play_episodes(
         return await asyncio.to_thread(_crashed, out)
     emit("evaluating", name=name, episodes=len(search.pairs(seeds)))
     digest = await asyncio.to_thread(_digest, scaffold)
-    work = Work(
+    job = EvaluationJob(
         name=f"{search.folder.path.name} {name}",
         given=search.evaluation(out, seeds, search.model),
         context=search.context.play(scaffold=str(scaffold), sampling=sampling),
@@ -69,7 +128,7 @@ async def play_episodes(
         metadata={"search": str(search.folder.path), "attempt": name},
     )
     try:
-        await playing.play_whole(work, report)
+        await playing.play_whole(job, report)
     except CANDIDATE_ERRORS as error:
         return str(error)
     if await asyncio.to_thread(_changed, scaffold, out, digest):

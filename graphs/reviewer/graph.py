@@ -14,11 +14,9 @@ a fresh attempt, or the end. A budget that is spent leads to `settle` (an attemp
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
-
-from graphs.outer_loop import OpenRun, OuterLoop, opened
+from graphs.outer_loop import OuterLoop
 from graphs.reviewer import evaluate_nodes, review_nodes, settle_nodes
-from graphs.reviewer.budget import over_budget
+from graphs.reviewer.evaluating import over_budget
 from graphs.reviewer.search import Context, Search
 from graphs.reviewer.state import Input, Output, State
 
@@ -29,7 +27,6 @@ LOOP = OuterLoop(
     context=Context,
     input=Input,
     output=Output,
-    start=review_nodes.start,
     nodes=(
         evaluate_nodes.evaluate_start,
         review_nodes.next_attempt,
@@ -49,8 +46,4 @@ LOOP = OuterLoop(
 )
 build = LOOP.build
 graph = LOOP.graph()
-
-
-def open_search(given: Input, context: Context | None = None) -> AbstractAsyncContextManager[OpenRun]:
-    """A search for the length of an `async with` block: see `graphs.outer_loop.opened`."""
-    return opened(LOOP, given, context)
+open_search = LOOP.open

@@ -1,4 +1,4 @@
-"""The nodes before an evaluation: START, NEXT_ATTEMPT, REVIEW (the reviewer revises the scaffold), CHECK."""
+"""The nodes before an evaluation: NEXT_ATTEMPT, REVIEW (the reviewer revises the scaffold), CHECK."""
 
 from __future__ import annotations
 
@@ -7,37 +7,26 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from graphs.agent.loop import agent_model
 from graphs.agent.tools import watched
 from graphs.evaluation.playing import broken_off
 from graphs.events import emit
-from graphs.reviewer import agent, lineage
+from graphs.reviewer import agent
 from graphs.reviewer.agent import Review
-from graphs.reviewer.budget import budgets, review_limits, spent_in
 from graphs.reviewer.check import Checked, check_candidate
+from graphs.reviewer.evaluating import budgets, review_limits, spent_in
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import Position, position, scaffold_of
 from graphs.reviewer.probe import probe, probe_run
-from graphs.reviewer.search import Context, Search, copy_scaffold
+from graphs.reviewer.search import Search, copy_scaffold
 from graphs.reviewer.state import State
 from graphs.reviewer.workspace import what_became, workspace_of
 from graphs.spending import check_all, left_of, raise_reached
 from scaffolds import Scaffold, ScaffoldError
 from traces import RunFolder
 from traces.plain_json import read_file, write_file
-
-
-def start(state: State, runtime: Runtime[Context]) -> Command[Literal["evaluate_start"]]:
-    """Begin or resume the search. Raises our errors."""
-    search = Search.begin(state, runtime.context)
-    resumed = bool(lineage.read(search.folder.path))
-    emit("began", out=str(search.folder.path), settings=search.plain()["search"], resumed=resumed)
-    for sentence in search.warnings():
-        emit("warning", sentence=sentence)
-    return Command(goto="evaluate_start", update={"status": ""})
 
 
 def next_attempt(state: State, search: Search) -> Command[Literal["review", "control", "holdout", "finish"]]:

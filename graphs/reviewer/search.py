@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from graphs.agent.loop import agent_model
-from graphs.evaluation.nodes import check_tasks
-from graphs.fields import SERVER, defaults_of, shown
-from graphs.loop_run import LoopContext, LoopRun, restored_context
+from graphs.evaluation.graph import check_tasks
+from graphs.fields import SERVER, described
+from graphs.loop_run import LoopContext, LoopFolder, LoopRun
 from graphs.reviewer.check import check_machine, check_place
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.gate import Rule, reachable
 from graphs.reviewer.state import Input
 from graphs.settings import (
     SettingsError,
-    asked_for,
-    check_input,
     check_least,
-    check_tasks_of,
     episode_settings,
-    validated,
 )
 from graphs.spending import check_prices, parse_ceilings, read_prices
 from scaffolds import Scaffold
 from traces.folders import disk_failure
-from worlds import world_entry
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -37,7 +31,7 @@ class Context(LoopContext):
 
     reviewer_base_url: Annotated[
         str | None,
-        shown("Reviewer base URL", "OpenAI-compatible server of `reviewer_model`, with /v1.", example=SERVER),
+        described("Reviewer base URL", "OpenAI-compatible server of `reviewer_model`, with /v1.", example=SERVER),
     ] = None
 
 
@@ -51,6 +45,10 @@ class Search(LoopRun):
     """Not how many attempts there may be: the gate's error budget was spread over them."""
     free_context: ClassVar[str] = "reviewer_base_url"
     vacant_but_for: ClassVar[str] = "versions"
+    folder_type: ClassVar[type[LoopFolder]] = SearchFolder
+    context_type: ClassVar[type[LoopContext]] = Context
+    input_type: ClassVar[Any] = Input
+    published: ClassVar[str] = "seeds"
 
     folder: SearchFolder
     context: Context
@@ -66,24 +64,10 @@ class Search(LoopRun):
     attempt_ceilings: dict[str, float]
 
     @classmethod
-    def folder_at(cls, out: Path) -> SearchFolder:
-        """The run folder."""
-        return SearchFolder(out)
-
-    @classmethod
-    def restored(cls, kept: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """The context."""
-        return {"context": restored_context(Context, kept)}
-
-    @classmethod
     def checked(cls, given: Input, context: Context | None) -> tuple[dict[str, Any], Context]:
         """The fields that `given` asks for, and the context, checked. Raises SettingsError or UnknownWorld."""
-        check_input(Input, given)
-        entry = world_entry(given["world"])
-        defaults = {**defaults_of(Input), "tasks": list(entry.tasks), "seeds": list(entry.seeds)}
-        settings = asked_for(Input, given, defaults)
+        settings, context = super().checked(given, context)
         settings["gate"] = str(settings["gate"])
-        check_tasks_of(entry, settings["tasks"])
         if not settings["seeds"]:
             raise SettingsError("A search needs at least one seed to judge by.")
         if shared := sorted(set(settings["seeds"]) & set(settings["holdout_seeds"])):
@@ -91,8 +75,10 @@ class Search(LoopRun):
                 f"The seed {shared[0]} is both a gate seed and a hold-out seed: a hold-out seed must never have been "
                 "played before the end, so give `holdout_seeds` that `seeds` does not name."
             )
-        _check_numbers(settings)
-        context = validated(context or Context())
+        check_least(settings, versions=1, attempts=1, continuations=0)
+        if not 0.5 <= settings["confidence"] < 1:
+            raise SettingsError(f"The confidence lies between 0.5 and 1 (1 excluded), not at {settings['confidence']}.")
+        parse_ceilings(settings["attempt_ceilings"])
         if context.trust_scaffold_code:
             raise SettingsError("A search runs code that a reviewer wrote: leave `trust_scaffold_code` out.")
         return settings, context
@@ -128,28 +114,21 @@ class Search(LoopRun):
             check_prices(ceilings, read_prices(self.context.prices), models)
         return loaded
 
+    def has_results(self) -> bool:
+        """Whether playing the start has begun."""
+        return self.folder.start.run.exists()
+
     def warnings(self) -> list[str]:
-        """What will not work as the user may think, though nothing is wrong; shown before the search begins."""
-        said = []
+        """A gate that cannot open, or figures that say little."""
+        found = []
         if self.rule is Rule.PAIRED:
             closed = reachable(len(self.pairs(self.seeds)), self.confidence, self.attempts_total)
-            said += [closed] if closed else []
+            found += [closed] if closed else []
         if not self.holdout_seeds:
-            said.append("Without `holdout_seeds` the gain is reported on the seeds it was selected on, luck included.")
+            found.append("Without `holdout_seeds` the gain is reported on the seeds it was selected on, luck included.")
         if len(self.pairs(self.seeds)) == 1:
-            said.append("One episode is all the gate sees: its score says next to nothing about the next seed.")
-        return said
-
-
-read_search = Search.read
-
-
-def _check_numbers(settings: dict[str, Any]) -> None:
-    check_least(settings, versions=1, attempts=1, continuations=0, seed=0, concurrency=1)
-    if not 0.5 <= settings["confidence"] < 1:
-        raise SettingsError(f"The confidence lies between 0.5 and 1 (1 excluded), not at {settings['confidence']}.")
-    for name in ("ceilings", "attempt_ceilings"):
-        parse_ceilings(settings[name])
+            found.append("One episode is all the gate sees: its score says next to nothing about the next seed.")
+        return found
 
 
 def copy_scaffold(source: Path, target: Path) -> None:

@@ -11,9 +11,8 @@ from graphs.evaluation.playing import played_whole
 from graphs.evaluation.statistics import pair_up, read_scores
 from graphs.events import emit
 from graphs.reviewer import lineage
-from graphs.reviewer.budget import spent_in
 from graphs.reviewer.evaluate_nodes import candidate_approved
-from graphs.reviewer.evaluating import play_episodes
+from graphs.reviewer.evaluating import play_episodes, spent_in
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord, Status, position
 from graphs.reviewer.review_nodes import checks

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
-from graphs.fields import shown
+from graphs.fields import described
 from graphs.loop_run import LoopInput
 from graphs.settings import CEILINGS
 
@@ -20,7 +20,7 @@ class Input(LoopInput, total=False):
 
     reviewer_model: Annotated[
         str,
-        shown(
+        described(
             "Reviewer model",
             "Who reviews: PROVIDER:NAME with tool calling, or scripted (no language model).",
             default="scripted",
@@ -29,7 +29,7 @@ class Input(LoopInput, total=False):
     ]
     seeds: Annotated[
         list[int] | None,
-        shown(
+        described(
             "Gate seeds",
             "Seeds of each task by which candidates are judged; those of the published protocol if empty.",
             default=None,
@@ -38,22 +38,22 @@ class Input(LoopInput, total=False):
     ]
     holdout_seeds: Annotated[
         list[int],
-        shown(
+        described(
             "Hold-out seeds",
             "Seeds for the final table only: neither reviewer nor gate ever sees them.",
             default=[],
             example=[60, 61, 62],
         ),
     ]
-    versions: Annotated[int, shown("Versions", "Versions to reach (paper: 5).", default=5)]
-    attempts: Annotated[int, shown("Attempts", "Fresh attempts at each version (paper: 3).", default=3)]
+    versions: Annotated[int, described("Versions", "Versions to reach (paper: 5).", default=5)]
+    attempts: Annotated[int, described("Attempts", "Fresh attempts at each version (paper: 3).", default=3)]
     continuations: Annotated[
         int,
-        shown("Continuations", "Continuations of each fresh attempt that was turned down (paper: 1).", default=1),
+        described("Continuations", "Continuations of each fresh attempt that was turned down (paper: 1).", default=1),
     ]
     gate: Annotated[
         Literal["mean", "paired", "confirm"],
-        shown(
+        described(
             "Gate",
             "The rule by which a candidate is kept: the paper's mean, paired by seed, or confirmed on fresh seeds.",
             default="paired",
@@ -61,11 +61,11 @@ class Input(LoopInput, total=False):
     ]
     confidence: Annotated[
         float,
-        shown("Confidence", "That nothing in the whole search is kept by luck; 0.5 to 1, 1 excluded.", default=0.9),
+        described("Confidence", "That nothing in the whole search is kept by luck; 0.5 to 1, 1 excluded.", default=0.9),
     ]
     reevaluate_incumbent: Annotated[
         bool,
-        shown(
+        described(
             "Control arm",
             "Play the incumbent once more for every candidate, and judge that by the same rule.",
             default=False,
@@ -73,11 +73,13 @@ class Input(LoopInput, total=False):
     ]
     approve: Annotated[
         bool,
-        shown("Ask a person", "Ask a person before a candidate is evaluated and before it is adopted.", default=False),
+        described(
+            "Ask a person", "Ask a person before a candidate is evaluated and before it is adopted.", default=False
+        ),
     ]
     attempt_ceilings: Annotated[
         dict[str, float],
-        shown(
+        described(
             "Attempt ceilings",
             "What one attempt may spend, by the same names.",
             default={},

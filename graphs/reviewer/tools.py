@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from graphs.agent.tools import model_tool
-from graphs.reviewer import beneath
+from graphs.reviewer import safe_files
 from graphs.reviewer.trace_tools.step_text import readable
 from graphs.reviewer.workspace import MAX_READ_BYTES, FileRefused, Place, Workspace
 from memory_fs.names import UNFIT
@@ -94,9 +94,9 @@ class _Files:
         """Delete a file below candidate/ or notes/."""
         place = self._workspace.place_to_write(path)
         try:
-            beneath.delete(place.root, place.parts)
-        except beneath.Barred as barred:
-            raise FileRefused(f"{place.name} {barred}.") from None
+            safe_files.delete(place.root, place.parts)
+        except safe_files.NotAccessible as error:
+            raise FileRefused(f"{place.name} {error}.") from None
         return f"{place.name} is deleted."
 
 
@@ -126,9 +126,9 @@ def _lines(place: Place, first_line: int, lines: int) -> str:
 
 def _entries(workspace: Workspace, place: Place) -> list[tuple[str, int | None]]:
     try:
-        return [entry for entry in beneath.entries(place.root, place.parts) if _shown(workspace, place, entry[0])]
-    except beneath.Barred as barred:
-        raise FileRefused(f"{place.name} {barred}.") from None
+        return [entry for entry in safe_files.entries(place.root, place.parts) if _shown(workspace, place, entry[0])]
+    except safe_files.NotAccessible as error:
+        raise FileRefused(f"{place.name} {error}.") from None
 
 
 def _shown(workspace: Workspace, place: Place, name: str) -> bool:
@@ -140,13 +140,13 @@ def _shown(workspace: Workspace, place: Place, name: str) -> bool:
 
 
 def _text(place: Place) -> str:
-    if not place.parts or beneath.is_folder(place.root, place.parts):
+    if not place.parts or safe_files.is_folder(place.root, place.parts):
         raise FileRefused(f"{place.name} is a folder: list_files shows what is in it.")
     try:
-        return beneath.read(place.root, place.parts, MAX_READ_BYTES).decode("utf-8", "replace")
-    except beneath.Barred as barred:
-        advice = "; run_python can read it" if "bytes" in str(barred) else ""
-        raise FileRefused(f"{place.name} {barred}{advice}.") from None
+        return safe_files.read(place.root, place.parts, MAX_READ_BYTES).decode("utf-8", "replace")
+    except safe_files.NotAccessible as error:
+        advice = "; run_python can read it" if "bytes" in str(error) else ""
+        raise FileRefused(f"{place.name} {error}{advice}.") from None
 
 
 def _written(workspace: Workspace, place: Place, content: str) -> str:
@@ -161,9 +161,9 @@ def _written(workspace: Workspace, place: Place, content: str) -> str:
     data = content.encode()
     workspace.check_room(place, len(data))
     try:
-        beneath.write(place.root, place.parts, data)
-    except beneath.Barred as barred:
-        raise FileRefused(f"{place.name} {barred}.") from None
+        safe_files.write(place.root, place.parts, data)
+    except safe_files.NotAccessible as error:
+        raise FileRefused(f"{place.name} {error}.") from None
     return f"{place.name} is written: {content.count(chr(10)) + (not content.endswith(chr(10)))} lines."
 
 

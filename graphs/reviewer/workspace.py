@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from graphs.reviewer import beneath, lineage
+from graphs.reviewer import lineage, safe_files
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import evaluation_of, position, scaffold_of
 from graphs.reviewer.search import Search
@@ -138,7 +138,7 @@ class Workspace:
 def files(root: Path, parts: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], int]]:
     """Every plain file below a folder of a scaffold's size, with its size in bytes."""
     found: list[tuple[tuple[str, ...], int]] = []
-    for name, size in beneath.entries(root, parts):
+    for name, size in safe_files.entries(root, parts):
         inner = (*parts, name)
         found += files(root, inner) if size is None else [(inner, size)]
         if len(inner) > _NAMES.max_depth or len(found) > 10 * MAX_FILES:

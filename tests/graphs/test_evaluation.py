@@ -14,7 +14,7 @@ from playing import by_turn, turn_of
 
 from chat_models.keys import client_calls
 from graphs.evaluation import graph
-from graphs.evaluation.playing import Work, play_whole
+from graphs.evaluation.playing import EvaluationJob, play_whole
 from graphs.settings import Context, SettingsError
 from traces import RunFolder, TraceReader
 from worlds import UnknownWorld
@@ -189,7 +189,7 @@ def test_an_outer_loops_evaluation_knows_that_it_plays_for_a_client(
         "out": str(tmp_path / "run"),
     }
     context = Context(base_url=server.url, max_steps=2)
-    work = Work(name="version 0", given=given, context=context, budgets=tuple)
+    job = EvaluationJob(name="version 0", given=given, context=context, budgets=tuple)
     with client_calls():
-        asyncio.run(play_whole(work, lambda _: None))
+        asyncio.run(play_whole(job, lambda _: None))
     assert {headers["authorization"] for headers in server.headers} == {"Bearer none"}

@@ -14,7 +14,7 @@ import pytest
 
 from chat_models import embedded_weights
 from graphs.curator.training import lock_training
-from graphs.evaluation.nodes import play_sync
+from graphs.evaluation.graph import play_sync
 from graphs.reviewer import lineage
 from graphs.reviewer.lineage import LineageRecord
 from graphs.run_lock import LOCK, run_lock
@@ -68,7 +68,7 @@ CALLERS = {
 
 @pytest.fixture(autouse=True)
 def _outside_a_graph_and_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphs.evaluation.nodes.get_stream_writer", lambda: print)
+    monkeypatch.setattr("graphs.evaluation.graph.get_stream_writer", lambda: print)
     monkeypatch.setenv("AUTOMEM_CACHE", str(tmp_path))
     monkeypatch.setattr(embedded_weights, "find_weights", lambda: None)
     monkeypatch.setattr(embedded_weights, "_fetched", lambda cache, say: cache)

@@ -1,4 +1,4 @@
-"""A curator at its desk: the tools it explores and decides with, and what it must leave behind."""
+"""A curator at its workspace: the tools it explores and decides with, and what it must leave behind."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from training_runs import collected
 from chat_models.scripted_curator import ScriptedCurator
 from graphs.agent.loop import AgentLimits
 from graphs.curator.curate import Curation, Task, curate
-from graphs.curator.desk import Desk
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import CHARACTERS, selection_tools
+from graphs.curator.workspace import Workspace
 from traces import RunFolder
 from training.candidates import candidates, write_candidates
 from training.selection import DEFAULT_POLICY
@@ -40,30 +40,30 @@ def features(run: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def desk(run: RunFolder, features: Path, tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "1", run, features)
+def workspace(run: RunFolder, features: Path, tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "1", run, features)
 
 
-def use(desk: Desk, tool: str, /, **arguments: Any) -> str:
-    tools = [*selection_tools(desk), *policy_tools(desk, desk.iteration / "ledger.jsonl", {})]
+def use(workspace: Workspace, tool: str, /, **arguments: Any) -> str:
+    tools = [*selection_tools(workspace), *policy_tools(workspace, workspace.iteration / "ledger.jsonl", {})]
     chosen = next(one for one in tools if one.name == tool)
     return str(chosen.invoke({"type": "tool_call", "id": "1", "name": tool, "args": arguments}).content)
 
 
-def some(desk: Desk, routine: str, count: int = 1) -> list[str]:
-    return [one.id for one in desk.candidates if one.routine == routine and one.recalls][:count]
+def some(workspace: Workspace, routine: str, count: int = 1) -> list[str]:
+    return [one.id for one in workspace.candidates if one.routine == routine and one.recalls][:count]
 
 
-def test_the_overview_counts_every_candidate(desk: Desk) -> None:
-    told = use(desk, "candidates_overview")
-    assert told.startswith(f"{len(desk.candidates)} candidates of 3 episodes")
-    assert f"- LOG: {sum(one.routine == 'LOG' for one in desk.candidates)}" in told
+def test_the_overview_counts_every_candidate(workspace: Workspace) -> None:
+    told = use(workspace, "candidates_overview")
+    assert told.startswith(f"{len(workspace.candidates)} candidates of 3 episodes")
+    assert f"- LOG: {sum(one.routine == 'LOG' for one in workspace.candidates)}" in told
 
 
-def test_a_list_is_filtered_sorted_and_says_how_to_see_the_rest(desk: Desk) -> None:
-    told = use(desk, "list_candidates", routine="LOG", operation="append", sort="credit", limit=3)
+def test_a_list_is_filtered_sorted_and_says_how_to_see_the_rest(workspace: Workspace) -> None:
+    told = use(workspace, "list_candidates", routine="LOG", operation="append", sort="credit", limit=3)
     wanted = sorted(
-        (one for one in desk.candidates if one.routine == "LOG" and "append" in one.operations),
+        (one for one in workspace.candidates if one.routine == "LOG" and "append" in one.operations),
         key=lambda one: -one.credit,
     )
     assert told.splitlines()[0] == f"{len(wanted)} candidates, 1 to 3 by credit:"
@@ -71,14 +71,14 @@ def test_a_list_is_filtered_sorted_and_says_how_to_see_the_rest(desk: Desk) -> N
     assert told.endswith(f"… {len(wanted) - 3} more: offset=3")
 
 
-def test_a_candidate_is_shown_as_the_model_had_it(desk: Desk) -> None:
-    chosen = some(desk, "PLAN")[0]
-    told = use(desk, "show_candidate", id=chosen)
-    step = desk.by_id[chosen].step
+def test_a_candidate_is_shown_as_the_model_had_it(workspace: Workspace) -> None:
+    chosen = some(workspace, "PLAN")[0]
+    told = use(workspace, "show_candidate", id=chosen)
+    step = workspace.by_id[chosen].step
     assert f"PLAN step {step}" in told
     assert "post-processing keeps it: left out what follows" in told
     assert "message 0, system" not in told
-    assert len(use(desk, "show_candidate", id=chosen, system=True)) <= CHARACTERS + 200
+    assert len(use(workspace, "show_candidate", id=chosen, system=True)) <= CHARACTERS + 200
 
 
 @pytest.mark.parametrize(
@@ -100,126 +100,138 @@ def test_a_candidate_is_shown_as_the_model_had_it(desk: Desk) -> None:
         ("read_recipe", {"name": "none-such"}, "There is no recipe"),
     ],
 )
-def test_a_mistake_comes_back_as_a_sentence(desk: Desk, name: str, arguments: dict[str, Any], said: str) -> None:
-    assert said in use(desk, name, **arguments)
+def test_a_mistake_comes_back_as_a_sentence(
+    workspace: Workspace, name: str, arguments: dict[str, Any], said: str
+) -> None:
+    assert said in use(workspace, name, **arguments)
 
 
-def test_a_faulty_policy_leaves_the_one_before(desk: Desk) -> None:
-    use(desk, "write_policy", toml="total = 0")
-    use(desk, "write_policy_code", python="def score(candidate): raise ValueError('no')")
-    assert desk.policy_file.read_bytes() == DEFAULT_POLICY.read_bytes()
-    assert not desk.code_file.exists()
+def test_a_faulty_policy_leaves_the_one_before(workspace: Workspace) -> None:
+    use(workspace, "write_policy", toml="total = 0")
+    use(workspace, "write_policy_code", python="def score(candidate): raise ValueError('no')")
+    assert workspace.policy_file.read_bytes() == DEFAULT_POLICY.read_bytes()
+    assert not workspace.code_file.exists()
 
 
-def test_policy_code_runs_contained_and_orders(desk: Desk) -> None:
+def test_policy_code_runs_contained_and_orders(workspace: Workspace) -> None:
     use(
-        desk,
+        workspace,
         "write_policy_code",
         python="def score(candidate):\n    return candidate['step'] if candidate['recalls'] else None",
     )
     policy = 'summary = "late ones"\ntotal = 4\norder = "score"\n[quotas]\nlog_share = 0.0\n'
-    assert "Written" in use(desk, "write_policy", toml=policy)
-    last = sorted((one.step for one in desk.candidates if one.routine == "PLAN" and one.recalls), reverse=True)[:4]
-    assert sorted((desk.by_id[one].step for one in desk.select().chosen), reverse=True) == last
+    assert "Written" in use(workspace, "write_policy", toml=policy)
+    last = sorted((one.step for one in workspace.candidates if one.routine == "PLAN" and one.recalls), reverse=True)[:4]
+    assert sorted((workspace.by_id[one].step for one in workspace.select().chosen), reverse=True) == last
 
 
-def test_selection_logic_must_quote_what_was_decided(desk: Desk) -> None:
-    good, bad = some(desk, "PLAN", 2)
-    use(desk, "decide", ids=[good], verdict="accept", reason="finds the code at once")
-    use(desk, "decide", ids=[bad], verdict="reject", reason="recalls what is in view")
+def test_selection_logic_must_quote_what_was_decided(workspace: Workspace) -> None:
+    good, bad = some(workspace, "PLAN", 2)
+    use(workspace, "decide", ids=[good], verdict="accept", reason="finds the code at once")
+    use(workspace, "decide", ids=[bad], verdict="reject", reason="recalls what is in view")
     text = f"Accepted, since it finds the code: `{good}`. Rejected: `{bad}`. " + "And so on. " * 10
-    assert use(desk, "write_selection_logic", markdown=text) == "Written."
-    assert "no candidate" in use(desk, "write_selection_logic", markdown=text.replace(bad, f"{bad[:-5]}9999/PLAN"))
-    assert desk.logic_file.read_text() == text
+    assert use(workspace, "write_selection_logic", markdown=text) == "Written."
+    assert "no candidate" in use(workspace, "write_selection_logic", markdown=text.replace(bad, f"{bad[:-5]}9999/PLAN"))
+    assert workspace.logic_file.read_text() == text
 
 
-def curated(desk: Desk, earlier: Mapping[int, Path] | None = None, task: Task = TASK) -> Curation:
+def curated(workspace: Workspace, earlier: Mapping[int, Path] | None = None, task: Task = TASK) -> Curation:
     return asyncio.run(
-        curate(desk, task, desk.iteration / "ledger.jsonl", earlier or {}, ScriptedCurator(), AgentLimits())
+        curate(workspace, task, workspace.iteration / "ledger.jsonl", earlier or {}, ScriptedCurator(), AgentLimits())
     )
 
 
-def test_the_scripted_curator_leaves_a_selection_its_reasons_and_a_recipe(desk: Desk) -> None:
-    done = curated(desk)
+def test_the_scripted_curator_leaves_a_selection_its_reasons_and_a_recipe(workspace: Workspace) -> None:
+    done = curated(workspace)
     assert done.recipe is not None, done.reason
-    selected = [json.loads(line)["id"] for line in (desk.folder / "selected.jsonl").read_text().splitlines()]
-    assert selected == list(desk.select().chosen)
+    selected = [json.loads(line)["id"] for line in (workspace.folder / "selected.jsonl").read_text().splitlines()]
+    assert selected == list(workspace.select().chosen)
     assert len(selected) >= TASK.minimum
-    assert {one.verdict for one in desk.decisions().values()} == {"accept", "reject"}
-    assert all(one.id in desk.logic_file.read_text() for one in desk.decisions().values())
-    assert json.loads((desk.folder / "coverage.json").read_text())["selected"] == len(selected)
+    assert {one.verdict for one in workspace.decisions().values()} == {"accept", "reject"}
+    assert all(one.id in workspace.logic_file.read_text() for one in workspace.decisions().values())
+    assert json.loads((workspace.folder / "coverage.json").read_text())["selected"] == len(selected)
 
 
-def test_a_curator_taken_up_again_asks_nothing_twice(desk: Desk) -> None:
-    curated(desk)
-    transcript = (desk.iteration / "curator.jsonl").read_bytes()
-    assert curated(desk).recipe is not None
-    assert (desk.iteration / "curator.jsonl").read_bytes() == transcript
+def test_a_curator_taken_up_again_asks_nothing_twice(workspace: Workspace) -> None:
+    curated(workspace)
+    transcript = (workspace.iteration / "curator.jsonl").read_bytes()
+    assert curated(workspace).recipe is not None
+    assert (workspace.iteration / "curator.jsonl").read_bytes() == transcript
 
 
-def test_a_killed_curator_goes_on_where_it_stood(desk: Desk, run: RunFolder, features: Path, tmp_path: Path) -> None:
-    curated(desk)
-    whole = (desk.iteration / "curator.jsonl").read_bytes().splitlines(keepends=True)
+def test_a_killed_curator_goes_on_where_it_stood(
+    workspace: Workspace, run: RunFolder, features: Path, tmp_path: Path
+) -> None:
+    curated(workspace)
+    whole = (workspace.iteration / "curator.jsonl").read_bytes().splitlines(keepends=True)
     for kept in (2, 5, len(whole) // 2, len(whole) - 1):
-        cut = Path(shutil.copytree(desk.iteration, tmp_path / f"cut-{kept}"))
+        cut = Path(shutil.copytree(workspace.iteration, tmp_path / f"cut-{kept}"))
         (cut / "curator.jsonl").write_bytes(b"".join(whole[:kept]) + whole[kept][:20])
-        other = Desk(cut, run, features)
+        other = Workspace(cut, run, features)
         assert curated(other).recipe is not None
-        assert other.select().chosen == desk.select().chosen
+        assert other.select().chosen == workspace.select().chosen
 
 
-def test_too_few_examples_are_said_to_the_curator_until_it_is_given_up(desk: Desk) -> None:
-    done = curated(desk, task=Task(1, 1, "scripted", "a-base", "scripted", 100_000, "small-cpu"))
+def test_too_few_examples_are_said_to_the_curator_until_it_is_given_up(workspace: Workspace) -> None:
+    done = curated(workspace, task=Task(1, 1, "scripted", "a-base", "scripted", 100_000, "small-cpu"))
     assert done.recipe is None
     assert "at least 100000 are needed" in done.reason
 
 
 @pytest.mark.parametrize("total", [4, 10])
-def test_the_scripted_curator_makes_room_where_the_policy_selects_fewer_than_are_needed(desk: Desk, total: int) -> None:
-    desk.write_policy(DEFAULT_POLICY.read_text().replace("total = 600", f"total = {total}"))
-    done = curated(desk)
+def test_the_scripted_curator_makes_room_where_the_policy_selects_fewer_than_are_needed(
+    workspace: Workspace, total: int
+) -> None:
+    workspace.write_policy(DEFAULT_POLICY.read_text().replace("total = 600", f"total = {total}"))
+    done = curated(workspace)
     assert done.recipe is not None, done.reason
 
 
-def test_a_second_iteration_may_reuse_the_selection(desk: Desk, run: RunFolder, features: Path, tmp_path: Path) -> None:
-    curated(desk)
-    second = Desk(tmp_path / "2", run, features)
+def test_a_second_iteration_may_reuse_the_selection(
+    workspace: Workspace, run: RunFolder, features: Path, tmp_path: Path
+) -> None:
+    curated(workspace)
+    second = Workspace(tmp_path / "2", run, features)
     task = Task(2, 2, "scripted", "a-base", "scripted", 10, "small-cpu")
-    done = curated(second, {1: desk.iteration}, task)
+    done = curated(second, {1: workspace.iteration}, task)
     assert done.recipe is not None, done.reason
     assert done.recipe.data.source == "reuse"
 
 
-def test_a_turn_that_was_cut_at_the_token_limit_is_shown_and_counted_as_dropped(desk: Desk, tmp_path: Path) -> None:
-    copy = RunFolder(Path(shutil.copytree(desk.run.path, tmp_path / "cut")))
+def test_a_turn_that_was_cut_at_the_token_limit_is_shown_and_counted_as_dropped(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    copy = RunFolder(Path(shutil.copytree(workspace.run.path, tmp_path / "cut")))
     for folder in copy.episodes():
         write_lines(folder, [line.replace(b'"stop"', b'"length"') for line in lines_of(folder)])
-    cut = Desk(tmp_path / "2", copy, desk.candidates_file)
+    cut = Workspace(tmp_path / "2", copy, workspace.candidates_file)
     assert "drops it: a reply cut at the token limit" in use(cut, "show_candidate", id=some(cut, "PLAN")[0])
     assert "After post-processing 0 examples" in use(cut, "preview_selection")
 
 
-def test_a_decision_that_a_kill_has_torn_is_as_if_never_made(desk: Desk) -> None:
-    one, two = some(desk, "PLAN", 2)
-    desk.decide([one], "accept", "first")
-    with desk.decisions_file.open("ab") as file:
+def test_a_decision_that_a_kill_has_torn_is_as_if_never_made(workspace: Workspace) -> None:
+    one, two = some(workspace, "PLAN", 2)
+    workspace.decide([one], "accept", "first")
+    with workspace.decisions_file.open("ab") as file:
         file.write(b'{"id":"vault/one')
-    assert list(desk.decisions()) == [one]
-    desk.decide([two], "reject", "second")
-    assert list(desk.decisions()) == [one, two]
+    assert list(workspace.decisions()) == [one]
+    workspace.decide([two], "reject", "second")
+    assert list(workspace.decisions()) == [one, two]
 
 
-def test_code_may_score_as_many_candidates_as_a_hundred_long_episodes_have(desk: Desk, tmp_path: Path) -> None:
+def test_code_may_score_as_many_candidates_as_a_hundred_long_episodes_have(
+    workspace: Workspace, tmp_path: Path
+) -> None:
     many = tmp_path / "many" / "candidates.jsonl"
     many.parent.mkdir()
-    first = desk.candidates[0]
+    first = workspace.candidates[0]
     write_candidates((replace(first, id=f"vault/t/seed-1/step-{step}/LOG") for step in range(60_000)), many)
-    large = Desk(tmp_path / "2", desk.run, many)
+    large = Workspace(tmp_path / "2", workspace.run, many)
     large.write_code("def score(candidate):\n    return 1 / 3\n")
     assert set((large.scores() or {}).values()) == {1 / 3}
 
 
 @pytest.mark.parametrize("printed", ["worst", '\\"worst\\"', "[1]"])
-def test_code_that_answers_behind_the_harness_with_no_numbers_is_refused(desk: Desk, printed: str) -> None:
-    code = f'import os\nos.write(1, b"{printed}\\n" * {len(desk.candidates)})\nos._exit(0)\n'
-    assert "no score" in use(desk, "write_policy_code", python=code)
+def test_code_that_answers_behind_the_harness_with_no_numbers_is_refused(workspace: Workspace, printed: str) -> None:
+    code = f'import os\nos.write(1, b"{printed}\\n" * {len(workspace.candidates)})\nos._exit(0)\n'
+    assert "no score" in use(workspace, "write_policy_code", python=code)

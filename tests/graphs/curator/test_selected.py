@@ -9,8 +9,8 @@ import orjson
 import pytest
 from tiny_model import make_tiny_model
 
-from graphs.curator.desk import reused, selected_ids
 from graphs.curator.run import Specialization
+from graphs.curator.workspace import reused, selected_ids
 from training import TrainingError
 from training.candidates import Candidate, write_candidates
 from training.recipe import Recipe

@@ -12,7 +12,7 @@ from specializing import Specializing, Told
 from tiny_model import make_tiny_model
 from warm_training import warm_launcher
 
-from graphs.curator.run import read_specialization
+from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults
 from traces import RunFolder, TraceReader, read_results
 from training.certificate import certify
@@ -87,7 +87,7 @@ def test_every_training_and_every_control_is_in_the_ledger(whole: tuple[Speciali
 def test_a_ledger_line_that_differs_from_its_trainings_metrics_is_named(
     whole: tuple[Specializing, Told], name: str, edit: Callable[[Any], Any]
 ) -> None:
-    run = read_specialization(whole[0].run)
+    run = Specialization.read(whole[0].run)
     entries = whole[0].ledger()
     assert list(ledger_faults(run, entries)) == []
     place = next(number for number, one in enumerate(entries) if one.run == "1a")

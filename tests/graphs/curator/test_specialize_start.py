@@ -14,7 +14,7 @@ from tiny_model import make_tiny_model
 
 from graphs.curator import Context, Input, graph
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
-from graphs.curator.run import Specialization, read_specialization
+from graphs.curator.run import Specialization
 from worlds import world_entry
 
 
@@ -94,7 +94,7 @@ def test_seeds_are_drawn_once_and_for_good_and_recorded(tmp_path: Path, tiny: Pa
     assert len(run.train_seeds) == len(set(run.train_seeds)) == 100
     assert len(run.validation_seeds) == 5
     assert not {*run.train_seeds} & {*run.validation_seeds, *range(42, 52)}
-    assert read_specialization(run.folder.path) == run
+    assert Specialization.read(run.folder.path) == run
     resumed: Any = {**given, "resume": True}
     assert Specialization.begin(resumed, None) == run
     other: Any = {**given, "out": str(tmp_path / "other"), "seed": 1}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from candidates import search
 
-from graphs.reviewer.budget import Spent, add_up, budgets, over_budget, spent_before
+from graphs.reviewer.evaluating import Spent, add_up, budgets, over_budget, spent_before
 from graphs.reviewer.lineage import LineageRecord, append, read
 from graphs.spending import Budgets, CeilingReached, check_all, left_of, played, raise_reached, spent_playing
 from traces import EpisodeResult, Failure, RunFolder, write_result, write_run

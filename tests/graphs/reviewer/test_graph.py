@@ -11,7 +11,7 @@ from searching import searching
 
 from graphs.inner_agent.routine import call_seed
 from graphs.reviewer.gate import Verdict
-from graphs.reviewer.search import read_search
+from graphs.reviewer.search import Search
 from graphs.reviewer.workspace import workspace_of
 from scaffolds import Scaffold
 
@@ -145,7 +145,7 @@ def test_a_reviewer_is_shown_versions_and_their_evaluations_and_nothing_of_the_j
         told = search.go("yes", "yes")
     assert told.question is not None
     assert told.question["name"] == "v2.a1"
-    folders = workspace_of(read_search(search.run), "v2.a1").folders()
+    folders = workspace_of(Search.read(search.run), "v2.a1").folders()
     assert {name: str(path.relative_to(search.run)) for name, path in folders.items()} == {
         "candidate": "attempts/v2.a1/candidate",
         "notes": "attempts/v2.a1/notes",

@@ -13,7 +13,7 @@ from searching import searching
 
 from chat_models import ProviderFailure
 from graphs.reviewer import Input, open_search
-from graphs.reviewer.search import read_search
+from graphs.reviewer.search import Search
 from graphs.settings import SettingsError
 
 
@@ -36,7 +36,7 @@ def test_a_budget_that_is_raised_leaves_the_others(tmp_path: Path) -> None:
     with searching(tmp_path, helps()) as search:
         search.go(ceilings={"calls": 10, "minutes": 60})
         search.go(resume=True, ceilings={"calls": 20})
-    assert read_search(search.run).ceilings == {"calls": 20, "minutes": 60}
+    assert Search.read(search.run).ceilings == {"calls": 20, "minutes": 60}
 
 
 def test_fresh_seeds_that_a_budget_broke_off_are_played_to_their_end_before_the_gate_judges_them(

@@ -13,7 +13,7 @@ from searching import searching
 
 from graphs.reviewer import Context, graph
 from graphs.reviewer.lineage import fresh_seeds
-from graphs.reviewer.search import read_search
+from graphs.reviewer.search import Search
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_gate_that_can_never_open_is_warned_of(tmp_path: Path) -> None:
 def test_what_is_needed_to_understand_a_search_is_in_evolve_json(tmp_path: Path) -> None:
     with searching(tmp_path) as search:
         search.go(ceilings={"calls": 1})
-    kept = read_search(search.run)
+    kept = Search.read(search.run)
     assert (kept.model, kept.reviewer_model, kept.gate, kept.seeds) == ("scripted", "vllm:puppet", "mean", [1, 2])
     assert len(kept.digest) == 64
     assert '"versions"' in (search.run / "evolve.json").read_text()
@@ -102,7 +102,7 @@ def test_what_is_needed_to_understand_a_search_is_in_evolve_json(tmp_path: Path)
 def test_fresh_seeds_follow_from_the_searchs_seed_and_the_attempts_name(tmp_path: Path) -> None:
     with searching(tmp_path, holdout_seeds=[11]) as search:
         search.go(ceilings={"calls": 1})
-    kept = read_search(search.run)
+    kept = Search.read(search.run)
     assert fresh_seeds(kept, "v1.a1") == [1_217_936_230, 1_907_049_720]
     assert fresh_seeds(kept, "v1.a2") != fresh_seeds(kept, "v1.a1") != fresh_seeds(replace(kept, seed=1), "v1.a1")
     clash = replace(kept, holdout_seeds=fresh_seeds(kept, "v1.a1")[:1])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphs.reviewer import beneath
+from graphs.reviewer import safe_files
 from graphs.reviewer.workspace import MAX_FILE_BYTES, MAX_FILES, FileRefused, Workspace, files
 from scaffolds import SHIPPED
 
@@ -102,16 +102,16 @@ def test_size_number_and_total_are_limited_and_names_differ_by_more_than_case(wo
     place = workspace.place_to_write("candidate/memory/Map.md")
     with pytest.raises(FileRefused, match="the most is"):
         workspace.check_room(place, MAX_FILE_BYTES + 1)
-    beneath.write(place.root, ("memory", "map.md"), b"x")
+    safe_files.write(place.root, ("memory", "map.md"), b"x")
     with pytest.raises(FileRefused, match="only by case"):
         workspace.check_room(place, 1)
     for number in range(8):
-        beneath.write(place.root, ("memory", f"{number}.md"), b"x" * MAX_FILE_BYTES)
+        safe_files.write(place.root, ("memory", f"{number}.md"), b"x" * MAX_FILE_BYTES)
     with pytest.raises(FileRefused, match="more than"):
         workspace.check_room(workspace.place_to_write("candidate/memory/next.md"), 10)
     workspace.check_room(workspace.place_to_write("candidate/memory/7.md"), 10)  # in the place of what stood there
     for number in range(MAX_FILES):
-        beneath.write(place.root, ("memory", f"{number}.md"), b"")
+        safe_files.write(place.root, ("memory", f"{number}.md"), b"")
     with pytest.raises(FileRefused, match=r"holds 10[01] files already"):
         workspace.check_room(workspace.place_to_write("candidate/memory/next.md"), 0)
 
@@ -157,11 +157,11 @@ def test_links_and_oddities_are_neither_read_nor_written_nor_deleted(
     root, parts = workspace.candidate, ("memory", "x.md")
     plant(root, outside, what)
     for attempt in (
-        lambda: beneath.read(root, parts, 100),
-        lambda: beneath.write(root, parts, b"gone"),
-        lambda: beneath.delete(root, parts),
+        lambda: safe_files.read(root, parts, 100),
+        lambda: safe_files.write(root, parts, b"gone"),
+        lambda: safe_files.delete(root, parts),
     ):
-        with pytest.raises(beneath.Barred):
+        with pytest.raises(safe_files.NotAccessible):
             attempt()
     assert [path.name for path in outside.iterdir()] == ["x.md"]
     assert (outside / "x.md").read_text() == "secret"
@@ -172,28 +172,28 @@ def test_links_and_oddities_are_neither_read_nor_written_nor_deleted(
 def test_a_root_that_has_become_a_link_is_not_entered(workspace: Workspace, outside: Path) -> None:
     workspace.notes.rmdir()
     workspace.notes.symlink_to(outside)
-    with pytest.raises(beneath.Barred):
-        beneath.write(workspace.notes, ("x.md",), b"gone")
+    with pytest.raises(safe_files.NotAccessible):
+        safe_files.write(workspace.notes, ("x.md",), b"gone")
     assert (outside / "x.md").read_text() == "secret"
 
 
 def test_a_write_is_whole_or_not_at_all(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     root = workspace.candidate
-    beneath.write(root, ("METHOD.md",), b"before")
+    safe_files.write(root, ("METHOD.md",), b"before")
 
     def fails(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("graphs.reviewer.beneath.os.replace", fails)
+    monkeypatch.setattr("graphs.reviewer.safe_files.os.replace", fails)
     with pytest.raises(OSError, match="No space"):
-        beneath.write(root, ("METHOD.md",), b"after")
+        safe_files.write(root, ("METHOD.md",), b"after")
     assert [path.read_text() for path in root.iterdir()] == ["before"]
 
 
 def test_deleting_the_last_file_of_a_folder_takes_the_folder_too(workspace: Workspace) -> None:
     root = workspace.candidate
-    beneath.write(root, ("memory", "deep", "x.md"), b"x")
-    beneath.write(root, ("memory", "y.md"), b"y")
-    beneath.delete(root, ("memory", "deep", "x.md"))
+    safe_files.write(root, ("memory", "deep", "x.md"), b"x")
+    safe_files.write(root, ("memory", "y.md"), b"y")
+    safe_files.delete(root, ("memory", "deep", "x.md"))
     assert files(root) == [(("memory", "y.md"), 1)]
     assert not (root / "memory/deep").exists()

@@ -1,4 +1,4 @@
-"""A curator's desk: the candidates of a run, and what one iteration's curator has decided, each thing in a file.
+"""A curator's workspace: the candidates of a run, and one iteration's decisions, policy, selection and recipe as files.
 
     ITERATION/selection/decisions.jsonl    one line per reviewed candidate; a later line on the same one counts
                         policy.toml        filters, order and quotas     policy.py    optional: a score per candidate
@@ -47,7 +47,7 @@ SCORE_BYTES = 32
 """A number as JSON has at most 24 characters."""
 
 
-class Desk:
+class Workspace:
     """One iteration's selection. `seed` breaks ties; `exclude` are seeds that nothing may come from."""
 
     def __init__(self, iteration: Path, run: RunFolder, candidates: Path, *, seed: int = 0) -> None:
@@ -107,7 +107,7 @@ class Desk:
         return self.folder / "policy.py"
 
     def policy(self) -> Policy:
-        """The policy as it stands. PolicyError if it is faulty."""
+        """The present policy. PolicyError if it is faulty."""
         return Policy.parse(self.policy_file.read_text(encoding="utf-8"))
 
     def write_policy(self, toml: str) -> Policy:
@@ -148,7 +148,7 @@ class Desk:
         room = ScriptBounds().output_bytes + SCORE_BYTES * len(self.candidates)
         done = run_script(SCORING, folders, bounds=ScriptBounds(output_bytes=room))
         if done.ended != "ok":
-            raise PolicyError(f"policy.py failed ({done.ended}): {done.error.strip()[-800:] or 'it said nothing'}")
+            raise PolicyError(f"policy.py failed ({done.ended}): {done.error.strip()[-800:] or 'it printed nothing'}")
         lines = done.output.splitlines()
         if len(lines) != len(self.candidates):
             raise PolicyError(f"policy.py gave {len(lines)} scores for {len(self.candidates)} candidates.")
@@ -188,7 +188,7 @@ class Desk:
 
 
 def _score(line: str) -> float | None:
-    """A line of what a policy's code printed; it may have gone behind SCORING's back. PolicyError for no score."""
+    """A line of what a policy's code printed; the code may have printed more than scores. PolicyError for no score."""
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
