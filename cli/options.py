@@ -9,17 +9,19 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from cli.visible_text import one_line
 from graphs.inner_agent.run_file import check_place
 from graphs.settings import MOST_SEEDS, SettingsError
 from traces.langsmith_texts import hidden_kinds
 
 
 def written(path: str | Path) -> Path:
-    """A path to write. typer.BadParameter for a mistake: empty, in a folder of the system or in a scaffold."""
+    """A path to write. The command ends with one sentence for one that is empty, of the system or in a scaffold."""
     try:
         check_place(str(path))
-    except SettingsError as error:
-        raise typer.BadParameter(str(error)) from error
+    except SettingsError as error:  # a ValueError: Typer would say that the value is invalid, and not why
+        typer.echo(f"automem: {one_line(str(error), 500)}", err=True)
+        raise typer.Exit(2) from error
     return Path(path)
 
 

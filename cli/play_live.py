@@ -16,9 +16,9 @@ from rich.live import Live
 from cli import stopping
 from cli.keys import Keyboard
 from cli.pace import Leaving, Pace, first_of, play_steps
+from cli.play_panels import View
 from cli.play_screen import compose
 from cli.tiles import shows_colours
-from cli.view import View
 from cli.visible_text import one_line
 from cli.watched import Row, Watched
 from memory_fs.results import plural

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from cli import play_panels as panels
 from cli.pace import Pace
+from cli.play_panels import View
 from cli.tiles import Tiles, drawn
-from cli.view import View
 from cli.visible_text import one_line
 from cli.watched import Watched
 

@@ -131,13 +131,13 @@ class Watched:
 
     def _move(self, update: Event) -> None:
         """A node has ended: the conversation goes on, or it does not."""
-        talk = update.get("conversation")
-        if talk is None:
+        conversation = update.get("conversation")
+        if conversation is None:
             self._due, self.asked_at = False, None
             return
-        self.routine, self.turn = talk["routine"], len(talk["calls"])
-        self.turns = talk["turns"]
-        self._due = talk["messages"][-1]["role"] != "assistant"
+        self.routine, self.turn = conversation["routine"], len(conversation["calls"])
+        self.turns = conversation["turns"]
+        self._due = conversation["messages"][-1]["role"] != "assistant"
         if self._due:
             self.turn += 1
         else:

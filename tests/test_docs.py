@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from in_process import in_process
 from openai_stub import OpenAIStub
 from playing import by_turn
 from tiny_model import make_tiny_model
@@ -67,21 +68,24 @@ SHORTER = {
 """What is added to a command so that it takes seconds; the last of an option given twice counts."""
 
 
-def test_the_commands_run_one_after_the_other(tmp_path: Path, server: OpenAIStub) -> None:
+def test_the_commands_run_one_after_the_other(
+    tmp_path: Path, server: OpenAIStub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "scaffolds").symlink_to(ROOT / "scaffolds")
-    automem = Path(sys.executable).with_name("automem")
+    monkeypatch.chdir(tmp_path)
+    automem = in_process(monkeypatch, capsys)
     tiny = make_tiny_model(tmp_path / "tiny")
     tiny_base = ["--base", f"embedded+weights={tiny}+dtype=float32+tokens=8"]
     for command in commands("automem", "cp"):
         if command[0] == "cp":
-            subprocess.run(command, check=True, cwd=tmp_path)
+            subprocess.run(command, check=True)
             continue
         for seeds in (word for option, word in pairwise(command) if option.endswith("seeds")):
             assert parse_seeds(seeds), f"what is shortened can be read: {command}"
         words = [word.replace("http://HOST:8000/v1", server.url) for word in command[1:]]
         words += SHORTER.get(words[0], []) + (tiny_base if words[0] == "specialize" else [])
-        ended = subprocess.run([automem, *words], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert ended.returncode == 0, f"{words}: {ended.stderr}{ended.stdout[-2_000:]}"
+        code, shown, errors = automem(*words)
+        assert code == 0, f"{words}: {errors}{shown[-2_000:]}"
     assert json.loads((tmp_path / "runs/v0/summary.json").read_text())["overall"]["n"] == 2
     assert (tmp_path / "runs/adopted/scaffold.toml").is_file()
     assert "<html" in (tmp_path / "replay.html").read_text()

@@ -14,12 +14,12 @@ from traces.folders import RunFolder, TraceDamaged, disk_failure
 
 
 def feedback_file(run: RunFolder) -> Path:
-    """Return where a run's judgements stand."""
+    """Return the file of a run's judgements."""
     return run.path / "feedback.jsonl"
 
 
 def read_judgements(run: RunFolder) -> list[dict[str, Any]]:
-    """Return all judgements of a run; none where nobody judged. Raises TraceFailure or TraceDamaged."""
+    """Return all judgements of a run; none where there are none yet. Raises TraceFailure or TraceDamaged."""
     path = feedback_file(run)
     try:
         lines = path.read_bytes().splitlines()
@@ -34,7 +34,7 @@ def read_judgements(run: RunFolder) -> list[dict[str, Any]]:
             if not 0 <= judgement["feedback"] <= 1 or not isinstance(judgement["candidate"], str):
                 raise ValueError("no share of a candidate")
         except (ValueError, KeyError, TypeError) as error:
-            raise TraceDamaged(f"{path}:{number} is no judgement ({error}): remove it, or pull anew") from error
+            raise TraceDamaged(f"{path}:{number} is no judgement ({error}): remove it, or pull again") from error
         found.append(judgement)
     return found
 

@@ -1,4 +1,4 @@
-"""Finds texts and operations in an episode, in one pass over outlines, with the step each stands in."""
+"""Finds texts and operations in an episode, in one pass over outlines, with the step of each."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,7 @@ from traces.reader import TraceReader
 Where = Literal["any", "observation", "operation", "reply", "action", "notice"]
 PLACES: tuple[Where, ...] = get_args(Where)
 MOST = 8_000
-"""Steps rebuilt by one search unless told otherwise: well below a second of work."""
+"""Steps rebuilt by one search by default: well below a second of work."""
 REDUNDANT = "redundant"
 """Asked for as an outcome: writes that added nothing, whatever the notebook answered (see flags.py)."""
 

@@ -1,6 +1,6 @@
 """What is flagged on a step: an action that led nowhere, a write that added nothing, a search that found nothing.
 
-The one place of these definitions. metrics.py, which tells them in words, counts what is flagged here; whoever shows
+The one place of these definitions. metrics.py, which describes them, counts what is flagged here; whoever shows
 or filters steps (the reviewer's tools, the replay page, LangSmith feedback, credit) reads the same flags.
 
 An observation is judged without its clock, since a text with a turn counter never repeats. A world that shows a clock
@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 Observation = Mapping[str, str]
 Unproductive = Literal["stuck", "oscillating"]
 Place = tuple[int, int]
-"""Where an operation stands in its step: index of the conversation, index of the operation in it, both from 0."""
+"""The place of an operation in its step: index of the conversation, index of the operation in it, both from 0."""
 
 WRITES = frozenset({"written", "duplicate", "exists"})
 """Outcomes of an operation that wrote, or that would have had the notebook not held it already."""
@@ -201,7 +201,7 @@ class RecentTexts:
     def repeats(self, file: str | None, text: str) -> bool:
         """Say whether `text` was lately appended to `file`, and remember it."""
         recent = self._files.pop(file or "", {})
-        self._files[file or ""] = recent  # the file used last stands last
+        self._files[file or ""] = recent  # the file used last comes last
         if len(self._files) > _FILES:
             del self._files[next(iter(self._files))]
         form = normal_form(text)

@@ -27,8 +27,8 @@ _ADVICE = {
     errno.EACCES: "this user may not write there: change the permissions or choose another folder",
     errno.EPERM: "this user may not write there: change the permissions or choose another folder",
     errno.EROFS: "the file system is read-only: choose another folder",
-    errno.EEXIST: "a file stands where a folder is needed: move it or choose another folder",
-    errno.ENOTDIR: "a file stands where a folder is needed: move it or choose another folder",
+    errno.EEXIST: "there is a file where a folder is needed: move it or choose another folder",
+    errno.ENOTDIR: "there is a file where a folder is needed: move it or choose another folder",
     errno.ENOENT: "it does not exist: check the path",
 }
 

@@ -101,7 +101,7 @@ def _files(folder: EpisodeFolder, result: EpisodeResult) -> list[tuple[Path, Fil
 
 @lru_cache(maxsize=_REMEMBERED)
 def _digest(path: Path, length: int, state: tuple[int, ...]) -> str:
-    """Return the SHA-256 of the first `length` bytes; `state` tells one content of the file from another."""
+    """Return the SHA-256 of the first `length` bytes; `state` identifies the content of the file."""
     found = hashlib.sha256()
     with path.open("rb", buffering=0) as file:
         while length and (piece := file.read(min(length, _CHUNK))):

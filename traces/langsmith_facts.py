@@ -3,7 +3,7 @@
 A trace holds how long steps took, not when they were played, so that the same seed gives the same bytes. LangSmith
 wants times, and takes a run sent twice for one run only if its times are the same too. So a step begins where the one
 before it ended; an episode that is traced live leaves beside its trace where that would be wrong (times.jsonl: one line
-where it was taken up, and wherever play had stood still), and one that was not begins with its run.
+where it was resumed, and wherever play had paused), and one that was not begins with its run.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from traces.run_file import read_run
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DRIFT_US = 1_000_000
-"""Microseconds that the time told may differ from the clock's before a line corrects it."""
+"""Microseconds that the computed time may differ from the clock's before a line corrects it."""
 _CHUNK = 1 << 16
 
 
@@ -31,7 +31,7 @@ def run_folder(folder: EpisodeFolder) -> RunFolder:
 
 
 def run_name(run: RunFolder) -> str:
-    """Return what a run is called in LangSmith: its folder's name, and a digest that tells it from its namesakes.
+    """Return what a run is called in LangSmith: its folder's name, and a digest, since others may have the same name.
 
     It stays when the folder is moved, not when it is renamed. TraceFailure where there is no run.json.
     """
@@ -64,7 +64,7 @@ class EpisodeFacts:
     """What every run bears."""
 
     def __post_init__(self) -> None:
-        told = {
+        metadata = {
             "thread_id": self.thread,
             "run": self.run,
             "world": self.world,
@@ -77,11 +77,11 @@ class EpisodeFacts:
             "memory_model": self.model,
             "gameplay_model": self.gameplay_model or self.model,
         }
-        object.__setattr__(self, "metadata", told)
+        object.__setattr__(self, "metadata", metadata)
 
     @classmethod
     def read(cls, folder: EpisodeFolder) -> "EpisodeFacts":
-        """Return the facts of an episode. TraceFailure or TraceDamaged where its run.json does not tell them."""
+        """Return the facts of an episode. TraceFailure or TraceDamaged where its run.json does not hold them."""
         run = run_folder(folder)
         world, task, seed = folder.path.resolve().parts[-3:]
         name, recorded = run_name(run), read_run(run)
@@ -102,7 +102,7 @@ class EpisodeFacts:
                 max_tokens=settings.get("max_tokens"),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise TraceDamaged(f"{run.run} does not tell how {folder.path} was played ({error!r})") from error
+            raise TraceDamaged(f"{run.run} does not say how {folder.path} was played ({error!r})") from error
 
     @property
     def episode(self) -> str:
@@ -141,7 +141,7 @@ def took(seconds: float) -> int:
 
 
 def times_file(folder: EpisodeFolder) -> Path:
-    """Return where the corrections of an episode stand."""
+    """Return the file of an episode's corrections."""
     return folder.path / "times.jsonl"
 
 
@@ -182,7 +182,7 @@ class StepTimes:
 
 
 class TimesWriter:
-    """Notes the steps of an episode as they are played, and writes a line where the time told would be wrong."""
+    """Notes the steps of an episode as they are played, and writes a line where the computed time would be wrong."""
 
     def __init__(self, folder: EpisodeFolder) -> None:
         self._path = times_file(folder)

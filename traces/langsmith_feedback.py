@@ -2,10 +2,10 @@
 
 On a step's root run: step (its number, so that one filter can ask for what came after step 500), step_reward,
 invalid_action (1 where the default action had to be sent), unproductive (1 where the action was stuck or oscillating,
-told once the next observation is known). On the last step's, of an episode with a score: progression and return.
+sent once the next observation is known). On the last step's, of an episode with a score: progression and return.
 
 A person's feedback is what was given in LangSmith's own pages (source "app"); of other sources, only keys that are
-asked for. It counts where it stands on a run below a LOG or PLAN of the memory model, or on LOG or PLAN itself.
+asked for. It counts where it is given to a run below a LOG or PLAN of the memory model, or on LOG or PLAN itself.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -57,7 +57,7 @@ def judged_feedback(root: Root, facts: EpisodeFacts, verdict: Unproductive | Non
 
 
 def episode_feedback(root: Root, facts: EpisodeFacts, result: EpisodeResult) -> list[Feedback]:
-    """Return an episode's score, to stand on its last step; none for a failed or damaged one, which has no score."""
+    """Return an episode's score, for its last step; none for a failed or damaged one, which has no score."""
     if not result.scored:
         return []
     how = result.end_reason or result.status
@@ -128,7 +128,7 @@ class Pulled:
 def pull(run: RunFolder, client: LangSmithClient, keys: Collection[str] = ()) -> Pulled:
     """Write the judgements that people gave to memory decisions of `run`; what was pulled before is replaced.
 
-    `keys`: keys whose feedback counts whoever sent it. LangSmithFailure; TraceFailure where the run cannot be read.
+    `keys`: keys whose feedback counts by any sender. LangSmithFailure; TraceFailure where the run cannot be read.
     """
     client.open(create=False)
     name, pulled, found = run_name(run), Pulled(), []

@@ -186,7 +186,7 @@ def push(
 
 
 def _retrying(wait: Callable[[float], None]) -> Retrying:
-    """Return what makes ATTEMPTS attempts where the server is away for a moment."""
+    """Return what makes ATTEMPTS attempts where the server is away for seconds."""
 
     def seconds(state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

@@ -7,9 +7,9 @@ prompts       what models were sent: all messages but their own, notices and com
 observations  what the world showed, and the prompts, which quote it
 replies       what models wrote: their messages, the arguments of their operations, the action in their words; and the
               prompts, which quote that
-notes         what stands in the notebook: what is written to it stands in replies, what is recalled in prompts
+notes         the notebook's texts: what is written to it appears in replies, what is recalled in prompts
 
-What is left in any case tells no text: names of operations and files, outcomes, codes, lines, revisions, the action as
+What is left in any case holds no text: names of operations and files, outcomes, codes, lines, revisions, the action as
 sent, rewards, tokens, times.
 """
 
@@ -43,8 +43,8 @@ class Hiding:
         """Return an observation's texts as they may be shown."""
         return {name: HIDDEN if self._observations else text for name, text in texts.items()}
 
-    def told(self, texts: Iterable[str]) -> list[str]:
-        """Return what a model was told, notices and complaints, as it may be shown."""
+    def prompts(self, texts: Iterable[str]) -> list[str]:
+        """Return what a model was sent beside its messages, notices and complaints, as it may be shown."""
         return [HIDDEN if self._prompts else text for text in texts]
 
     def result(self, text: str | None) -> str | None:
@@ -106,10 +106,10 @@ def _of_tools(here: list[tuple[int, OperationRecord]], between: list[Message]) -
 
 
 def _of_text(here: list[tuple[int, OperationRecord]], between: list[Message]) -> dict[int, str]:
-    told = [index for index, one in here if one.outcome not in _UNANSWERED and one.code != "after_end"]
-    held = [index for index, one in here if one.outcome in _UNANSWERED or one.code == "after_end"]
+    answered = [index for index, one in here if one.outcome not in _UNANSWERED and one.code != "after_end"]
+    unanswered = [index for index, one in here if one.outcome in _UNANSWERED or one.code == "after_end"]
     whole = "\n".join(str(message.get("content") or "") for message in between)
     sections = [section.strip("\n") for section in _SECTION.split(whole)[1:]]
-    if len(sections) in (len(told), len(told) + len(held)):
-        return dict(zip(told, sections, strict=False))
-    return dict.fromkeys(told, whole)
+    if len(sections) in (len(answered), len(answered) + len(unanswered)):
+        return dict(zip(answered, sections, strict=False))
+    return dict.fromkeys(answered, whole)

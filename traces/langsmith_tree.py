@@ -71,7 +71,7 @@ def step_runs(
 
 
 def failure_run(result: EpisodeResult, facts: EpisodeFacts, at: int, hiding: Hiding) -> Run:
-    """Return the run that tells of the machine's failure that ended an episode; it stands beside the steps.
+    """Return the run of the machine's failure that ended an episode; it lies beside the steps.
 
     Its sentence may quote a server, a world or a scaffold's code, and is hidden as prompts are.
     """
@@ -79,10 +79,10 @@ def failure_run(result: EpisodeResult, facts: EpisodeFacts, at: int, hiding: Hid
     assert failure is not None, "only a failed episode has one"
     record = StepRecord(step=result.steps + 1, observation={}, action="")
     tree = _Tree(record, facts, at, hiding)
-    told = {"kind": failure.kind, "where": failure.where}
+    metadata = {"kind": failure.kind, "where": failure.where}
     key = f"failed/{failure.kind}"
-    run = tree.add(None, key, f"{facts.episode} failed at step {failure.step}", "chain", {}, told, ["failed"])
-    (run["error"],) = hiding.told([failure.sentence])
+    run = tree.add(None, key, f"{facts.episode} failed at step {failure.step}", "chain", {}, metadata, ["failed"])
+    (run["error"],) = hiding.prompts([failure.sentence])
     return run
 
 
@@ -93,7 +93,7 @@ class _Tree:
     record: StepRecord
     facts: EpisodeFacts
     now: int
-    """Where the step stands, in microseconds. Each run begins a microsecond after the last thing that happened."""
+    """The time in the step, in microseconds. Each run begins a microsecond after the last thing that happened."""
     hiding: Hiding
     runs: list[Run]
     revision: int | None
@@ -116,7 +116,7 @@ class _Tree:
         began = iso(self.now)
         identity = run_id(self.facts, f"{self.record.step}/{key}", self.now)
         order = f"{began[:26].translate(_NO_MARKS)}Z{identity}"
-        told = {name: value for name, value in metadata.items() if value is not None}
+        present = {name: value for name, value in metadata.items() if value is not None}
         run: Run = {
             "id": identity,
             "trace_id": parent["trace_id"] if parent else identity,
@@ -127,7 +127,7 @@ class _Tree:
             "end_time": iso(self.now + took_us),
             "inputs": inputs,
             "outputs": {},
-            "extra": {"metadata": {**self.facts.metadata, "step": self.record.step, **told}},
+            "extra": {"metadata": {**self.facts.metadata, "step": self.record.step, **present}},
             "tags": [*tags, self.facts.version],
         }
         if parent:
@@ -138,8 +138,8 @@ class _Tree:
 
     def root(self, redundant: int, empty: int) -> Run:
         record, hiding = self.record, self.hiding
-        inputs = {"observation": hiding.observation(record.observation), "notices": hiding.told(record.notices)}
-        told = {
+        inputs = {"observation": hiding.observation(record.observation), "notices": hiding.prompts(record.notices)}
+        metadata = {
             "outcome": record.action_outcome,
             "action": record.action,
             "notebook_revision": record.revision,
@@ -148,43 +148,45 @@ class _Tree:
             "empty_searches": empty,
         }
         name = f"{self.facts.episode} step {record.step}"
-        root = self.add(None, "step", name, "chain", inputs, told, ["step", record.action_outcome])
+        root = self.add(None, "step", name, "chain", inputs, metadata, ["step", record.action_outcome])
         root["outputs"] = {
             "action": record.action,
             "outcome": record.action_outcome,
             "reward": record.reward,
             "progression": record.info.get("progression"),
             "end_reason": record.info.get("end_reason"),
-            "complaints": hiding.told(record.complaints),
+            "complaints": hiding.prompts(record.complaints),
         }
         return root
 
-    def conversation(self, root: Run, number: int, talk: Conversation, flags: Mapping[int, str]) -> None:
-        kept = talk.role == "memory"
-        told = {"routine": talk.routine, "role": talk.role, "model": talk.model}
-        if kept and all(one.routine != talk.routine for one in self.record.conversations[:number]):
-            told["candidate"] = self.facts.candidate(self.record.step, talk.routine)
-        opening = [message for message in talk.messages if message.get("role") == "user"][:1]
-        name = talk.routine if kept else f"{talk.routine} ({talk.role})"
+    def conversation(self, root: Run, number: int, conversation: Conversation, flags: Mapping[int, str]) -> None:
+        kept = conversation.role == "memory"
+        metadata = {"routine": conversation.routine, "role": conversation.role, "model": conversation.model}
+        if kept and all(one.routine != conversation.routine for one in self.record.conversations[:number]):
+            metadata["candidate"] = self.facts.candidate(self.record.step, conversation.routine)
+        opening = [message for message in conversation.messages if message.get("role") == "user"][:1]
+        name = conversation.routine if kept else f"{conversation.routine} ({conversation.role})"
         inputs = {"messages": self.hiding.messages(opening)}
-        chain = self.add(root, str(number), name, "chain", inputs, told, [talk.routine, talk.role])
-        read = answers(talk)
-        for index, call in enumerate(talk.calls):
-            self._call(chain, f"{number}/call/{index}", talk, call, told)
-            for place, one in enumerate(talk.operations):
+        chain = self.add(root, str(number), name, "chain", inputs, metadata, [conversation.routine, conversation.role])
+        read = answers(conversation)
+        for index, call in enumerate(conversation.calls):
+            self._call(chain, f"{number}/call/{index}", conversation, call, metadata)
+            for place, one in enumerate(conversation.operations):
                 if one.call == index and one.outcome not in _NOT_MEMORY:
                     key = f"{number}/operation/{place}"
-                    self.operation(chain, key, one, told, read.get(place), flags.get(place))
-        said = [message for message in talk.messages if message.get("role") == "assistant"][-1:]
+                    self.operation(chain, key, one, metadata, read.get(place), flags.get(place))
+        said = [message for message in conversation.messages if message.get("role") == "assistant"][-1:]
         chain["outputs"] = {"messages": self.hiding.messages(said)}
         chain["extra"]["metadata"] |= {} if self.revision is None else {"notebook_revision": self.revision}
         _end(chain, self.now)
 
-    def _call(self, chain: Run, key: str, talk: Conversation, call: ModelCall, told: dict[str, Any]) -> None:
-        provider, _, name = talk.model.partition(":")
+    def _call(
+        self, chain: Run, key: str, conversation: Conversation, call: ModelCall, metadata: dict[str, Any]
+    ) -> None:
+        provider, _, name = conversation.model.partition(":")
         usage = _usage(call)
         model = {
-            **told,
+            **metadata,
             "ls_provider": provider,
             "ls_model_name": name or provider,
             "ls_model_type": "chat",
@@ -196,11 +198,24 @@ class _Tree:
             "latency_s": call.latency_s,
             "notebook_revision": self.revision,
         }
-        inputs = {"messages": self.hiding.messages(talk.messages[: call.prompt_length])}
-        run = self.add(chain, key, talk.model, "llm", inputs, model, [talk.routine, talk.role], took(call.latency_s))
-        reply: list[Message] = talk.messages[call.prompt_length : call.prompt_length + 1]
+        inputs = {"messages": self.hiding.messages(conversation.messages[: call.prompt_length])}
+        run = self.add(
+            chain,
+            key,
+            conversation.model,
+            "llm",
+            inputs,
+            model,
+            [conversation.routine, conversation.role],
+            took(call.latency_s),
+        )
+        reply: list[Message] = conversation.messages[call.prompt_length : call.prompt_length + 1]
         run["outputs"] = {"messages": self.hiding.messages(reply), **({"usage_metadata": usage} if usage else {})}
-        parameters = {"model": name or provider, "seed": call.seed, **({"tools": talk.tools} if talk.tools else {})}
+        parameters = {
+            "model": name or provider,
+            "seed": call.seed,
+            **({"tools": conversation.tools} if conversation.tools else {}),
+        }
         run["extra"]["invocation_params"] = parameters
 
     def operation(
@@ -208,7 +223,7 @@ class _Tree:
         parent: Run,
         key: str,
         one: OperationRecord,
-        told: Mapping[str, Any],
+        metadata: Mapping[str, Any],
         read: str | None = None,
         flag: str | None = None,
     ) -> None:
@@ -216,7 +231,7 @@ class _Tree:
         if one.revision:
             self.revision = one.revision
         facts = {
-            **told,
+            **metadata,
             "operation": name,
             "outcome": one.outcome,
             "code": one.code,
@@ -225,7 +240,7 @@ class _Tree:
             "flag": flag,
             "notebook_revision": self.revision,
         }
-        tags = [name, one.outcome, told["routine"], told["role"], *([flag] if flag else [])]
+        tags = [name, one.outcome, metadata["routine"], metadata["role"], *([flag] if flag else [])]
         run = self.add(parent, key, name, "tool", self.hiding.written(one.arguments), facts, tags)
         sources = [
             {"line": line, "step": step, "revision": revision}
@@ -245,7 +260,7 @@ class _Tree:
     def act(self, root: Run) -> None:
         record = self.record
         last = record.conversations[-1] if record.conversations else None
-        told = {
+        metadata = {
             "routine": last.routine if last else None,
             "role": last.role if last else None,
             "operation": "act",
@@ -254,7 +269,7 @@ class _Tree:
             "notebook_revision": record.revision,
         }
         inputs = {"action": self.hiding.choice(record.chosen)}
-        run = self.add(root, "act", "act", "tool", inputs, told, ["act", record.action_outcome])
+        run = self.add(root, "act", "act", "tool", inputs, metadata, ["act", record.action_outcome])
         run["outputs"] = {
             "sent": record.action,
             "outcome": record.action_outcome,
@@ -272,7 +287,7 @@ def _end(run: Run, at: int) -> None:
 
 
 def _usage(call: ModelCall) -> dict[str, Any] | None:
-    """The tokens of a call as LangSmith counts them; None where the server told none."""
+    """The tokens of a call as LangSmith counts them; None where the server gave none."""
     if call.prompt_tokens is None and call.completion_tokens is None:
         return None
     prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0

@@ -50,15 +50,15 @@ class StepOutline(NamedTuple):
     hook_operations: list[OperationOutline]
     reward: float
     info: dict[str, Any]
-    """What stands at its top level: progression, end reason, clock; the world's statistics are left out."""
+    """What is at its top level: progression, end reason, clock; the world's statistics are left out."""
     tokens: Mapping[str, int]
     revision: int
 
 
 def outline(line: Line) -> StepOutline:
     """Return the outline of a line, with the model's replies where it has its messages. Raises as `lines.decode`."""
-    told = line.get("conversations", ())
-    messages = line.get("messages") or [()] * len(told)
+    conversations = line.get("conversations", ())
+    messages = line.get("messages") or [()] * len(conversations)
     return StepOutline(
         step=line["step"],
         observation=line["observation"],
@@ -67,7 +67,7 @@ def outline(line: Line) -> StepOutline:
         action_outcome=line.get("action_outcome", "valid"),
         notices=line.get("notices", []),
         complaints=line.get("complaints", []),
-        conversations=[_conversation(one, said) for one, said in zip(told, messages, strict=True)],
+        conversations=[_conversation(one, said) for one, said in zip(conversations, messages, strict=True)],
         hook_operations=[_operation(one) for one in line.get("hook_operations", ())],
         reward=line.get("reward", 0.0),
         info={name: one for name, one in line.get("info", {}).items() if not isinstance(one, dict | list)},

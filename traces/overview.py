@@ -1,4 +1,4 @@
-"""An episode at a glance: where it gained, where it stood still, what it tried in vain, how it used its notebook.
+"""An episode at a glance: where it gained, where it made no progress, what it tried in vain, how it used its notebook.
 
 One pass over outlines, in memory that does not grow with the episode. What counts as unproductive, redundant or empty
 is said in flags.py.
@@ -62,7 +62,7 @@ class Tally(Generic[K]):
 _GAINS = 500  # steps with a reward or a change of progression that are kept
 _STRETCHES = 100  # longest stretches that are kept
 _FILES = 256  # files that are counted apart
-_KEY = 200  # characters of a text that tell it from others
+_KEY = 200  # characters of a text that distinguish it from others
 STRETCH = 3
 """Unproductive steps in a row that make a stretch of stagnation: two may be a turn against a wall."""
 

@@ -1,4 +1,4 @@
-"""The paper's figures, to be laid beside ours: they are data (`published.toml`, where their source is named)."""
+"""The paper's figures, to be shown beside ours: they are data (`published.toml`, where their source is named)."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Published:
         return [row for row in self.rows if world in row.figures]
 
     def effect(self, metric: str, world: str) -> str | None:
-        """What the paper saw change in this metric (`traces.metrics`) in this world; None where it tells nothing."""
+        """What the paper saw change in this metric (`traces.metrics`) in this world; None where it says nothing."""
         if not self.of(world):
             return None
-        told = self.effects.get(metric, {})
-        return told.get(world, told.get("all"))
+        effects = self.effects.get(metric, {})
+        return effects.get(world, effects.get("all"))
 
 
 @cache

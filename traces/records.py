@@ -82,7 +82,7 @@ class StepRecord:
     chosen: str | None = None  # as the model wrote it
     action_outcome: str = "valid"  # "valid", "repaired", "invalid", "missing", "vetoed"
     notices: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)  # what the next step is told of this one's output
+    complaints: list[str] = field(default_factory=list)  # sentences about this step's output, for the next one
     conversations: list[Conversation] = field(default_factory=list)
     reward: float = 0.0
     terminated: bool = False
@@ -115,7 +115,7 @@ never written: it is how an episode is read whose files are not what they were w
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """What the complete lines of an append-only file held at one moment."""
+    """What the complete lines of an append-only file held at one time."""
 
     lines: int
     bytes: int

@@ -2,7 +2,7 @@
 
 The page holds its data in small deflated pieces, and unpacks what is looked at. Nothing a model wrote becomes markup:
 the pieces are base64, the page's script writes texts as text nodes only, and its content security policy lets no other
-script run. What the page does stands in `replay_page/`.
+script run. What the page does is in `replay_page/`.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ class Shown:
 
     folder: EpisodeFolder
     label: str
-    """A short name that tells it from the others."""
+    """A short name, another for each."""
     about: dict[str, str]
     """More of it, in the order to be shown: scaffold, model, ..."""
     frames: Callable[[TraceReader, Timeline], Stream] | None = None
     """What the world looked like; called once the timeline is known. None: only texts are shown."""
 
 
-def write_replay(path: Path, title: str, episodes: Sequence[Shown], told: Callable[[str], None]) -> int:
-    """Write the page and return its size in bytes. `told` hears what is being done.
+def write_replay(path: Path, title: str, episodes: Sequence[Shown], report: Callable[[str], None]) -> int:
+    """Write the page and return its size in bytes. `report` is called with what is being done.
 
     Raises ValueError for no or too many episodes, TraceFailure or NotebookFailure where one cannot be read or the page
     cannot be written; the file then is what it was.
@@ -62,7 +62,7 @@ def write_replay(path: Path, title: str, episodes: Sequence[Shown], told: Callab
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8") as file:
-            for piece in _html(title, _blocks(title, episodes, told)):
+            for piece in _html(title, _blocks(title, episodes, report)):
                 file.write(piece)
             size = file.tell()
         beside.replace(path)
@@ -98,17 +98,19 @@ def _hash(text: str) -> str:
     return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _blocks(title: str, episodes: Sequence[Shown], told: Callable[[str], None]) -> Iterator[tuple[str, str]]:
-    """Yield (id, content) of each of the page's data blocks, the one that tells of all others last."""
+def _blocks(title: str, episodes: Sequence[Shown], report: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Yield (id, content) of each of the page's data blocks, the one that lists all others last."""
     heads = []
     for number, shown in enumerate(episodes):
         head: dict[str, Any] = {}
-        yield from _episode(number, shown, head, told)
+        yield from _episode(number, shown, head, report)
         heads.append(head)
     yield "head", written(packed({"format": FORMAT, "title": title, "marks": MARKS, "episodes": heads}))
 
 
-def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+def _episode(
+    number: int, shown: Shown, head: dict[str, Any], report: Callable[[str], None]
+) -> Iterator[tuple[str, str]]:
     """Yield the blocks of an episode and fill its head."""
     result = read_result(shown.folder, content=True)
     about = dict(shown.about)
@@ -116,7 +118,7 @@ def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[st
         about["damaged"] = result.failure.sentence
     final = result.final_observation if result else None
     with TraceReader(shown.folder) as reader:
-        told(f"{shown.label}: reading {len(reader):,} steps")
+        report(f"{shown.label}: reading {len(reader):,} steps")
         steps = StepBlocks(reader, final)
         yield from _stream(f"{number}-steps", steps)
         timeline = steps.timeline
@@ -125,7 +127,7 @@ def _episode(number: int, shown: Shown, head: dict[str, Any], told: Callable[[st
         yield from _stream(f"{number}-notebook", notebook)
         frames = shown.frames(reader, timeline) if shown.frames is not None else None
         if frames is not None:
-            told(f"{shown.label}: drawing")
+            report(f"{shown.label}: drawing")
             yield from _stream(f"{number}-frames", frames)
     head |= {
         "label": shown.label,

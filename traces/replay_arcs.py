@@ -1,7 +1,7 @@
-"""Which line, written long ago, was recalled shortly before something was gained: the story a replay page tells.
+"""Which line, written long ago, was recalled shortly before something was gained: what a replay page points out.
 
 It says what came before what. That a line was of use is likelier the fewer lines were recalled with it and the more it
-has to do with what was gained; nobody can tell for sure.
+has to do with what was gained; this cannot be known for sure.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def arcs(gains: Sequence[Gain], texts: Mapping[Recalled, Sequence[str]]) -> list
 
 
 def _things(gain: Gain, kinds: Counter[str]) -> set[str]:
-    """The words of what was gained, without a first word that several names share: it tells the kind, not the thing."""
+    """The words of what was gained, without a first word that several names share: it names the kind, not the thing."""
     if not gain.new:
         return set(_words(gain.action))
     things: set[str] = set()

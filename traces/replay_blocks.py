@@ -29,7 +29,7 @@ def packed(value: Any) -> bytes:
 
 
 def written(piece: bytes) -> str:
-    """Return a piece as it stands in the page: letters, digits, `+`, `/` and `=`, which cannot end a script block."""
+    """Return a piece as it is in the page: letters, digits, `+`, `/` and `=`, which cannot end a script block."""
     return b64encode(piece).decode()
 
 

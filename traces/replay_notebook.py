@@ -36,7 +36,7 @@ class NotebookBlocks:
         block, size, room = self._begin()
         step: int | None = None
         for record in records(self._journal, self._last) if self._journal.exists() else ():
-            if size >= room and record.step != step:  # all changes of a step stand in one piece
+            if size >= room and record.step != step:  # all changes of a step are in one piece
                 yield packed(block)
                 block, size, room = self._begin()
             step = record.step
@@ -60,8 +60,8 @@ class NotebookBlocks:
         whole = sum(len(line) + 8 for text in self._files.values() for line in text.lines)
         return block, 0, max(CHARACTERS, whole)
 
-    def _apply(self, record: Record, told: list[Any]) -> int:
-        """Carry out one change, tell it, and return its size."""
+    def _apply(self, record: Record, changes_made: list[Any]) -> int:
+        """Carry out one change, add it to `changes_made`, and return its size."""
         self._revision = record.revision
         self._who[record.revision] = (record.step, record.routine)
         changes: dict[str, Any] = {}
@@ -76,13 +76,13 @@ class NotebookBlocks:
                 text.splice(change, record.source)
             except (TypeError, ValueError) as error:
                 raise damaged(self._journal, record.revision, error) from error
-            # A line that only moved keeps who wrote it; the page need not find out anew which did.
+            # A line that only moved keeps who wrote it; the page need not find out again which did.
             wrote = list(text.revisions[change.at : change.at + len(change.put)])
             changes[name] = [change.at, change.drop, change.put]
             if any(revision != record.revision for revision in wrote):
                 changes[name].append(wrote)
             size += 20 + sum(len(line) + 4 for line in change.put)
-        told.append([record.revision, record.step, record.routine, record.operation, changes])
+        changes_made.append([record.revision, record.step, record.routine, record.operation, changes])
         return size
 
 

@@ -51,8 +51,8 @@ def _step(record: StepRecord, flags: StepFlags, table: TextTable) -> dict[str, A
         "notices": [table.add(notice) for notice in record.notices],
         "complaints": [table.add(complaint) for complaint in record.complaints],
         "talks": [
-            _conversation(talk, table, {at for one, at in redundant if one == number})
-            for number, talk in enumerate(record.conversations)
+            _conversation(conversation, table, {at for one, at in redundant if one == number})
+            for number, conversation in enumerate(record.conversations)
         ],
         "hooks": [_operation(one, False) for one in record.hook_operations],
         "action": record.action,
@@ -68,19 +68,19 @@ def _step(record: StepRecord, flags: StepFlags, table: TextTable) -> dict[str, A
     }
 
 
-def _conversation(talk: Conversation, table: TextTable, redundant: set[int]) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "routine": talk.routine,
-        "role": talk.role,
-        "model": talk.model,
-        "messages": [_message(message, table) for message in talk.messages],
-        "prompts": [call.prompt_length for call in talk.calls],
-        "tokens": [[call.prompt_tokens, call.completion_tokens] for call in talk.calls],
-        "operations": [_operation(one, number in redundant) for number, one in enumerate(talk.operations)],
+def _conversation(conversation: Conversation, table: TextTable, redundant: set[int]) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "routine": conversation.routine,
+        "role": conversation.role,
+        "model": conversation.model,
+        "messages": [_message(message, table) for message in conversation.messages],
+        "prompts": [call.prompt_length for call in conversation.calls],
+        "tokens": [[call.prompt_tokens, call.completion_tokens] for call in conversation.calls],
+        "operations": [_operation(one, number in redundant) for number, one in enumerate(conversation.operations)],
     }
-    if talk.tools is not None:
-        told["tools"] = table.add(dump(talk.tools).decode())
-    return told
+    if conversation.tools is not None:
+        plain["tools"] = table.add(dump(conversation.tools).decode())
+    return plain
 
 
 def _message(message: Message, table: TextTable) -> list[Any]:
@@ -92,7 +92,7 @@ def _message(message: Message, table: TextTable) -> list[Any]:
 
 
 def _operation(one: OperationRecord, redundant: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    plain: dict[str, Any] = {
         "call": one.call,
         "operation": one.operation,
         "arguments": one.arguments,
@@ -100,16 +100,16 @@ def _operation(one: OperationRecord, redundant: bool) -> dict[str, Any]:
         "revision": one.revision,
     }
     if one.code:
-        told["code"] = one.code
+        plain["code"] = one.code
     if one.file:
-        told["file"] = one.file
+        plain["file"] = one.file
     if one.lines:
-        told["lines"] = _runs(one.lines)
+        plain["lines"] = _runs(one.lines)
     if one.total:
-        told["total"] = one.total
+        plain["total"] = one.total
     if redundant:
-        told["redundant"] = True
-    return told
+        plain["redundant"] = True
+    return plain
 
 
 def _runs(lines: tuple[int, ...]) -> list[list[int]]:

@@ -81,18 +81,18 @@ class Timeline:
     def add(self, record: StepRecord, flags: StepFlags) -> None:
         """Take in the next step."""
         names = set(_marks(record, flags))
-        operations = [one for talk in record.conversations for one in talk.operations]
+        operations = [one for conversation in record.conversations for one in conversation.operations]
         self._recent.append(tuple(_recalls(record.step, operations)))
         before = self.progression[-1][1] if self.progression else 0.0
         now = float(record.info.get("progression", before))
-        told = frozenset(_strings(record.info.get("statistics", {})))
+        statistics = frozenset(_strings(record.info.get("statistics", {})))
         if now != before or not self.progression:
             self.progression.append((record.step, now))
         if now > before:
             names.add("gain")
             if len(self.gains) < GAINS:
-                self.gains.append(self._gain(record, told))
-        self._known = told
+                self.gains.append(self._gain(record, statistics))
+        self._known = statistics
         if record.reward:
             self.rewards.append((record.step, record.reward))
         self.marks.append(sum(MARKS[name] for name in names))
@@ -113,14 +113,14 @@ class Timeline:
             "milestones": self.milestones(),
         }
 
-    def _gain(self, record: StepRecord, told: frozenset[str]) -> Gain:
+    def _gain(self, record: StepRecord, statistics: frozenset[str]) -> Gain:
         recalls = tuple(one for step in self._recent for one in step)
-        return Gain(record.step, record.reward, record.action, tuple(sorted(told - self._known)), recalls)
+        return Gain(record.step, record.reward, record.action, tuple(sorted(statistics - self._known)), recalls)
 
 
 def _marks(record: StepRecord, flags: StepFlags) -> Iterator[str]:
-    for talk in record.conversations:
-        for one in talk.operations:
+    for conversation in record.conversations:
+        for one in conversation.operations:
             if one.outcome in _BY_OUTCOME:
                 yield _BY_OUTCOME[one.outcome]
     if flags.redundant_writes:

@@ -1,4 +1,4 @@
-"""What a report tells of an evaluation: scores with failures apart, behaviour by definition, cost, what is missing.
+"""What a report says of an evaluation: scores with failures apart, behaviour by definition, cost, what is missing.
 
 Everything is read from the episodes' results, so that a run that is still being played can be reported, too.
 """
@@ -26,7 +26,7 @@ BEHAVIOUR = (
     "log_writes_per_search",
     "writes_per_search",
 )
-"""Metrics (`traces.metrics`) that tell how a notebook is used; less is better in all of them."""
+"""Metrics (`traces.metrics`) of how a notebook is used; less is better in all of them."""
 
 
 @dataclass(frozen=True, slots=True)

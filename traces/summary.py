@@ -1,6 +1,6 @@
 """summary.json: the scores of a run, mean and standard error as the paper reports them.
 
-Progression stands in [0, 1] on episodes and in percent in the aggregates. The standard error is the population
+Progression is in [0, 1] for episodes and in percent in the aggregates. The standard error is the population
 standard deviation / sqrt(n) over episodes. A failed episode has no score: it is listed apart with its cause, counted
 in n_failed, and every mean is given twice, over the finished episodes and with the failed ones as zero, so that a
 crash can never raise a score. The same holds for an episode whose files are damaged (n_damaged). An episode that a

@@ -85,7 +85,7 @@ def _result_faults(
 
 
 def notebook_faults(folder: EpisodeFolder, result: EpisodeResult | None, revision: int = 0) -> Iterator[Fault]:
-    """Yield what is wrong with journal and notebook; `revision`: the last that the trace tells of."""
+    """Yield what is wrong with journal and notebook; `revision`: the last in the trace."""
     if not folder.journal.exists():
         if revision:
             yield Fault(folder.journal, f"the journal is gone: the trace ends at revision {revision} of the notebook")

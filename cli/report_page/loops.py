@@ -27,7 +27,7 @@ from training.ledger import LedgerEntry
 from training.ledger import read as read_ledger
 
 ATTEMPTS = 100
-"""Attempts and trainings that are listed; a search has 30, a run of loop 2 ten, unless somebody asked for more."""
+"""Attempts and trainings that are listed; a search has 30, a run of loop 2 ten, unless more were asked for."""
 
 
 def figures_at_odds(run: Run) -> list[Fault]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import effort
 from openai_stub import OpenAIStub, say
 from puppet_model import puppet
 from tool_vocabularies import EVOLVED_LOG, LOG, PLAN
@@ -43,7 +44,7 @@ def ask(model: Any, routine: str, seed: int, constraint: str | None) -> Completi
 def test_a_model_that_knows_nothing_makes_no_mistake(tiny: Path, name: str, tokens: int) -> None:
     model = chat_model(f"embedded+weights={tiny}+dtype=float32+tokens={tokens}", world="none")
     vocabulary = VOCABULARIES[name]
-    replies = [ask(model, name, seed, vocabulary.reply_regex()) for seed in range(12)]
+    replies = [ask(model, name, seed, vocabulary.reply_regex()) for seed in range(effort(4, 12))]
     assert [mistakes(said, vocabulary) for said in replies] == [[]] * len(replies)
     assert {said.finish_reason for said in replies} == {"stop"}
     assert all(re.fullmatch(vocabulary.reply_regex(), said.message["content"]) for said in replies)
@@ -51,7 +52,7 @@ def test_a_model_that_knows_nothing_makes_no_mistake(tiny: Path, name: str, toke
 
 def test_unconstrained_the_same_model_makes_mistakes_only(tiny: Path) -> None:
     model = chat_model(f"embedded+weights={tiny}+dtype=float32+tokens=100", world="none")
-    assert all(mistakes(ask(model, "LOG", seed, None), LOG) for seed in range(12))
+    assert all(mistakes(ask(model, "LOG", seed, None), LOG) for seed in range(effort(4, 12)))
 
 
 def test_a_constrained_reply_is_repeated_by_its_seed(tiny: Path) -> None:

@@ -35,8 +35,8 @@ def answers(engine: Engine, requests: list[Request]) -> list[Reply]:
 
 
 def test_sampled_replies_depend_on_no_other_call_and_on_no_cache(engine: Engine) -> None:
-    texts = ["PLAN step 1\n\nYou see a tree." + " You see grass." * (9 * n) for n in range(3)]
-    requests = [Request(page(text), limit=16, seed=seed) for seed, text in enumerate(texts)]
+    texts = ["PLAN step 1\n\nYou see a tree." + " You see grass." * (9 * n) for n in range(2)]
+    requests = [Request(page(text), limit=8, seed=seed) for seed, text in enumerate(texts)]
     alone = [answers(engine, [request])[0] for request in requests]
     together = answers(engine, requests)
     assert alone[0].cached_tokens == 0
@@ -52,7 +52,7 @@ def test_a_question_is_answered_in_words(engine: Engine) -> None:
 
 def test_constrained_replies_hold_operations_only(engine: Engine) -> None:
     requests = [
-        Request(page(f"{words.routine} step 1\n\nYou see a tree."), limit=90, seed=1, constraint=words.reply_regex(40))
+        Request(page(f"{words.routine} step 1\n\nYou see a tree."), limit=40, seed=1, constraint=words.reply_regex(10))
         for words in (LOG, PLAN)
     ]
     for reply, words in zip(answers(engine, requests), (LOG, PLAN), strict=True):

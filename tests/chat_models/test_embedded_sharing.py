@@ -62,7 +62,7 @@ def watch_widths(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_calls_side_by_side_are_answered_as_each_alone(
     tiny: Path, dtype: str, temperature: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = [Request(page, limit=20 + 5 * n, temperature=temperature, seed=n) for n, page in enumerate(pages(7))]
+    requests = [Request(page, limit=20 + 5 * n, temperature=temperature, seed=n) for n, page in enumerate(pages(4))]
     # Each alone, and nothing to reuse.
     alone = [answers(fresh(tiny, dtype, prefix_bytes=0), [request])[0] for request in requests]
     assert len({reply.text for reply in alone}) == len(alone)

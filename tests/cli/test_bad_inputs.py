@@ -46,7 +46,7 @@ def test_a_file_where_the_run_folder_should_be(automem: Run, loop: list[str]) ->
     )
     code, said = automem(*loop, "--out", "notes/run")
     assert code == 1
-    assert "a file stands where a folder is needed: move it or choose another folder" in said
+    assert "there is a file where a folder is needed: move it or choose another folder" in said
     assert Path("notes").read_text() == "mine"
 
 

@@ -15,8 +15,8 @@ from rich.console import Console
 
 from cli.keys import KeyReader
 from cli.pace import Pace
+from cli.play_panels import View
 from cli.tiles import Tiles, drawn, scaled
-from cli.view import View
 from cli.visible_text import one_line, visible
 from worlds.world import ColouredText
 

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from cli.pace import Pace, play_steps
 from cli.play_live import PlainLines
+from cli.play_panels import View
 from cli.play_screen import compose
-from cli.view import View
 from cli.watched import Row, Watched
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, episode_settings

@@ -122,7 +122,7 @@ def test_what_the_disk_refuses_arrives_in_a_sentence(
     failed = server.run(server.thread(), graph, {"world": "vault", **given}, context=context)["__error__"]
     assert failed["error"] == "TraceFailure"
     assert "runs/file" in failed["message"]
-    assert "a file stands where a folder is needed" in failed["message"]
+    assert "there is a file where a folder is needed" in failed["message"]
 
 
 def test_context_settings_arrive(server: DevServer) -> None:

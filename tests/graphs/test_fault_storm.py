@@ -1,4 +1,4 @@
-"""A hundred episodes against a server that fails one call in five, in ten different ways."""
+"""Dozens of episodes against a server that fails one call in five, in ten different ways."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from effort import effort
 from openai_stub import Exchange, OpenAIStub, answer, cut, hang_up, late, raw, say, status
 from playing import turn_of
 
@@ -13,7 +14,7 @@ from graphs.evaluation import graph
 from graphs.settings import Context
 from traces import RunFolder, TraceReader
 
-EPISODES, STEPS = 100, 3
+EPISODES, STEPS = effort(30, 100), 3
 WAYS = (
     status(500),
     status(503, "overloaded"),

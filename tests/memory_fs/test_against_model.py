@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from notebook_model import NotebookModel
@@ -105,7 +106,7 @@ class Pair:
             )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400, database=None)
+@settings(derandomize=True, deadline=None, max_examples=effort(120, 400), database=None)
 @given(STEPS)
 def test_any_sequence_of_operations_means_what_the_model_says(steps: list[tuple[object, ...]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -164,7 +165,7 @@ def test_long_runs_over_few_texts_keep_files_and_model_equal_after_every_step(tm
     pair.check()
 
 
-@settings(derandomize=True, deadline=None, max_examples=30, database=None)
+@settings(derandomize=True, deadline=None, max_examples=effort(15, 30), database=None)
 @given(st.lists(st.tuples(NAMES, TEXTS, st.booleans()), max_size=12), st.integers(min_value=1, max_value=40))
 def test_quotas_hold_and_a_refused_record_leaves_no_trace(records: list[tuple[str, str, bool]], most: int) -> None:
     limits = Limits(max_file_bytes=most, max_total_bytes=2 * most, max_files=2, max_file_lines=5)

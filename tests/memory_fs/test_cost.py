@@ -30,12 +30,12 @@ def test_nothing_is_remembered_of_operations_but_what_the_files_hold(tmp_path: P
         try:
             work(fs, 3_000, 3_100)
             before = tracemalloc.get_traced_memory()[0]
-            work(fs, 3_100, 5_100)
+            work(fs, 3_100, 4_100)
             grown = tracemalloc.get_traced_memory()[0] - before
         finally:
             tracemalloc.stop()
-        assert fs.revision == 10_200
-        assert grown < 10_000
+        assert fs.revision == 8_200
+        assert grown < 5_000  # a byte of each of its 7,000 operations
 
 
 def descriptors() -> int:
@@ -60,7 +60,7 @@ def test_no_descriptor_stays_open_after_an_operation(tmp_path: Path) -> None:
 
 def test_what_is_remembered_of_searches_is_bounded(tmp_path: Path) -> None:
     with MemoryFS(tmp_path / "memory", Limits(search_lines=10)) as fs:
-        fs.append("log.md", "\n".join(f"step {i}" for i in range(5_000)))
+        fs.append("log.md", "\n".join(f"step {i}" for i in range(300)))
         for i in range(100):
             fs.search("log.md", f"{i}")
         tracemalloc.start()

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def test_the_difference_of_a_line_deep_in_a_long_file_shows_its_surroundings(tmp
 LINES = st.lists(st.sampled_from(["a", "b", "c", "d", ""]), max_size=14).map("\n".join)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150, database=None)
+@settings(derandomize=True, deadline=None, max_examples=effort(60, 150), database=None)
 @given(LINES, LINES)
 def test_a_difference_leads_from_one_text_to_the_other(old: str, new: str) -> None:
     with tempfile.TemporaryDirectory() as folder, MemoryFS(Path(folder) / "memory") as fs:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from effort import effort
 
 from memory_fs import MemoryFS, Outcome
 from scaffolds import SHIPPED, HooksRunner, Repair, Scaffold, Send, Veto, View
@@ -154,7 +155,7 @@ def test_no_veto_ever_held_back_what_would_have_worked(scaffold):
     """Every vetoed action is sent all the same: the inventory and the achievements must stay as they were."""
     vetoed = 0
     world = make_world("crafter")
-    for seed in range(4):
+    for seed in range(effort(2, 4)):
         hooks, chance = scaffold.hooks(), random.Random(seed)
         letters = PLAY if seed == 0 else "".join(chance.choices([*LETTERS, *"ddddwens"], k=300))
         observation, info = world.reset(seed=seed)
@@ -174,7 +175,7 @@ def test_no_veto_ever_held_back_what_would_have_worked(scaffold):
             if terminated:
                 break
     world.close()
-    assert vetoed > 100
+    assert vetoed > 50
 
 
 def test_the_new_operation_keeps_one_line_per_place(scaffold, world, tmp_path):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tool_vocabularies import EVOLVED_LOG, EVOLVED_PLAN, LOG, PLAN
@@ -219,7 +220,7 @@ _CALLS = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=effort(120, 400), deadline=None, derandomize=True)
 @given(calls=_CALLS, name=st.sampled_from(DIALECT_NAMES))
 def test_what_is_written_reads_back_the_same(calls: list[tuple[str, dict[str, object]]], name: str) -> None:
     try:

@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any, SupportsIndex
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tool_vocabularies import EVOLVED_LOG, PLAN
@@ -47,7 +48,7 @@ def check_items(items: tuple[Call | Mistake, ...]) -> None:
         ended = ended or (isinstance(item, Call) and item.operation.ends_routine)
 
 
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=effort(400, 1500), deadline=None, derandomize=True)
 @given(text=MESSY, vocabulary=st.sampled_from(VOCABULARIES), truncated=st.booleans())
 def test_no_text_raises_and_every_text_is_answered(text: str, vocabulary: Vocabulary, truncated: bool) -> None:
     message = {"role": "assistant", "content": text}
@@ -68,7 +69,7 @@ PROSE = st.text(st.characters(exclude_characters="<|:", exclude_categories=["Cs"
 SOUND = ("<|SEARCH|>map.md|tree<|END|>", "<|APPEND|>map.md|a tree\nand | a cow<|END|>", "<|READ|>a.md<|END|>")
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=effort(100, 300), deadline=None, derandomize=True)
 @given(st.lists(st.tuples(PROSE, st.sampled_from(SOUND)), min_size=1, max_size=8), PROSE)
 def test_prose_around_sound_operations_changes_nothing(parts: list[tuple[str, str]], last: str) -> None:
     text = "".join(prose + operation for prose, operation in parts) + last
@@ -77,7 +78,7 @@ def test_prose_around_sound_operations_changes_nothing(parts: list[tuple[str, st
     assert reading.mistakes == ()
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=effort(150, 500), deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(SOUND), min_size=1, max_size=5), st.integers(0, 200), st.sampled_from(PIECES))
 def test_one_damage_costs_at_most_the_operations_it_touches(sound: list[str], place: int, piece: str) -> None:
     """What stands wholly before the damage is always read; a damage between operations costs none of them."""
@@ -117,7 +118,7 @@ ENTRIES = (
 )
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
+@settings(max_examples=effort(200, 700), deadline=None, derandomize=True)
 @given(st.lists(ENTRIES, max_size=6) | JSON, st.text(max_size=9) | JSON, st.sampled_from(VOCABULARIES), st.booleans())
 def test_no_message_of_calls_raises_and_every_call_is_answered(
     entries: Any, content: Any, vocabulary: Vocabulary, truncated: bool

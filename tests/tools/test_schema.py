@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, create_model
@@ -128,7 +129,7 @@ TYPED = operation(
 EVERYTHING = Vocabulary("ANY", (*EVOLVED_LOG.operations, act_operation(("Do", "Move West", "<", "a|b", "(x)*")), TYPED))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=effort(120, 400), deadline=None, derandomize=True)
 @given(st.from_regex(re.compile(EVERYTHING.regex()), fullmatch=True))
 def test_what_the_expression_matches_reads_as_one_call(text: str) -> None:
     (item,) = dialect("tags").read({"role": "assistant", "content": text}, EVERYTHING).items
@@ -141,7 +142,7 @@ _NAME = st.from_regex(r"([a-z]{1,9}/)?[A-Za-z0-9_-]{1,20}(\.[a-z]{1,4})?", fullm
 _TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<")) | st.text("é <5>\n")
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=effort(80, 200), deadline=None, derandomize=True)
 @given(file=_NAME, word=_WORD, text=_TEXT, lines=st.integers(1, 999_999))
 def test_the_expression_matches_what_a_fluent_speaker_writes(file: str, word: str, text: str, lines: int) -> None:
     for call in (
@@ -189,7 +190,7 @@ def test_the_expressions_use_only_what_engines_of_constrained_decoding_know() ->
 def test_what_the_expression_of_a_reply_matches_reads_without_a_mistake(
     vocabulary: Vocabulary, thought: int | None
 ) -> None:
-    @settings(max_examples=80, deadline=None, derandomize=True)
+    @settings(max_examples=effort(25, 80), deadline=None, derandomize=True)
     @given(st.from_regex(re.compile(vocabulary.reply_regex(thought)), fullmatch=True))
     def check(text: str) -> None:
         items = dialect("tags").read({"role": "assistant", "content": text}, vocabulary).items

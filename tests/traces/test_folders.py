@@ -118,5 +118,5 @@ def test_another_format_of_run_json_is_refused(tmp_path):
 
 def test_a_run_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TraceFailure, match=r"cannot write .*file/run\.json: a file stands where a folder is needed"):
+    with pytest.raises(TraceFailure, match=r"cannot write .*file/run\.json: there is a file where a folder is needed"):
         write_run(RunFolder(tmp_path / "file"), {})

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from effort import effort
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -83,13 +84,13 @@ def there_and_back(record: StepRecord) -> StepRecord:
     return decode(load(encode(record)))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(60, 150), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_a_record_comes_back_equal(record):
     assert there_and_back(record) == record
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(40, 100), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON_OBJECT)
 def test_a_message_comes_back_with_its_keys_in_order(message):
     record = StepRecord(1, {}, "Do", conversations=[Conversation("LOG", "memory", "", [message])])
@@ -120,7 +121,7 @@ def test_defaults_are_left_out():
     assert load(encode(record)) == {"step": 2, "observation": {"long": "a", "short": "b"}, "action": "Do"}
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(40, 100), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_the_head_of_a_line_is_all_of_it_but_the_messages_whatever_is_named_so_elsewhere(record):
     named = replace(record, info={**record.info, "a": {"b": 1, "messages": [1]}, "messages": [2]})

@@ -216,7 +216,7 @@ def test_a_trace_removed_while_it_is_written_is_noticed(folder, records):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "run").write_text("a file")
-    with pytest.raises(TraceFailure, match=r"cannot make the folder .*run/seed-1: a file stands where"):
+    with pytest.raises(TraceFailure, match=r"cannot make the folder .*run/seed-1: there is a file where"):
         TraceWriter(EpisodeFolder(tmp_path / "run" / "seed-1"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tool_vocabularies import LOG, PLAN
@@ -106,7 +107,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=effort(120, 400), deadline=None)
 @given(
     routine=st.sampled_from(["LOG", "PLAN"]),
     said=st.lists(st.lists(PIECES, max_size=8).map("".join), min_size=1, max_size=3),

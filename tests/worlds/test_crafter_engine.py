@@ -5,9 +5,10 @@ from collections import defaultdict
 from typing import Any
 
 import crafter
+import opensimplex
 from crafter import engine
 
-from worlds.crafter_engine import CrafterEngine
+from worlds.crafter_engine import CrafterEngine, Noise
 
 
 class Ordered(dict[Any, None]):
@@ -78,3 +79,11 @@ def test_a_step_costs_no_more_however_many_objects_there_were() -> None:
     near = len(env._world.objects)
     env._world._objects.extend([None] * 100_000)  # what a long episode leaves behind
     assert len(env._world.objects) == near
+
+
+def test_its_noise_is_the_packages_bit_for_bit() -> None:
+    chance = random.Random(0)
+    ours, theirs = Noise(123_456_789), opensimplex.OpenSimplex(123_456_789)
+    for _ in range(3_000):
+        place = chance.uniform(-9, 33), chance.uniform(-9, 33), chance.choice((0, 1, 2, 3, 4, 5, 6, 7, 8))
+        assert ours.noise3(*place).hex() == float(theirs.noise3(*place)).hex()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from crafter_words import carrying, planned, seen
+from effort import effort
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_episode import ACT_ONLY, play
@@ -118,7 +119,7 @@ def test_a_line_of_change_turns_the_old_notes_into_the_new(old: Notes, new: Note
     assert same(read_notes(write_notes(old, 7) + "\n" + write_change(old, new, 8)), new)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort(100, 300), deadline=None)
 @given(st.text() | st.text(alphabet="at row gone planted trail?;:,.0123456789+\n", max_size=300))
 def test_no_damage_to_the_notes_stops_the_player(damage: str) -> None:
     for notes in (damage, f"step 3: at 30,30 facing north; tree 30,29\n{damage}", damage * 40):

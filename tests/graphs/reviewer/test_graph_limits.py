@@ -135,9 +135,9 @@ def test_a_hook_that_writes_into_the_traces_or_looks_for_seeds_finds_nothing(tmp
         "            found = [str(p) for p in pathlib.Path('/').rglob('*') if 'seed' in p.name]\n"
         "            raise ValueError(f'{found} {dict(os.environ)}')"
     )
-    with searching(tmp_path, breaks(["blue", "red"], how=look)) as search:
+    with searching(tmp_path, breaks(["blue", "red"], how=look), seeds=[1]) as search:
         search.go()
     assert search.statuses() == [("v1.a1", "crashed")]
     results = read_results(RunFolder(search.run / "attempts" / "v1.a1" / "evaluation"))
     assert all(one.failure is not None and "seed-" not in one.failure.sentence for one in results)
-    assert json.loads((search.run / "evolve.json").read_text())["configuration"]["search"]["seeds"] == [1, 2]
+    assert json.loads((search.run / "evolve.json").read_text())["configuration"]["search"]["seeds"] == [1]
