@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_process import Run
 from pty_screen import PtyScreen
 from rich.console import Console
 
@@ -200,21 +200,12 @@ def test_on_a_terminal_a_table_lives_above_the_lines_that_stay_and_goes_at_the_e
     assert "written: " in end
 
 
-def test_over_a_pipe_there_are_plain_lines_and_with_quiet_only_the_result(tmp_path: Path) -> None:
-    for quiet in ((), ("--quiet",)):
-        command = [*EVAL, "--seeds", "1-2", "--out", str(tmp_path / f"run{len(quiet)}"), *quiet]
-        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+def test_over_a_pipe_there_are_plain_lines_and_with_quiet_only_the_result(automem: Run, tmp_path: Path) -> None:
+    command = [*EVAL[1:], "--seeds", "1-2", "--out", str(tmp_path / "run")]
+    for more, lines in (((), 2), (("--resume",), 2), (("--resume", "--quiet"), 0)):
+        code, printed, _ = automem(*command, *more)
+        assert code == 0
         assert "\x1b" not in printed
-        assert len(re.findall(r"three-doors seed \d: step \d+, 100.0 % finished: solved", printed)) == 2 - 2 * len(
-            quiet
-        )
+        assert len(re.findall(r"three-doors seed \d: step \d+, 100.0 % finished: solved", printed)) == lines
         assert "100.00 ± 0.00" in printed
-        if quiet:
-            assert printed.startswith("vault: vault/v0, scripted (no language model)")
-
-
-def test_a_resumed_run_tells_what_was_finished_before(tmp_path: Path) -> None:
-    command = [*EVAL, "--seeds", "1", "--out", str(tmp_path / "run")]
-    subprocess.run(command, capture_output=True, check=True)
-    again = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True).stdout
-    assert re.match(r"three-doors seed 1: step \d+, 100.0 % finished: solved\n", again)
+    assert printed.startswith("vault: vault/v0, scripted (no language model)")
