@@ -29,9 +29,9 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     quick = ROOT / "tests" / "kit" / "quick_training.py"
     return [
         *("--world", "vault", "--task", "one-door", "--scaffold", str(small_scaffold(folder / "scaffold"))),
-        *("--base", f"embedded+weights={tiny}+dtype=float32+tokens=8", "--recipe", str(recipe)),
+        *("--base", f"embedded+weights={tiny}+dtype=float32+tokens=2", "--recipe", str(recipe)),
         *("--launcher", shlex.join([sys.executable, str(quick), str(adapter), "works"])),
-        *("--gameplay-model", "scripted", "--max-steps", "9", "--iterations", "1"),
+        *("--gameplay-model", "scripted", "--max-steps", "7", "--iterations", "1"),
         *("--train-seeds", "1,2", "--validation-seeds", "11", "--eval-seeds", "21"),
     ]
 
@@ -75,22 +75,19 @@ def test_the_table_says_which_episodes_failed(capsys: pytest.CaptureFixture[str]
     assert "vllm:[/m]" in said
 
 
-def test_quiet_leaves_warnings_and_results(options: list[str], tmp_path: Path) -> None:
-    said = run(options, tmp_path / "run", "--quiet").output
-    assert "candidates_overview" not in said
-    assert "warning: " in said
-    assert "base-handoff" in said
-
-
-def test_a_person_answers_at_the_terminal_and_without_an_answer_the_run_waits(
+def test_a_person_answers_at_the_terminal_and_quiet_leaves_warnings_questions_and_results(
     options: list[str], tmp_path: Path
 ) -> None:
-    waits = run(options, tmp_path / "run", "--approve", answers="perhaps\n")
+    waits = run(options, tmp_path / "run", "--approve", "--quiet", answers="perhaps\n")
+    assert "candidates_overview" not in waits.output
+    assert "warning: " in waits.output
     assert waits.exit_code == 3
     assert "Train iteration 1 of 1?" in waits.output
     assert "neither yes nor no" in waits.output
-    done = run(options, tmp_path / "run", "--resume", answers="yes\nyes\n")  # it goes on asking, as it was begun
+    # It goes on asking, as it was begun.
+    done = run(options, tmp_path / "run", "--resume", "--quiet", answers="yes\nyes\n")
     assert done.exit_code == 0, done.output
+    assert "base-handoff" in done.output
     assert "Play the final table" in done.output
     assert "best: 1a" in done.output
 

@@ -20,7 +20,7 @@ from traces import RunFolder, read_run
 def spec(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny random model that can read the scaffold's prompts."""
     weights = make_tiny_model(tmp_path_factory.mktemp("tiny") / "base", context=16384)
-    return f"embedded+weights={weights}+dtype=float32+tokens=120"
+    return f"embedded+weights={weights}+dtype=float32+tokens=64"
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def stub() -> Iterator[OpenAIStub]:
 def held(tmp_path_factory: pytest.TempPathFactory, spec: str) -> Path:
     """Where a constrained episode was played, in the thread "held"."""
     folder = tmp_path_factory.mktemp("held")
-    play(folder, 2, thread="held", model=spec, constrained=True)
+    play(folder, 1, thread="held", model=spec, constrained=True)
     return folder
 
 
@@ -45,14 +45,14 @@ def outcomes(folder: Path, thread: str) -> list[str]:
 def test_a_constrained_episode_holds_no_mistake_and_an_unconstrained_one_little_else(
     tmp_path: Path, held: Path, spec: str
 ) -> None:
-    play(tmp_path, 2, thread="free", model=spec)
+    play(tmp_path, 1, thread="free", model=spec)
     assert "mistake" not in outcomes(held, "held")
     assert outcomes(held, "held")
     assert outcomes(tmp_path, "free").count("mistake") > 5
 
 
 def test_a_constrained_episode_can_be_repeated(tmp_path: Path, held: Path, spec: str) -> None:
-    play(tmp_path, 2, thread="again", model=spec, constrained=True)
+    play(tmp_path, 1, thread="again", model=spec, constrained=True)
     said = [
         [talk.messages for step in steps_of(folder, thread) for talk in step.conversations]
         for folder, thread in ((held, "held"), (tmp_path, "again"))

@@ -1,16 +1,13 @@
-"""No damage to the files of a run changes a reported score unseen: random ones, over a run of each kind.
-
-The suite tries a few hundred; `AUTOMEM_DAMAGES=2000` tries as many of each kind.
-"""
+"""No damage to the files of a run changes a reported score unseen: random ones, over a run of each kind."""
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
 import pytest
 from damaging import damaged, files_of, reported
+from effort import effort
 from puppet_reviewer import helps
 from searching import searching
 from specialized import lay_out_specialized
@@ -19,7 +16,7 @@ from cli.check import faults_of
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
 
-DAMAGES = int(os.environ.get("AUTOMEM_DAMAGES", "100"))
+DAMAGES = effort(60, 2_000)
 
 
 @pytest.fixture(scope="module")

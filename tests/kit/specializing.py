@@ -70,7 +70,7 @@ class Specializing:
         recipe.write_text(RECIPE)
         self.given: Json = {
             **{"world": "vault", "tasks": ["one-door"], "out": str(self.run), "recipe": str(recipe)},
-            **{"base": f"embedded+weights={tiny}+dtype=float32+tokens=4", "train_options": OPTIONS},
+            **{"base": f"embedded+weights={tiny}+dtype=float32+tokens=2", "train_options": OPTIONS},
             **{"train_seeds": [1, 2, 3, 4], "validation_seeds": [11, 12], "final_seeds": [21, 22]},
             **{"iterations": 1, **given},
         }
