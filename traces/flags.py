@@ -1,6 +1,6 @@
 """What is flagged on a step: an action that led nowhere, a write that added nothing, a search that found nothing.
 
-The one place of these definitions. metrics.py, which describes them, counts what is flagged here; whoever shows
+The one place of these definitions. metrics.py, which describes them, counts what is flagged here; what shows
 or filters steps (the reviewer's tools, the replay page, LangSmith feedback, credit) reads the same flags.
 
 An observation is judged without its clock, since a text with a turn counter never repeats. A world that shows a clock
@@ -113,17 +113,25 @@ class StepJudge:
         )
         return repeated or write.outcome != "written"
 
+    def operations(self, step: StepLike) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+        """Return the writes that added nothing and the searches that found nothing. Every step once, in order."""
+        redundant: list[Place] = []
+        empty: list[Place] = []
+        for number, conversation in enumerate(step.conversations):
+            for index, operation in enumerate(conversation.operations):
+                if operation.outcome in WRITES:
+                    if self.is_redundant(operation):
+                        redundant.append((number, index))
+                elif is_empty_search(operation):
+                    empty.append((number, index))
+        return tuple(redundant), tuple(empty)
+
 
 def unproductive(seen: Sequence[Observation], after: Observation) -> Unproductive | None:
     """Say how the action between the last of `seen` (at most three, not none) and `after` led nowhere, if it did."""
     if after == seen[-1]:
         return "stuck"
     return "oscillating" if len(seen) == 3 and seen[0] == seen[2] and seen[1] == after else None
-
-
-def is_write(operation: OperationLike) -> bool:
-    """Say whether an operation wrote or could have."""
-    return operation.outcome in WRITES
 
 
 def is_search(operation: OperationLike) -> bool:
@@ -150,23 +158,10 @@ def flagged_steps(steps: Iterable[S], final_observation: Observation | None = No
         if before is not None:
             yield _flagged(before, True, judge.action(step.observation, clock))
         judge.observe(step.observation, clock)
-        before = step, *_operations(judge, step)
+        before = step, *judge.operations(step)
     if before is not None:
         verdict = judge.action(final_observation, clock) if final_observation is not None else None
         yield _flagged(before, final_observation is not None, verdict)
-
-
-def _operations(judge: StepJudge, step: StepLike) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    redundant: list[Place] = []
-    empty: list[Place] = []
-    for number, conversation in enumerate(step.conversations):
-        for index, operation in enumerate(conversation.operations):
-            if operation.outcome in WRITES:
-                if judge.is_redundant(operation):
-                    redundant.append((number, index))
-            elif is_empty_search(operation):
-                empty.append((number, index))
-    return tuple(redundant), tuple(empty)
 
 
 def _flagged(

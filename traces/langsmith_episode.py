@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from traces.flags import WRITES, Place, StepJudge, clock_of, is_empty_search
+from traces.flags import Place, StepJudge, clock_of
 from traces.folders import EpisodeFolder
 from traces.langsmith_facts import EpisodeFacts, StepTimes
 from traces.langsmith_feedback import Feedback, Root, episode_feedback, judged_feedback, step_feedback
@@ -35,7 +35,7 @@ class Choice:
         return int.from_bytes(digest, "big") < self.sample * 2**64
 
 
-class Shipment(NamedTuple):
+class OutgoingStep(NamedTuple):
     """What is to be sent of one step; nothing of a step that is not sampled."""
 
     step: int
@@ -80,7 +80,7 @@ class _Kept:
 
 @dataclass(slots=True)
 class EpisodeSource:
-    """The shipments of one episode, each once, in order. Close it. Raises TraceFailure and TraceDamaged.
+    """The steps to send of one episode, each once, in order. Close it. Raises TraceFailure and TraceDamaged.
 
     Steps up to number `sent` are read, since what follows is judged by them, but not shipped, except those of `again`.
     """
@@ -109,15 +109,15 @@ class EpisodeSource:
         """Return the number of steps in the trace, as last looked at."""
         return len(self._reader)
 
-    def steps(self) -> Iterator[Shipment]:
+    def steps(self) -> Iterator[OutgoingStep]:
         """Yield the steps that are in the trace and were not asked for before."""
         while self._next <= len(self._reader) or self._next <= self._reader.refresh():
-            shipment = self._step(self._reader.step(self._next))
+            outgoing = self._step(self._reader.step(self._next))
             self._next += 1
-            if shipment is not None:
-                yield shipment
+            if outgoing is not None:
+                yield outgoing
 
-    def end(self, result: EpisodeResult) -> Shipment:
+    def end(self, result: EpisodeResult) -> OutgoingStep:
         """Return what is known once the episode has ended or stopped, after its last step."""
         last = self._next - 1
         runs: list[Run] = []
@@ -134,14 +134,14 @@ class EpisodeSource:
             feedback += episode_feedback(self._root, self.facts, result)
         if result.failure is not None:
             runs.append(failure_run(result, self.facts, self._times.now, self._hiding))
-        return Shipment(last, runs, feedback)
+        return OutgoingStep(last, runs, feedback)
 
     def close(self) -> None:
         """Let go of the trace."""
         self._reader.close()
 
-    def _step(self, record: StepRecord) -> Shipment | None:
-        """The shipment of the next step; None if it was sent before."""
+    def _step(self, record: StepRecord) -> OutgoingStep | None:
+        """What is to be sent of the next step; None if it was sent before."""
         began = self._times.begin(record)
         feedback: list[Feedback] = []
         self._clock = clock_of(record.info)
@@ -149,7 +149,7 @@ class EpisodeSource:
             verdict = self._judge.action(record.observation, self._clock)
             feedback.append(judged_feedback(self._root, self.facts, verdict))
         self._judge.observe(record.observation, self._clock)
-        redundant, empty = self._flagged(record)
+        redundant, empty = self._judge.operations(record)
         self._root, self._kept = None, None
         sampled = self.choice.takes(self.facts.seed, record.step) or record.terminated or record.truncated
         if not sampled:
@@ -159,19 +159,6 @@ class EpisodeSource:
         if record.step <= self.sent and record.step not in self.again:
             return None
         if self._root is None:
-            return Shipment(record.step, (), feedback)
+            return OutgoingStep(record.step, (), feedback)
         runs = step_runs(record, self.facts, began, self._hiding, redundant, empty)
-        return Shipment(record.step, runs, [*feedback, *step_feedback(record, self._root, self.facts)])
-
-    def _flagged(self, record: StepRecord) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-        """The writes that added nothing and the searches that found nothing, as `flags.flagged_steps` finds them."""
-        redundant: list[Place] = []
-        empty: list[Place] = []
-        for number, conversation in enumerate(record.conversations):
-            for index, operation in enumerate(conversation.operations):
-                if operation.outcome in WRITES:
-                    if self._judge.is_redundant(operation):
-                        redundant.append((number, index))
-                elif is_empty_search(operation):
-                    empty.append((number, index))
-        return tuple(redundant), tuple(empty)
+        return OutgoingStep(record.step, runs, [*feedback, *step_feedback(record, self._root, self.facts)])

@@ -202,9 +202,9 @@ class Exporter:
             live.sent, live.refused = before.steps, before.refused
             live.end_sent = before.ended if live.ended is not None else None
             live.source = EpisodeSource(live.folder, live.choice, before.steps)
-        for shipment in live.source.steps():
-            step = self._client.encode(shipment.runs, shipment.feedback)
-            self._batch.add(step, partial(self._step_sent, live, shipment.step))
+        for outgoing in live.source.steps():
+            step = self._client.encode(outgoing.runs, outgoing.feedback)
+            self._batch.add(step, partial(self._step_sent, live, outgoing.step))
             self._batch.send_full()
         if live.ended is not None and live.end_sent != live.ended and not live.ending:
             result = read_result(live.folder)

@@ -229,9 +229,9 @@ class _EpisodePush:
 
         try:
             self.done.before += min(before.steps, len(source)) - len(before.refused)
-            for shipment in source.steps():
-                step = self.client.encode(shipment.runs, shipment.feedback)
-                batch.add(step, partial(self._step_sent, shipment.step))
+            for outgoing in source.steps():
+                step = self.client.encode(outgoing.runs, outgoing.feedback)
+                batch.add(step, partial(self._step_sent, outgoing.step))
                 self.retrying(batch.send_full)
                 if self.at > written:
                     written = self.at
