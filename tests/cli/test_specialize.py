@@ -31,7 +31,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         *("--world", "vault", "--task", "one-door", "--scaffold", str(small_scaffold(folder / "scaffold"))),
         *("--base", f"embedded+weights={tiny}+dtype=float32+tokens=2", "--recipe", str(recipe)),
         *("--launcher", shlex.join([sys.executable, str(quick), str(adapter), "works"])),
-        *("--gameplay-model", "scripted", "--max-steps", "7", "--iterations", "1"),
+        *("--gameplay-model", "scripted", "--max-steps", "9", "--iterations", "1"),
         *("--train-seeds", "1,2", "--validation-seeds", "11", "--eval-seeds", "21"),
     ]
 
