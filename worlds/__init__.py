@@ -13,12 +13,14 @@ from worlds.registry import (
     world_entry,
     world_names,
 )
-from worlds.world import Actions, EngineFailure, Frame, Observation, Turn, World
+from worlds.world import Actions, CannotBranch, EngineFailure, Frame, Observation, Turn, World
+from worlds.world_process import open_world
 
 __all__ = [
     "Actions",
     "BadData",
     "BrokenWorld",
+    "CannotBranch",
     "EngineFailure",
     "Frame",
     "MissingEngine",
@@ -31,6 +33,7 @@ __all__ = [
     "install_data",
     "make_policy",
     "make_world",
+    "open_world",
     "world_entry",
     "world_names",
 ]

@@ -3,6 +3,9 @@
 One task, `default`: 64 × 64 cells, unlock as many of 22 achievements as 2,000 steps allow.
 """
 
+from copy import deepcopy
+from typing import cast
+
 from worlds.crafter_engine import ACHIEVEMENTS, CrafterEngine
 from worlds.crafter_text import long_text, short_text
 from worlds.world import Actions, Frame, Observation, Turn, World
@@ -67,6 +70,12 @@ class CrafterWorld(World):
             },
             end_reason="died" if dead else None,
         )
+
+    def branch(self) -> World:
+        """An exact copy of the running episode."""
+        twin = cast(CrafterWorld, self._twin())
+        twin._engine = deepcopy(self._engine)
+        return twin
 
     def frame(self) -> Frame:
         """The package's picture of the moment: RGB of shape (256, 256, 3)."""

@@ -17,14 +17,20 @@ listing it (adjust, chat, …) is listed here.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 import string
+import tempfile
+import weakref
 from collections.abc import Container
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nle.env.base import NLE
+from nle.nethack import TILE_RENDER_SHAPE, nethack
 
 from worlds.nethack_text import MORE, Screen, joined, screen_text, top_message
 from worlds.world import Actions, EngineFailure
@@ -69,6 +75,50 @@ NO_LIMIT = 2**62
 
 _MOST_PAGES = 1_000
 """Pages joined into one message; the game never has so many."""
+
+
+_HERE = "/proc/self/cwd"
+
+
+def find_files_by_working_directory() -> None:
+    """Have games made from now on find their files through the process's working directory, where each enters its own.
+
+    A game keeps every level that it has left in a file of its folder, whose path it is given once. This path leads two
+    forked games to two folders. For a process that plays one game at a time.
+    """
+    engine = nethack._pynethack
+    if not isinstance(engine, _GameInWorkingDirectory):
+        nethack._pynethack = _GameInWorkingDirectory(engine)
+
+
+class _GameInWorkingDirectory:
+    """nle's C module, but for the folder that it gives to a game."""
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def Nethack(self, library: str, folder: str, *settings: Any) -> Any:
+        os.chdir(folder)
+        return self._engine.Nethack(library, _HERE, *settings)
+
+
+def _reopen(descriptor: int, shared: Path, own_folder: Path) -> None:
+    """Give an open file a position of its own, which a fork shares, and from the shared folder the copy's file."""
+    try:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if descriptor <= 2 or not path.is_file():
+            return
+        if path.is_relative_to(shared):
+            path = own_folder / path.relative_to(shared)
+        own = os.open(path, fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_APPEND)
+    except OSError:
+        return  # closed meanwhile: the listing of descriptors has one of its own
+    os.lseek(own, os.lseek(descriptor, 0, os.SEEK_CUR), os.SEEK_SET)
+    os.dup2(own, descriptor)
+    os.close(own)
 
 
 class Answer(NamedTuple):
@@ -131,15 +181,27 @@ class NetHackEngine:
     def tiles(self) -> Any:
         """The map in nle's own tiles: RGB of shape (336, 1264, 3)."""
         import numpy as np
-        from nle import nethack
 
         game = self._env.nethack
         if self._tiles is None:
             if not game.setup_tiles():
                 raise EngineFailure("nle cannot read its tiles")
-            self._tiles = np.zeros(nethack.TILE_RENDER_SHAPE, dtype=np.uint8)
+            self._tiles = np.zeros(TILE_RENDER_SHAPE, dtype=np.uint8)
         game.draw_frame(self._tiles)  # only what has changed since it was drawn last
         return self._tiles.copy()
+
+    def copy_files(self) -> None:
+        """Just forked: have files of its own, so that neither game reads what the other writes."""
+        game, shared = self._env.nethack, self._env.nethack._tempdir
+        game._finalizer.detach()
+        shared._finalizer.detach()  # the folder is the other game's
+        own = tempfile.TemporaryDirectory(prefix="nle")
+        shutil.copytree(shared.name, own.name, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lib"))
+        os.chdir(own.name)
+        game._tempdir, game._vardir = own, own.name
+        game._finalizer = weakref.finalize(game, nethack._close, game._pynethack, game._dl, own)
+        for entry in list(Path("/proc/self/fd").iterdir()):
+            _reopen(int(entry.name), Path(shared.name), Path(own.name))
 
     def close(self) -> None:
         """End the game and remove its folder."""

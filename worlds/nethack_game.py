@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worlds.frame_image import picture
-from worlds.nethack_engine import Answer, NetHackEngine, keys
+from worlds.nethack_engine import Answer, NetHackEngine, find_files_by_working_directory, keys
 from worlds.nethack_text import Wording, observation
 from worlds.world import ColouredText, Frame, Turn, World
 
@@ -86,17 +86,20 @@ class NetHackGame(World):
         self._close_engine()
         self._engine = NetHackEngine(self._environment(seed), seed)
         self._status = {}
-        return self._told(Answer("", 0.0, False, "RUNNING"), message=None)
+        return self._worded(self._valued(Answer("", 0.0, False, "RUNNING")), message=None)
 
     def _step(self, action: str) -> Turn:
         answer = self._engine.press(keys()[action])
-        return self._told(answer, message=answer.message)
+        return self._worded(self._valued(answer), answer.message)
 
-    def _told(self, answer: Answer, message: str | None) -> Turn:
-        screen = self._engine.screen
+    def _skip(self, action: str) -> Turn:
+        return self._valued(self._engine.press(keys()[action]))
+
+    def _valued(self, answer: Answer) -> Turn:
+        """What an answer is worth, with the figures of the status line; its observation is empty."""
         self._over = answer.over
         if not answer.over:  # a game that is over shows nothing but zeros
-            figures = screen.blstats.tolist()
+            figures = self._engine.screen.blstats.tolist()
             self._status = {
                 "dlvl": figures[DEPTH],
                 "xp": figures[XP],
@@ -107,9 +110,10 @@ class NetHackGame(World):
                 "position": figures[:2],
             }
         turn = self._judge(answer)
-        return turn._replace(
-            observation=observation(screen, self._wording, message), statistics=self._status | turn.statistics
-        )
+        return turn._replace(statistics=self._status | turn.statistics)
+
+    def _worded(self, turn: Turn, message: str | None) -> Turn:
+        return turn._replace(observation=observation(self._engine.screen, self._wording, message))
 
     def frame(self) -> Frame:
         """The terminal: text of 24 lines with its colours and its cursor."""
@@ -125,6 +129,13 @@ class NetHackGame(World):
     def _terminal(self) -> ColouredText:
         screen = self._engine.screen
         return coloured_text(screen.tty_chars, self._engine.colours, screen.tty_cursor)
+
+    def _alone(self) -> None:
+        find_files_by_working_directory()
+
+    def _branched(self) -> None:
+        if "_engine" in self.__dict__:
+            self._engine.copy_files()
 
     def close(self) -> None:
         """End the game."""

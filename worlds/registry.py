@@ -72,6 +72,9 @@ class WorldEntry:
     """Extra data by name, installed on demand."""
     modules: tuple[str, ...] = ()
     """Modules that contained code of this world's scaffolds may import: pure Python, the standard library alone."""
+    own_process: bool = False
+    """Whether episodes are played in a process of their own, which keeps an engine's crash to one episode and can be
+    branched by fork. Its engine has no threads, and `World._branched` copies what it holds besides memory."""
     default: str = ""
     """The task played where none is named: one that needs nothing besides the engine. Empty: the first."""
 
@@ -136,6 +139,7 @@ BUILT_IN = (
         options={"wording": _WORDING},
         protocol={"wording": "paper"},
         modules=("worlds.map_reading",),
+        own_process=True,
     ),
     WorldEntry(
         name="minihack",
@@ -161,6 +165,7 @@ BUILT_IN = (
             )
         },
         modules=("worlds.map_reading",),
+        own_process=True,
         default="MiniHack-MazeWalk-9x9-v0",  # the levels of Boxoban are installed apart
     ),
 )

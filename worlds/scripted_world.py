@@ -5,7 +5,9 @@ seen at one step and needed many steps later: whoever keeps no notes can only gu
 """
 
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import cast
 
 from worlds.world import Actions, Frame, Observation, Turn, World
 
@@ -89,6 +91,12 @@ class VaultWorld(World):
             statistics={"opened": list(now.opened), "wrong_codes": now.wrong, "room": now.room},
             end_reason=end,
         )
+
+    def branch(self) -> World:
+        """An exact copy of the running episode."""
+        twin = cast(VaultWorld, self._twin())
+        twin._corridor = deepcopy(self._corridor)
+        return twin
 
     def frame(self) -> Frame:
         """The corridor as text: `@` you, `n` a note, `|` a locked door, `.` an empty room."""

@@ -1,8 +1,9 @@
 """What a world is: a Gymnasium environment that speaks text, and the vocabulary of actions it understands."""
 
+import copy
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias, cast
 
 import gymnasium
@@ -46,6 +47,10 @@ class Observation(TypedDict):
 
 class EngineFailure(RuntimeError):
     """The engine under a world broke; the episode cannot go on. The cause is chained."""
+
+
+class CannotBranch(RuntimeError):
+    """A world that cannot be copied while it runs: another way to its present is to replay its actions."""
 
 
 class Turn(NamedTuple):
@@ -158,7 +163,7 @@ class World(gymnasium.Env[Observation, str], ABC):
     name: str
     tasks: tuple[str, ...]
     actions: Actions
-    clock: ClassVar[str] = ""
+    clock: str = ""
     """A regular expression of what in the observations only tells how late it is, such as a turn counter. Each step's
     `info` carries it, for whoever asks whether anything else has changed; empty where no clock is shown."""
     metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Gymnasium does not say it is the class's
@@ -190,6 +195,10 @@ class World(gymnasium.Env[Observation, str], ABC):
     def _step(self, action: str) -> Turn:
         """Advance by one action, a member of `actions`."""
 
+    def _skip(self, action: str) -> Turn:
+        """As `_step`, by a world that saves work when the observation is not read; it may leave it empty."""
+        return self._step(action)
+
     @abstractmethod
     def frame(self) -> Frame:
         """The present moment as people see it. Looking never changes the episode."""
@@ -197,6 +206,25 @@ class World(gymnasium.Env[Observation, str], ABC):
     def tiles(self) -> NDArray[np.uint8] | None:
         """The present moment in the engine's own pictures, RGB, for a world whose frame is text; None without any."""
         return None
+
+    def branch(self) -> "World":
+        """An exact copy of the running episode, random numbers included; both go on independently.
+
+        CannotBranch where the world has no way to copy its engine.
+        """
+        raise CannotBranch(f"World {self.name!r} cannot be copied while it runs: its actions are replayed instead.")
+
+    def _twin(self) -> "World":
+        """This world with the same engine: what `branch` starts from."""
+        twin = copy.copy(self)
+        twin._np_random = copy.deepcopy(self._np_random)
+        return twin
+
+    def _alone(self) -> None:
+        """Called once in a process that holds nothing but this world, before its first episode."""
+
+    def _branched(self) -> None:
+        """Called in the process of a new branch, just forked: copy what is not memory, such as files."""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -219,17 +247,30 @@ class World(gymnasium.Env[Observation, str], ABC):
 
         ValueError if `action` is not a member of `actions`, RuntimeError if no episode is running.
         """
+        self._check_running(action)
+        turn = self._guarded(f"step {self.steps + 1} ({action})", self._step, action)
+        return turn.observation, *self._counted(turn)
+
+    def replay(self, actions: Iterable[str]) -> Iterator[tuple[float, bool, bool, dict[str, Any]]]:
+        """Advance by each action, as `step` does, without what only a reader needs: (reward, terminated, truncated,
+        info) of each."""
+        for action in actions:
+            self._check_running(action)
+            yield self._counted(self._guarded(f"step {self.steps + 1} ({action})", self._skip, action))
+
+    def _check_running(self, action: str) -> None:
         if not self._running:
             raise RuntimeError(f"No episode of world {self.name!r} is running: reset it first.")
         if action not in self.actions:
             raise ValueError(f"{action!r} is no action of world {self.name!r}.")
         self._running = False  # a step that fails ends the episode
-        turn = self._guarded(f"step {self.steps + 1} ({action})", self._step, action)
+
+    def _counted(self, turn: Turn) -> tuple[float, bool, bool, dict[str, Any]]:
         self.steps += 1
         terminated = turn.end_reason is not None
         truncated = not terminated and (turn.truncated or self.steps >= self.max_steps)
         self._running = not (terminated or truncated)
-        return turn.observation, turn.reward, terminated, truncated, self._info(turn)
+        return turn.reward, terminated, truncated, self._info(turn)
 
     def close(self) -> None:
         """End the episode. Closing twice is harmless."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import islice, pairwise, tee
+from typing import TYPE_CHECKING, Any, cast
 
 from chat_models.keys import called_for_client
 from graphs.inner_agent.forking import origin_of
@@ -21,7 +22,7 @@ from traces import EpisodeFolder, StepRecord, TraceDamaged, TraceReader, read_re
 from traces.langsmith_episode import Choice
 from traces.langsmith_export import live_episode
 from traces.langsmith_texts import hidden_kinds
-from worlds import EngineFailure, World, make_world
+from worlds import EngineFailure, Observation, World, open_world
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -43,7 +44,7 @@ def check(settings: EpisodeSettings) -> Scaffold:
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     _check_tracing(settings)
     dialect(settings.dialect or scaffold.settings.dialect)
-    make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options).close()
+    open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options).close()
     return scaffold
 
 
@@ -65,7 +66,7 @@ def open_session(
         raise TraceDamaged(f"{ended.failure.sentence}: it cannot be played on; restore it, or play it again elsewhere")
     folder.create()
     folder.set_failure_aside()
-    world = make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
+    world = open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
     session = Session(
         settings=settings,
         folder=folder,
@@ -220,28 +221,63 @@ def _starting_files(settings: EpisodeSettings, scaffold: Scaffold) -> Mapping[st
     return {} if settings.notebook == "off" else scaffold.memory
 
 
+COMPARED = 2
+"""Steps at the end of a replay whose observations are compared with the recording; before them only the first is. A
+world saves the work of wording the others; all that is scored is compared at every step."""
+
+
 def _replay(session: Session, world: World) -> None:
     """Bring world, hooks and counts to where the trace ends; check all that is scored against what is recorded."""
     # The starting files, if there are any, are one revision of the notebook.
     session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
     observation, info = world.reset(seed=session.settings.seed)
     session.position = Position(step=1, observation=observation, info=info)
-    for played in TraceReader(session.folder):
-        if played.observation != plain(session.position.observation):
-            raise EngineFailure(
-                f"Replaying {session.folder.path} parts from its recording at step {played.step}: the world showed "
-                "another observation. It was recorded with another version of the world's engine."
-            )
-        observe_notices(session)
-        for vetoed in _vetoed_choices(played):
-            decide(session, vetoed)
-        decide(session, played.chosen)
-        observation, reward, terminated, truncated, info = world.step(played.action)
-        _check_scored(session.folder, played, _scored(reward, terminated, truncated, info))
-        session.advance(played, observation)
-        for conversation in played.conversations:
-            for call in conversation.calls:
-                session.account.add_call(conversation.role, call)
+    with TraceReader(session.folder) as reader:
+        quick = max(0, len(reader) - COMPARED)
+        if quick:
+            _check_shown(session, reader.step(1))
+        pairs, again = tee(islice(pairwise(reader.steps()), quick))
+        skipped = world.replay(played.action for played, _ in again)
+        for (played, following), step in zip(pairs, skipped, strict=True):
+            _play_again(session, played)
+            _count_again(session, played, cast(Observation, following.observation), *step)
+        for played in reader.steps(quick + 1):
+            _check_shown(session, played)
+            _play_again(session, played)
+            _count_again(session, played, *world.step(played.action))
+
+
+def _check_shown(session: Session, played: StepRecord) -> None:
+    """EngineFailure where the world shows something else than the recording says."""
+    if played.observation != plain(session.position.observation):
+        raise EngineFailure(
+            f"Replaying {session.folder.path} parts from its recording at step {played.step}: the world showed "
+            "another observation. It was recorded with another version of the world's engine."
+        )
+
+
+def _play_again(session: Session, played: StepRecord) -> None:
+    """Bring the hooks' state to what it was when the step's action was sent."""
+    observe_notices(session)
+    for vetoed in _vetoed_choices(played):
+        decide(session, vetoed)
+    decide(session, played.chosen)
+
+
+def _count_again(
+    session: Session,
+    played: StepRecord,
+    after: Observation,
+    reward: float,
+    terminated: bool,
+    truncated: bool,
+    info: dict[str, Any],
+) -> None:
+    _check_scored(session.folder, played, _scored(reward, terminated, truncated, info))
+    session.advance(played, after)
+    for conversation in played.conversations:
+        for call in conversation.calls:
+            session.account.add_call(conversation.role, call)
 
 
 def _scored(reward: float, terminated: bool, truncated: bool, info: Mapping[str, Any]) -> dict[str, Any]:

@@ -108,7 +108,10 @@ def check_place(path: str) -> None:
 def check_not_summed_up(folder: EpisodeFolder) -> None:
     """SettingsError for an episode to be played on alone whose evaluation has ended: its summary would not hold it."""
     run = run_of(folder)
-    if run.summary.exists() and ((result := read_result(folder)) is None or result.status != "finished"):
+    if not run.summary.exists():
+        return
+    result = read_result(folder, content=True)
+    if result is None or result.status not in ("finished", "damaged"):  # each of these is refused in its own words
         raise SettingsError(
             f"{folder.path} belongs to an evaluation that has ended, and is in its summary: go on with the evaluation "
             f"in {run.path} by `resume`, or fork the episode."
