@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -20,6 +21,9 @@ from chat_models.failures import ConfigurationError
 NOTE = "scripted, no language model"
 METADATA = {"model_name": "scripted", "finish_reason": "stop", "note": NOTE}
 """Of every reply."""
+NO_TOKENS = UsageMetadata(
+    input_tokens=0, output_tokens=0, total_tokens=0, input_token_details=InputTokenDetails(cache_read=0)
+)
 
 
 class ScriptedModel(BaseChatModel):
@@ -59,6 +63,7 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         reply = self.reply(messages, kwargs.get("tools"))
+        reply = reply.model_copy(update={"usage_metadata": NO_TOKENS})
         return ChatResult(generations=[ChatGeneration(message=reply)], llm_output={"note": NOTE})
 
 

@@ -49,7 +49,8 @@ def spent_words(spent: Mapping[str, Mapping[str, float]]) -> str:
         if not any((calls, tokens, cost, minutes)):
             continue
         money = f", ${cost:,.2f}" if cost else ""
-        said.append(f"{one_line(who, 20)} {calls:,.0f} calls, {tokens:,.0f} tokens{money}, {minutes:,.1f} min")
+        counted = f", {tokens:,.0f} tokens" if tokens else ""  # none where the server reports none
+        said.append(f"{one_line(who, 20)} {calls:,.0f} calls{counted}{money}, {minutes:,.1f} min")
     return "; ".join(said) or "nothing"
 
 

@@ -16,7 +16,7 @@ from rich.live import Live
 from cli import stopping
 from cli.keys import Keyboard
 from cli.pace import Leaving, Pace, first_of, play_steps
-from cli.play_panels import View
+from cli.play_panels import View, short
 from cli.play_screen import compose
 from cli.tiles import shows_colours
 from cli.visible_text import one_line
@@ -211,7 +211,7 @@ class PlainLines:
         position = watched.position
         figures = f"progression {watched.progress:.1f} %, return {position.episode_return:g}"
         if any(watched.tokens.values()):
-            figures += f", tokens {watched.tokens['prompt']:,} in {watched.tokens['completion']:,} out"
+            figures += f", tokens {short(watched.tokens['prompt'])} in {short(watched.tokens['completion'])} out"
         why = f" ({row.text})" if row.text else ""
         return [f"  ACT   {row.title} → {row.outcome}{why}; {figures}", *self._notebook()]
 

@@ -116,7 +116,7 @@ def reply(watched: Watched, width: int, height: int) -> Panel:
     if said is not None:
         title = f"reply: {said.routine}, {said.role} model"
         if any(said.tokens.values()):
-            title += f", {short(said.tokens['prompt'] or 0)} → {short(said.tokens['completion'] or 0)} tokens"
+            title += f", {short(said.tokens['prompt'])} → {short(said.tokens['completion'])} tokens"
         pieces = [piece for written in said.text.split("\n") for piece in (chop_cells(written, inner) or [""])]
         if len(pieces) > room:
             pieces[room - 1 :] = [f"… {len(pieces) - room + 1} more lines"]
@@ -200,8 +200,10 @@ def file(watched: Watched, view: View, width: int, height: int) -> Panel:
     return panel(lines(shown[:room][::-1]), title, border)
 
 
-def short(count: int) -> str:
-    """A number in little space: 9,999, 12k, 3.4M."""
+def short(count: int | None) -> str:
+    """A number in little space: 9,999, 12k, 3.4M; "unknown" where it is None."""
+    if count is None:
+        return "unknown"
     return f"{count:,}" if count < 10_000 else f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"
 
 

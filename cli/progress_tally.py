@@ -142,7 +142,8 @@ class Tally:
 
 
 def _tokens(event: Progress) -> int:
-    return event["tokens"].get("prompt", 0) + event["tokens"].get("completion", 0)
+    """Prompt and completion tokens, as far as they are known."""
+    return (event["tokens"].get("prompt") or 0) + (event["tokens"].get("completion") or 0)
 
 
 def _sum(total: float | None, cost: float | None) -> float | None:

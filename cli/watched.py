@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from cli.tiles import FrameFiles
 from cli.visible_text import one_line, visible
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import Position
+from traces.records import total_tokens
 from worlds.world import Frame
 
 ROWS = 300
@@ -71,7 +72,7 @@ class Watched:
         self.said: Said | None = None
         self.step = session.position.step
         self.routine, self.turn, self.turns = "", 0, 0
-        self.tokens: Counter[str] = Counter(session.account.tokens)
+        self.tokens = dict(session.account.tokens)
         self.asked_at: float | None = None
         """When the model was asked that has not answered yet."""
         self._due = False
@@ -155,7 +156,7 @@ class Watched:
             function = call.get("function", {})
             text += f"\n{one_line(str(function.get('name')), 80)}({_arguments(function.get('arguments'))})"
         self.said = Said(event["routine"], event["role"], text.strip("\n"), event["tokens"])
-        self.tokens.update({kind: count or 0 for kind, count in event["tokens"].items()})
+        self.tokens = total_tokens((self.tokens, event["tokens"]))
         return []
 
     def _operation(self, event: Event) -> list[Row]:

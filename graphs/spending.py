@@ -81,6 +81,15 @@ def read_prices(path: str | None) -> Mapping[str, Price]:
         ) from error
 
 
+def check_usage_reported(limited: Iterable[str], model: str) -> None:
+    """SettingsError if tokens or money are limited (names of ceilings) and a model did not report what it used."""
+    if unheld := [name for name in ("tokens", "cost") if name in limited]:
+        raise SettingsError(
+            f"The server of {model} does not report the tokens it uses, so the ceiling {unheld[0]} cannot be held: "
+            "limit calls or minutes instead."
+        )
+
+
 def check_prices(ceilings: Mapping[str, float], prices: Mapping[str, Price], models: set[str]) -> None:
     """SettingsError if money is limited and a model has no price."""
     if "cost" not in ceilings:
@@ -183,7 +192,7 @@ def played(run: RunFolder) -> Amounts:
     results = [one for folder in run.episodes() for one in _attempts(folder)]
     return {
         "calls": sum(float(one.model_calls) for one in results),
-        "tokens": sum(float(one.tokens.get("prompt", 0) + one.tokens.get("completion", 0)) for one in results),
+        "tokens": sum(float((one.tokens.get("prompt") or 0) + (one.tokens.get("completion") or 0)) for one in results),
         "cost": sum(one.cost or 0.0 for one in results),
         "minutes": max((one.wall_s for one in results), default=0.0) / 60,
     }

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from traces.flags import Place
 from traces.langsmith_facts import EpisodeFacts, iso, took
 from traces.langsmith_texts import Hiding, answers
-from traces.records import Conversation, EpisodeResult, Message, ModelCall, OperationRecord, StepRecord
+from traces.records import Conversation, EpisodeResult, Message, ModelCall, OperationRecord, StepRecord, shortened
 
 Run = dict[str, Any]
 """A run in the words of LangSmith's API, without its project."""
@@ -198,7 +198,8 @@ class _Tree:
             "latency_s": call.latency_s,
             "notebook_revision": self.revision,
         }
-        inputs = {"messages": self.hiding.messages(conversation.messages[: call.prompt_length])}
+        sent = shortened(conversation.messages[: call.prompt_length], call.shortened)
+        inputs = {"messages": self.hiding.messages(sent)}
         run = self.add(
             chain,
             key,

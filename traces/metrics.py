@@ -22,21 +22,22 @@ writes, searches         operations that wrote or could have (answered "written"
 empty_search_rate        share of the searches answered "empty" or "missing"
 writes_per_search        writes / searches, in both routines; log_writes_per_search: the same in LOG alone
 recalls_per_step         operations that recalled anything at all (answered "hit", "empty" or "missing") / steps
-prompt_tokens_per_step   prompt tokens of all calls / steps; None where the server reported none
+prompt_tokens_per_step   prompt tokens of all calls / steps; None where the server did not report those of every call
 prompt_characters_per_step  the same in characters of message contents and tool-call arguments (no tool schemas)
 completion_tokens_per_step, model_calls_per_step  likewise
 invalid_action_rate      share of the steps whose action was "invalid" or "missing", so that the default was sent
 action_outcomes          share of the steps by action outcome
 mistakes_per_step        what could not be read or was not allowed, / steps; mistakes_by_code: the same by code
 rejections_per_step      memory operations refused, / steps; rejections_by_code: the same by code
-tokens                   {"prompt", "completion", "cached"}: sums over the episode; model_calls likewise
+tokens                   {"prompt", "completion", "cached"}: sums over the episode, each None where the server did not
+                         report it for every call; model_calls: likewise
 """
 
 from collections import Counter
 from typing import Any
 
 from traces.flags import RECALLS, WRITES, Observation, StepJudge, clock_of, is_empty_search, is_search
-from traces.records import Conversation, Message, OperationRecord, StepRecord
+from traces.records import Conversation, Message, OperationRecord, StepRecord, total_tokens
 
 METRICS_VERSION = 2
 
@@ -55,7 +56,7 @@ class MetricsAccumulator:
         self._actions: Counter[str] = Counter()
         self._mistakes: Counter[str] = Counter()
         self._rejections: Counter[str] = Counter()
-        self._tokens: Counter[str] = Counter()
+        self._tokens = total_tokens(())
 
     def update(self, record: StepRecord) -> None:
         """Count the next step."""
@@ -68,7 +69,7 @@ class MetricsAccumulator:
         self._progression = float(record.info.get("progression", self._progression))
         self._return += record.reward
         self._actions[record.action_outcome] += 1
-        self._tokens.update(record.tokens)
+        self._tokens = total_tokens((self._tokens, record.tokens))
         self._counts["model_calls"] += record.model_calls
         for conversation in record.conversations:
             self._counts["prompt_characters"] += _prompt_characters(conversation)
@@ -95,9 +96,9 @@ class MetricsAccumulator:
             "writes": counts["writes"],
             "searches": counts["searches"],
             "recalls_per_step": _rate(counts["recalls"], steps),
-            "prompt_tokens_per_step": _rate(tokens["prompt"], steps) if tokens["prompt"] else None,
+            "prompt_tokens_per_step": _rate(tokens["prompt"] or 0, steps) if tokens["prompt"] else None,
             "prompt_characters_per_step": _rate(counts["prompt_characters"], steps),
-            "completion_tokens_per_step": _rate(tokens["completion"], steps) if tokens["completion"] else None,
+            "completion_tokens_per_step": _rate(tokens["completion"] or 0, steps) if tokens["completion"] else None,
             "model_calls_per_step": _rate(counts["model_calls"], steps),
             "invalid_action_rate": _rate(self._actions["invalid"] + self._actions["missing"], steps),
             "action_outcomes": _shares(self._actions, steps),
@@ -105,7 +106,7 @@ class MetricsAccumulator:
             "mistakes_by_code": _shares(self._mistakes, steps),
             "rejections_per_step": _rate(self._rejections.total(), steps),
             "rejections_by_code": _shares(self._rejections, steps),
-            "tokens": {name: tokens[name] for name in ("prompt", "completion", "cached")},
+            "tokens": dict(tokens),
             "model_calls": counts["model_calls"],
         }
 
@@ -131,7 +132,10 @@ def _prompt_characters(conversation: Conversation) -> int:
     lengths = [0]
     for message in conversation.messages:
         lengths.append(lengths[-1] + _characters(message))
-    return sum(lengths[min(call.prompt_length, len(lengths) - 1)] for call in conversation.calls)
+    sent = sum(lengths[min(call.prompt_length, len(lengths) - 1)] for call in conversation.calls)
+    for one in (one for call in conversation.calls for one in call.shortened):
+        sent += len(one["content"]) - len(conversation.messages[one["message"]].get("content") or "")
+    return sent
 
 
 def _characters(message: Message) -> int:

@@ -51,7 +51,7 @@ class StepOutline(NamedTuple):
     reward: float
     info: dict[str, Any]
     """What is at its top level: progression, end reason, clock; the world's statistics are left out."""
-    tokens: Mapping[str, int]
+    tokens: Mapping[str, int | None]
     revision: int
 
 

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from traces.flags import RECALLS, WRITES, Observation, StepFlags, flagged_steps, normal_form
 from traces.outline import OperationOutline, StepOutline
+from traces.records import total_tokens
 
 K = TypeVar("K", bound=Hashable)
 _KEYS = 4096  # enough for all that is said of an episode of a thousand steps; 100,000 steps stay below 10 MB
@@ -128,7 +129,7 @@ class Overview:
     empty: Tally[tuple[str, str]] = field(default_factory=Tally)
     """Empty searches by (file, keyword)."""
     notices: Tally[str] = field(default_factory=Tally)
-    prompt_tokens: int = 0
+    prompt_tokens: int | None = 0
 
 
 def overview(steps: Iterable[StepOutline], final_observation: Observation | None = None) -> Overview:
@@ -171,7 +172,7 @@ def _count_step(found: Overview, step: StepOutline, flags: StepFlags) -> None:
             found.last_gain = step.step
     found.progression = progression
     found.episode_return += step.reward
-    found.prompt_tokens += step.tokens.get("prompt", 0)
+    found.prompt_tokens = total_tokens(({"prompt": found.prompt_tokens}, step.tokens))["prompt"]
     found.judged += flags.judged
     found.stuck += flags.unproductive == "stuck"
     found.oscillating += flags.unproductive == "oscillating"

@@ -4,6 +4,7 @@ A record holds only plain data (dict, list, str, int, float, bool, None), so tha
 without the code that wrote it. `FORMAT` is raised whenever a reader of the earlier format would misread a file.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +18,28 @@ Message = dict[str, Any]
 """One OpenAI-style message: role, content, and where they apply tool_calls and tool_call_id."""
 
 
+Tokens = dict[str, int | None]
+"""Counts of "prompt", "completion" and "cached" tokens; None where a server did not report some of them."""
+
+
+def total_tokens(parts: Iterable[Mapping[str, int | None]]) -> Tokens:
+    """Return the sums of these counts: unknown where one of them is unknown, 0 where there are none."""
+    total: Tokens = {"prompt": 0, "completion": 0, "cached": 0}
+    for part in parts:
+        for name, so_far in total.items():
+            more = part.get(name, 0)
+            total[name] = None if so_far is None or more is None else so_far + more
+    return total
+
+
+def shortened(messages: list[Message], changes: list[dict[str, Any]]) -> list[Message]:
+    """Return the messages with these contents ({"message": index, "content": text}) in place of their own."""
+    sent = list(messages)
+    for one in changes:
+        sent[one["message"]] = {**sent[one["message"]], "content": one["content"]}
+    return sent
+
+
 def _round_latency(record: object, seconds: float) -> None:
     # A tenth of a millisecond is finer than any use of a latency; seventeen digits would cost 10 bytes per call.
     object.__setattr__(record, "latency_s", round(seconds, 4))
@@ -24,7 +47,7 @@ def _round_latency(record: object, seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One answered call of a model: its prompt was `conversation.messages[:prompt_length]`."""
+    """One answered call of a model. `Conversation.prompt` gives its prompt."""
 
     prompt_length: int
     prompt_tokens: int | None = None  # None where the server reported no usage; the same for the next two
@@ -34,6 +57,12 @@ class ModelCall:
     attempts: int = 1
     finish_reason: str | None = None
     seed: int | None = None
+    shortened: list[dict[str, Any]] = field(default_factory=list)  # {"message": index, "content": what was sent of it}
+
+    @property
+    def tokens(self) -> Tokens:
+        """The counts of this call."""
+        return {"prompt": self.prompt_tokens, "completion": self.completion_tokens, "cached": self.cached_tokens}
 
     def __post_init__(self) -> None:
         _round_latency(self, self.latency_s)
@@ -69,7 +98,11 @@ class Conversation:
 
     def prompt(self, call: int) -> list[Message]:
         """Return the messages the model received in call number `call` (from 0)."""
-        return self.messages[: self.calls[call].prompt_length]
+        return shortened(self.messages[: self.calls[call].prompt_length], self.calls[call].shortened)
+
+    def as_sent(self) -> list[Message]:
+        """Return all messages, those before the last reply as the model received them for it."""
+        return shortened(self.messages, self.calls[-1].shortened if self.calls else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +121,7 @@ class StepRecord:
     terminated: bool = False
     truncated: bool = False
     info: dict[str, Any] = field(default_factory=dict)  # after the action: progression, statistics, end_reason
-    tokens: dict[str, int] = field(default_factory=dict)  # "prompt", "completion", "cached", over all calls
+    tokens: Tokens = field(default_factory=dict)  # over all calls
     model_calls: int = 0
     latency_s: float = 0.0  # seconds the whole step took, kept to a tenth of a millisecond
     revision: int = 0  # of the notebook after the step
@@ -135,7 +168,7 @@ class EpisodeResult:
     episode_return: float  # the sum of rewards; "return" in files
     end_reason: str | None = None  # the world's own word, or "max_steps"
     failure: Failure | None = None
-    tokens: dict[str, int] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=dict)
     model_calls: int = 0
     cost: float | None = None  # US dollars by the price table; None where a model has no price
     wall_s: float = 0.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from traces.folders import RunFolder, TraceDamaged
-from traces.records import EpisodeResult
+from traces.records import EpisodeResult, total_tokens
 from traces.run_file import read_run
 from traces.summary import Figures, mean_and_error, read_results, score
 
@@ -52,10 +52,10 @@ class Cost:
     """What the episodes took, failed ones too."""
 
     model_calls: int
-    prompt: int
-    """Tokens; 0 where no server reported any. The next two likewise."""
-    completion: int
-    cached: int
+    prompt: int | None
+    """Tokens; None where a server did not report some of them. The next two likewise."""
+    completion: int | None
+    cached: int | None
     dollars: float | None
     """None where a model has no price."""
     wall_s: float
@@ -132,11 +132,12 @@ class Played:
         """Of all episodes that ended."""
         dollars = [one.cost for one in self.results]
         known = [one for one in dollars if one is not None]
+        tokens = total_tokens(one.tokens for one in self.results)
         return Cost(
             model_calls=sum(one.model_calls for one in self.results),
-            prompt=sum(one.tokens.get("prompt", 0) for one in self.results),
-            completion=sum(one.tokens.get("completion", 0) for one in self.results),
-            cached=sum(one.tokens.get("cached", 0) for one in self.results),
+            prompt=tokens["prompt"],
+            completion=tokens["completion"],
+            cached=tokens["cached"],
             dollars=sum(known) if known and len(known) == len(dollars) else None,
             wall_s=sum(one.wall_s for one in self.results),
             steps=sum(one.steps for one in self.results),

@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,26 @@ def write_run(folder: RunFolder, configuration: Mapping[str, Any]) -> None:
             "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
         },
     )
+
+
+_noting = threading.Lock()
+
+
+def add_note(folder: RunFolder, sentence: str) -> bool:
+    """Add what a person should know of the run to run.json; whether it was not there. Raises TraceFailure.
+
+    Without a run.json nothing is kept, and True is returned.
+    """
+    with _noting:
+        found = read_run(folder)
+        if found is None:
+            return True
+        notes = found.setdefault("notes", [])
+        if sentence in notes:
+            return False
+        notes.append(sentence)
+        write_file(folder.run, found)
+        return True
 
 
 def read_run(folder: RunFolder) -> dict[str, Any] | None:

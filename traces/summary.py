@@ -140,7 +140,8 @@ def _metrics(results: Sequence[EpisodeResult]) -> dict[str, Any]:
         tables = [value for value in values if isinstance(value, dict)]
         if tables:
             keys = sorted({key for table in tables for key in table})
-            figures[name] = {key: mean_and_error([table.get(key, 0) for table in tables]) for key in keys}
+            columns = {key: [table.get(key, 0) for table in tables] for key in keys}
+            figures[name] = {key: mean_and_error([one for one in columns[key] if one is not None]) for key in keys}
         else:
             figures[name] = mean_and_error(values)
     return figures

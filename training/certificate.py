@@ -133,7 +133,7 @@ def process_turn(source: TraceSource, which: CandidateId) -> Processed | Dropped
     _, conversation = source.conversation(which)
     vocabulary = source.vocabulary(which.world, which.task, which.routine)
     truncated = any(call.finish_reason == "length" for call in conversation.calls)
-    return process(conversation.messages, which.routine, vocabulary, dialect("tags"), truncated=truncated)
+    return process(conversation.as_sent(), which.routine, vocabulary, dialect("tags"), truncated=truncated)
 
 
 def _certificate(source: TraceSource, which: CandidateId, prefixes: _Prefixes) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class TraceSource:
 
     def messages(self, which: CandidateId) -> list[Message]:
         """The exact messages of a candidate, system first, as they went to and came from the model."""
-        return self.conversation(which)[1].messages
+        return self.conversation(which)[1].as_sent()
 
     @property
     def scaffold(self) -> Scaffold:

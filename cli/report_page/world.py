@@ -89,18 +89,22 @@ def _cost(entries: Sequence[Entry]) -> list[Block]:
     )
     note = (
         "Of all episodes that ended, failed ones too. Minutes: the episodes' own added up, though some are played side "
-        "by side. A dash: not reported, or a model without a price."
+        "by side. unknown: a server did not report the tokens of every call. A dash: no tokens, or no price of a model."
     )
     return [Table("Cost", columns, [Group("", rows)], note)]
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}" if tokens else "–"
 
 
 def _cost_words(cost: Cost) -> list[str]:
     return [
         f"{cost.steps:,}",
         f"{cost.model_calls:,}",
-        f"{cost.prompt:,}" if cost.prompt else "–",
-        f"{100 * cost.cached / cost.prompt:.0f} %" if cost.prompt else "–",
-        f"{cost.completion:,}" if cost.completion else "–",
+        _count(cost.prompt),
+        f"{100 * cost.cached / cost.prompt:.0f} %" if cost.prompt and cost.cached is not None else _count(cost.cached),
+        _count(cost.completion),
         f"{cost.dollars:,.2f}" if cost.dollars is not None else "–",
         f"{cost.wall_s / 60:,.1f}",
     ]

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chat_models import ConfigurationError, Retry, chat_model
+from chat_models.failures import where_of
 from chat_models.keys import called_for_client
 from graphs.agent.transcript import Spent, Transcript, spent_on
 from graphs.settings import CEILINGS
-from graphs.spending import CeilingReached, Price, Spending
+from graphs.spending import CeilingReached, Price, Spending, check_usage_reported
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -51,9 +52,11 @@ class AgentLimits:
         so_far = spent_on(transcript, price).amounts()
         return cls(**{name: limit + so_far[name] for name, limit in left.items()}, price=price)  # type: ignore[arg-type]  # names of ceilings
 
-    def check(self, spent: Spent) -> None:
-        """CeilingReached if nothing more may be spent."""
+    def check(self, spent: Spent, model: str) -> None:
+        """CeilingReached if nothing more may be spent; SettingsError if `model` does not report what it spends."""
         ceilings = {name: limit for name in CEILINGS if (limit := getattr(self, name)) is not None}
+        if spent.tokens is None:
+            check_usage_reported(ceilings, model)
         Spending(ceilings, "agent", spent=spent.amounts()).check()
 
 
@@ -99,7 +102,7 @@ async def run_agent(
         def before_call() -> None:
             if talk.turns >= limits.turns:
                 raise Ended(f"its {limits.turns} turns are used up")
-            limits.check(talk.spent(limits.price, whole=True))
+            limits.check(talk.spent(limits.price, whole=True), where_of(model))
 
         retry, most = limits.retry or Retry(), room(model, limits.context_characters)
         middleware = Middleware(talk, model, retry, most, before_call)

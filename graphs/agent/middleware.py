@@ -1,5 +1,7 @@
-"""What stands between LangChain's agent loop, its model and its tools: retries, budget, order, faults, the transcript.
+"""Between LangChain's agent loop, its model and its tools: retries, budget, order, faults, the transcript.
 
+LangChain's own ModelRetryMiddleware ignores Retry-After, and its context editing moves its cut with every turn, which a
+prefix cache pays for: hence ours. Both wraps call the handler they are given, so that other middleware composes.
 Importing this imports LangChain's agents; `tool_agent` does so when an agent is run.
 """
 
@@ -7,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -20,9 +21,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from chat_models.calling import Retry, aretried, retried
+from chat_models.calling import Retry, aretried
 from chat_models.messages import UNREADABLE, assistant_message, calls_of
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from traces.folders import disk_failure
@@ -51,18 +52,10 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._retry = retry
         self._room = room
         self._before_call = before_call
-        self._ends: dict[str, Any] = {}
+        self._ends: dict[str, asyncio.Event] = {}
         self._broken: BaseException | None = None
 
     # Model calls
-
-    def wrap_model_call(
-        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
-    ) -> ModelResponse[Any]:
-        """Ask the model, patiently."""
-        asked = self._asked(request)
-        began, response, _ = retried(lambda: handler(asked), self._model, self._retry)
-        return self._replied(response, time.perf_counter() - began)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -103,63 +96,64 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     # Tool calls
 
-    def wrap_tool_call(self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]) -> ToolMessage:
-        """Carry out a tool call when those written before it are done."""
-        before = self._before(request, threading.Event)
-        if before is not None:
-            before.wait()
-        try:
-            return self._told(request.tool_call, lambda: _carry_out(request.tool, request.tool_call))
-        finally:
-            self._ends.setdefault(str(request.tool_call["id"]), threading.Event()).set()
-
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> ToolMessage:
-        """Carry out a tool call when those written before it are done, in a thread."""
-        before = self._before(request, asyncio.Event)
+        """Carry out a tool call when those written before it are done."""
+        before = self._before(request)
         if before is not None:
             await before.wait()
         try:
-            return await self.carry_out(request.tool, request.tool_call)
+            return await self.carry_out(request.tool, request.tool_call, lambda: handler(request))
         finally:
             self._ends.setdefault(str(request.tool_call["id"]), asyncio.Event()).set()
 
-    async def carry_out(self, tool: BaseTool | None, call: ToolCall) -> ToolMessage:
-        """The answer to a tool call, in the transcript too."""
-        return await asyncio.to_thread(self._told, call, lambda: _carry_out(tool, call))
-
-    def _before(self, request: ToolCallRequest, event: Callable[[], Any]) -> Any:
-        """What tells that the call written before this one is done; None for the first."""
-        last: AIMessage = next(one for one in reversed(request.state["messages"]) if isinstance(one, AIMessage))
-        ids = [str(call["id"]) for call in last.tool_calls]
-        place = ids.index(str(request.tool_call["id"]))
-        return self._ends.setdefault(ids[place - 1], event()) if place else None
-
-    def _told(self, call: ToolCall, run: Callable[[], ToolMessage]) -> ToolMessage:
+    async def carry_out(
+        self, tool: BaseTool | None, call: ToolCall, run: Callable[[], Awaitable[Any]] | None = None
+    ) -> ToolMessage:
+        """The answer to a tool call, in the transcript too. `run` calls the tool; it is called directly if None."""
         if self._broken is not None:  # the machine failed under an earlier call of this message
             raise self._broken
         began = time.monotonic()
         try:
-            answer = run()
-            self._talk.append(answer, time.monotonic() - began)
+            answer = _refused(tool, call)
+            if answer is None:
+                assert tool is not None, "an unknown tool is refused"
+                answer = await _ran(call, run or (lambda: tool.ainvoke({**call, "type": "tool_call"})))
+            await asyncio.to_thread(self._talk.append, answer, time.monotonic() - began)
         except BaseException as error:
             self._broken = error
             raise
         return answer
 
+    def _before(self, request: ToolCallRequest) -> asyncio.Event | None:
+        """What is set when the call written before this one is done; None for the first."""
+        last: AIMessage = next(one for one in reversed(request.state["messages"]) if isinstance(one, AIMessage))
+        ids = [str(call["id"]) for call in last.tool_calls]
+        place = ids.index(str(request.tool_call["id"]))
+        return self._ends.setdefault(ids[place - 1], asyncio.Event()) if place else None
 
-def _carry_out(tool: BaseTool | None, call: ToolCall) -> ToolMessage:
-    """What a tool answers; whatever is wrong with the call is said as an error. The machine's failures are raised."""
+
+def _refused(tool: BaseTool | None, call: ToolCall) -> ToolMessage | None:
+    """The answer to a call that no tool can take; None where the tool can be called."""
     if tool is None:
         return _error(call, f"There is no tool {call['name']!r}.")
     if call["args"].keys() == {UNREADABLE}:
         return _error(call, "The arguments of this call are no JSON object: write it again, shorter if it was cut.")
+    schema = tool.get_input_schema()
     try:
-        answer = tool.invoke({**call, "type": "tool_call"})
+        if issubclass(schema, BaseModel):  # not one of pydantic's first version, which no tool of ours has
+            schema.model_validate(call["args"])
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
         return _error(call, f"{call['name']} was not called: {faults}.")
+    return None
+
+
+async def _ran(call: ToolCall, run: Callable[[], Awaitable[Any]]) -> ToolMessage:
+    """What the tool answers; a fault in it is the answer, as an error. The machine's failures are raised."""
+    try:
+        answer = await run()
     except MemoryError:
         raise
     except OSError as error:  # the machine's: no sentence to the model helps
@@ -245,7 +239,7 @@ def _cut(message: AnyMessage, calls: dict[Any, Any]) -> AnyMessage:
         return message.model_copy(update={"content": pointer})
     if isinstance(message, AIMessage) and isinstance(message.content, str) and message.tool_calls:
         shorter = [
-            {**call, "args": {name: _told(value) for name, value in call["args"].items()}}
+            {**call, "args": {name: _pointer(value) for name, value in call["args"].items()}}
             for call in message.tool_calls
         ]
         if shorter != message.tool_calls:  # the calls as written are kept a second time there
@@ -254,7 +248,7 @@ def _cut(message: AnyMessage, calls: dict[Any, Any]) -> AnyMessage:
     return message
 
 
-def _told(value: Any) -> Any:
+def _pointer(value: Any) -> Any:
     if not isinstance(value, str) or len(value) <= _SHORT:
         return value
     return f"[Cut to save room: {len(value):,} characters that you wrote here.]"

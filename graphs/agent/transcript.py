@@ -40,15 +40,15 @@ class Spent:
 
     calls: int
     """Model calls that were answered."""
-    tokens: int
-    """Prompt and completion tokens, as far as the provider tells them."""
+    tokens: int | None
+    """Prompt and completion tokens; None where the provider did not report those of every call."""
     cost: float | None
-    """US dollars by the price table; None without a price."""
+    """US dollars by the price table; None without a price, or where the tokens are unknown."""
     minutes: float
     """Of models and tools; waits between attempts included, the time between two runs not."""
 
     def amounts(self) -> dict[str, float]:
-        """The same by the names of all ceilings; a model without a price counts as free."""
+        """The same by the names of all ceilings; what is unknown counts as 0."""
         return {name: float(getattr(self, name) or 0.0) for name in CEILINGS}
 
 
@@ -155,12 +155,15 @@ class Transcript:
         """What the present task has cost so far, or the whole conversation."""
         span = slice(None) if whole else slice(self._first, self._end)
         replies = [one for one in self.messages[span] if isinstance(one, AIMessage)]
-        usage: list[Any] = [one.usage_metadata or {} for one in replies]
+        minutes = sum(self._seconds[span]) / 60
+        usage: list[Any] = [one.usage_metadata for one in replies]
+        if None in usage:
+            return Spent(len(replies), None, None, minutes)
         prompt = sum(one.get("input_tokens", 0) for one in usage)
         completion = sum(one.get("output_tokens", 0) for one in usage)
         cached = sum((one.get("input_token_details") or {}).get("cache_read", 0) or 0 for one in usage)
         cost = None if price is None else price.cost(prompt, completion, min(cached, prompt))
-        return Spent(len(replies), prompt + completion, cost, sum(self._seconds[span]) / 60)
+        return Spent(len(replies), prompt + completion, cost, minutes)
 
     def _tasks(self) -> list[int]:
         return [

@@ -49,8 +49,8 @@ class Progress(TypedDict):
     """World steps played so far."""
     progression: float
     """In [0, 1]."""
-    tokens: dict[str, int]
-    """So far: "prompt", "completion", "cached"."""
+    tokens: dict[str, int | None]
+    """So far: "prompt", "completion", "cached"; None where a server did not report some of them."""
     cost: float | None
     """US dollars so far; None where a model has no price."""
     status: str
@@ -71,7 +71,8 @@ async def play_episode(
     """
     finished = await asyncio.to_thread(read_result, folder, content=True)
     if finished is not None and finished.status in ("finished", "damaged"):
-        run.add(finished.model_calls, finished.tokens["prompt"] + finished.tokens["completion"], finished.cost or 0.0)
+        tokens = (finished.tokens["prompt"] or 0) + (finished.tokens["completion"] or 0)
+        run.add(finished.model_calls, tokens, finished.cost or 0.0)
         report(_ended(finished))
         return finished
     try:

@@ -21,7 +21,7 @@ from langgraph.graph import END, StateGraph
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
-from chat_models import Completion, acall, call
+from chat_models import Completion, FailureKind, ProviderFailure, acall, call
 from graphs.checked_graph import destinations_of
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.nodes import outcome
@@ -69,7 +69,8 @@ class Node(Runnable[State, Command[Any]]):
                 return self._command(input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                completion = call(session.model(request.role), request.messages, **_call_settings(session, request))
+                completion = _call(session, request)
+            session.note(_notes(session, input, request, completion))
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
             return _limited(session, reached, input)
@@ -90,8 +91,9 @@ class Node(Runnable[State, Command[Any]]):
                 return await _in_thread(self._command, input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                model = session.model(request.role)
-                completion = await acall(model, request.messages, **_call_settings(session, request))
+                completion = await _acall(session, request)
+            if notes := _notes(session, input, request, completion):
+                await _in_thread(session.note, notes)
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
             return await _in_thread(_limited, session, reached, input)
@@ -136,6 +138,47 @@ def _answered(
         command: Command[Any] = end.value
         return _located(command, session, state)
     raise TypeError("A node asks one model call; another turn is another visit.")
+
+
+def _call(session: Session, request: ModelRequest) -> Completion:
+    while True:
+        try:
+            return call(session.model(request.role), request.prompt, **_call_settings(session, request))
+        except ProviderFailure as failed:
+            if not _shortened(session, request, failed):
+                raise
+
+
+async def _acall(session: Session, request: ModelRequest) -> Completion:
+    while True:
+        try:
+            return await acall(session.model(request.role), request.prompt, **_call_settings(session, request))
+        except ProviderFailure as failed:
+            if not _shortened(session, request, failed):
+                raise
+
+
+def _shortened(session: Session, request: ModelRequest, failed: ProviderFailure) -> bool:
+    """Whether a prompt that was too long is shorter now and can be sent again."""
+    if failed.kind is not FailureKind.CONTEXT_TOO_LONG or session.settings.overflow == "fail":
+        return False
+    return request.shorten(session.scaffold.render("handoff", step=session.position.step, note=""))
+
+
+def _notes(session: Session, state: State, request: ModelRequest, completion: Completion) -> list[str]:
+    """What a person should know of a call: how the request was changed, and prompts that the server cuts."""
+    name, notes = session.account.model_name(request.role), list(completion.changes)
+    conversation = state.get("conversation")
+    before = conversation["calls"] if conversation else []
+    tokens, earlier = completion.prompt_tokens, before[-1].get("prompt_tokens") if before else None
+    if request.shortened:
+        notes.append("A prompt was beyond the model's context: the oldest results of its routine are left out.")
+    elif tokens and earlier and tokens <= earlier:
+        notes.append(
+            f"The prompt grew but its tokens did not ({earlier:,}, then {tokens:,}): the server seems to cut prompts "
+            "in silence. Serve the model with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH)."
+        )
+    return [f"{name}: {note}" for note in notes]
 
 
 def _call_settings(session: Session, request: ModelRequest) -> dict[str, Any]:

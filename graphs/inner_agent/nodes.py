@@ -217,8 +217,9 @@ def _removed(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_note(messages: list[Message], note: str) -> list[Message]:
-    """The messages with a user's note at the end: chat templates want the roles to alternate."""
-    if messages[-1]["role"] == "user":
+    """The messages with a user's note at the end: in the last user or tool message, since many chat templates want the
+    roles to alternate and refuse a user message after a tool message."""
+    if messages[-1]["role"] in ("user", "tool"):
         return [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{note}"}]
     return [*messages, {"role": "user", "content": note}]
 

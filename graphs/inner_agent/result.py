@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 
 from chat_models import Completion, ProviderFailure
 from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings
-from graphs.spending import Spending, parse_ceilings, read_prices
+from graphs.spending import Spending, check_usage_reported, parse_ceilings, read_prices
 from memory_fs import NotebookFailure
 from scaffolds import HookFailure, Scaffold
 from traces import (
@@ -21,6 +20,7 @@ from traces import (
     StepRecord,
     TraceFailure,
 )
+from traces.records import total_tokens
 from worlds import EngineFailure
 
 
@@ -36,8 +36,8 @@ class Account:
         self._spending = Spending(parse_ceilings(settings.ceilings), "episode")
         self._run_spending: Spending | None = None
         self._wall_s = 0.0
-        self.tokens: Counter[str] = Counter()
-        """Tokens of all recorded steps: "prompt", "completion", "cached"."""
+        self.tokens = total_tokens(())
+        """Tokens of all recorded steps."""
         self.step_began = time.monotonic()
 
     def model_name(self, role: str) -> str:
@@ -58,25 +58,32 @@ class Account:
             self._run_spending.check()
 
     def add_call(self, role: str, call: Completion | ModelCall) -> None:
-        """Count a model call, when it is answered: the calls of an interrupted step were paid for, too."""
+        """Count a model call, when it is answered: the calls of an interrupted step were paid for, too.
+
+        SettingsError if its tokens are unknown and a ceiling needs them.
+        """
         price = self._prices.get(self.model_name(role))
         prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0
         cost = price.cost(prompt, completion, call.cached_tokens or 0) if price else 0.0
+        known = call.prompt_tokens is not None and call.completion_tokens is not None
         for spending in (self._spending, self._run_spending):
             if spending is not None:
+                if not known:
+                    check_usage_reported(spending.ceilings, self.model_name(role))
                 spending.add(calls=1, tokens=prompt + completion, cost=cost)
 
     def add_step(self, played: StepRecord) -> None:
         """Count a recorded step; its model calls are counted by `add_call`."""
         self._metrics.update(played)
-        self.tokens.update(played.tokens)
+        self.tokens = total_tokens((self.tokens, played.tokens))
         self._spending.add(minutes=played.latency_s / 60)
         self._wall_s += played.latency_s
 
     def cost(self) -> float | None:
-        """US dollars so far; None where a model has no price."""
+        """US dollars so far; None where a model has no price, or did not report the tokens of every call."""
         models = {self.model_name("memory"), self.model_name("gameplay")}
-        return round(self._spending.spent["cost"], 6) if models <= self._prices.keys() else None
+        known = self.tokens["prompt"] is not None and self.tokens["completion"] is not None
+        return round(self._spending.spent["cost"], 6) if known and models <= self._prices.keys() else None
 
     def result(
         self,

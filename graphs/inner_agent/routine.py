@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from chat_models import Completion
@@ -17,8 +17,13 @@ from graphs.events import emit
 from graphs.inner_agent.session import Role, Routine, Session
 from graphs.inner_agent.state import Conversation, Message, State
 from tools import Call, Kind, Mistake, MistakeCode, Reading, Reply
+from traces.records import shortened
 
 DEFERRED = "Held back, not sent: it was written before these results could be seen. Write the action again, or another."
+
+LEFT_OUT = "Result left out: call it again if you need it, and ask for less."
+RESULTS_BEGIN = 2
+"""Index of the first message that can hold results: the system message and the routine's opening come before."""
 
 MISTAKES_SHOWN = 5
 """Mistakes of an unanswered reply that are shown one by one, so that they cannot flood a prompt."""
@@ -34,6 +39,28 @@ class ModelRequest:
     seed: int
     constraint: str | None = None
     """A regular expression that the reply must match."""
+    shortened: list[dict[str, Any]] = field(default_factory=list)
+    """Results that are left out: {"message": index, "content": what is sent in its place}. Grows with `shorten`."""
+
+    @property
+    def prompt(self) -> list[Message]:
+        """The messages as they are sent."""
+        return shortened(self.messages, self.shortened)
+
+    def shorten(self, note: str) -> bool:
+        """Leave out the oldest result that is not left out yet, so that the prompt fits; False if there is none.
+
+        `note`: the text of a handoff, which stays where a result's message ends with it.
+        """
+        done = {one["message"] for one in self.shortened}
+        for index, message in enumerate(self.messages):
+            if index < RESULTS_BEGIN or index in done or message["role"] not in ("user", "tool"):
+                continue
+            content = LEFT_OUT + (f"\n\n{note}" if note and message["content"].endswith(note) else "")
+            if len(content) < len(message["content"]):
+                self.shortened.append({"message": index, "content": content})
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +96,8 @@ def model_request(session: Session, conversation: Conversation, step: int, calls
     messages = [session.system, *conversation["messages"]]
     routine = conversation["routine"]
     constraint = session.constraint(routine, conversation["role"])
-    return ModelRequest(conversation["role"], messages, session.tool_schemas(routine), seed, constraint)
+    left_out = [*conversation["calls"][-1].get("shortened", [])] if conversation["calls"] else []
+    return ModelRequest(conversation["role"], messages, session.tool_schemas(routine), seed, constraint, left_out)
 
 
 def open_conversation(session: Session, routine: Routine, notices: list[str]) -> Conversation:
@@ -107,6 +135,7 @@ def append_reply(conversation: Conversation, request: ModelRequest, completion: 
         "attempts": completion.attempts,
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
+        **({"shortened": request.shortened} if request.shortened else {}),
     }
     emit(
         "reply",

@@ -12,6 +12,7 @@ from graphs.fields import shown_value
 from graphs.settings import Context, EpisodeSettings, SettingsError, episode_settings, validated
 from scaffolds.folder import resolve
 from traces import EpisodeFolder, RunFolder, read_result, read_run, write_run
+from traces.run_file import add_note
 
 _PER_EPISODE = ("world", "task", "seed")
 SYSTEM = (
@@ -23,7 +24,7 @@ SYSTEM = (
 
 FREE = (
     *("base_url", "gameplay_base_url", "timeout_s", "attempts", "patience_s", "runs", "trust_scaffold_code"),
-    *("overflow", "ceilings", "prices", "trace_sample", "trace_hide"),
+    *("ceilings", "prices", "trace_sample", "trace_hide"),
 )
 """Settings that may differ when a run goes on: addresses, timeouts and what is sent to LangSmith change
 no episode."""
@@ -47,12 +48,21 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
         )
     then = {**recorded, **recorded["settings"]}
     for name, value in {**common, **plan}.items():
+        if name in then and _is_noted(name, then[name], value):
+            add_note(run, f"{name} was {then[name]} and is {value} since a resume.")
+            continue
         # The scaffold may have another name or place: its content was compared above.
         if name in then and name not in (*FREE, "scaffold") and then[name] != value:
             raise SettingsError(
                 f"{run.run} was started with {name}={then[name]!r}, not {value!r}: "
                 "give the same to go on with it, or another `out` for another run."
             )
+
+
+def _is_noted(name: str, then: Any, now: Any) -> bool:
+    """Whether a setting may change when a run goes on though it changes its episodes: fewer new tokens where prompts do
+    not fit, and what happens where they do not."""
+    return (name == "max_tokens" and now < then) or (name == "overflow" and now != then)
 
 
 def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Context | None) -> EpisodeSettings:
@@ -71,12 +81,17 @@ def thread_settings(folder: EpisodeFolder, given: Mapping[str, Any], context: Co
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         if value == default or value == getattr(recorded, field.name):
             continue
-        if field.name not in FREE and not (field.name == "scaffold" and _same_folder(value, recorded.scaffold)):
+        noted = _is_noted(field.name, getattr(recorded, field.name), value)
+        if (
+            field.name not in FREE
+            and not noted
+            and not (field.name == "scaffold" and _same_folder(value, recorded.scaffold))
+        ):
             raise SettingsError(
                 f"The episode in {folder.path} was started with {field.name}={getattr(recorded, field.name)!r}, "
                 f"not {value!r}: start a new thread for other settings."
             )
-        if field.name in FREE:
+        if field.name in FREE or noted:
             changes[field.name] = value
     return dataclasses.replace(recorded, **changes)
 

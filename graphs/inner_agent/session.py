@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +15,18 @@ from graphs.run_lock import EpisodeLease
 from graphs.settings import EpisodeSettings
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
-from traces import Conversation, EpisodeFolder, EpisodeResult, Failure, OperationRecord, StepRecord, TraceWriter
+from traces import (
+    Conversation,
+    EpisodeFolder,
+    EpisodeResult,
+    Failure,
+    OperationRecord,
+    RunFolder,
+    StepRecord,
+    TraceWriter,
+)
+from traces.records import total_tokens
+from traces.run_file import add_note
 from worlds import Observation, World
 
 if TYPE_CHECKING:
@@ -23,6 +35,8 @@ if TYPE_CHECKING:
     from chat_models import Retry
     from scaffolds import HooksRunner, Scaffold
     from traces.langsmith_export import LiveEpisode
+
+logger = logging.getLogger(__name__)
 
 Routine = Literal["LOG", "PLAN"]
 Role = Literal["memory", "gameplay"]
@@ -75,6 +89,7 @@ class Session:
         self.served = ServedRuns(folder)
         self.live: LiveEpisode | None = None
         """Sends the episode to LangSmith; None where it is not traced."""
+        self._noted: set[str] = set()
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
         self.start_revision = 0
@@ -130,10 +145,7 @@ class Session:
             terminated=terminated,
             truncated=truncated,
             info=info,
-            tokens={
-                kind: sum(getattr(call, f"{kind}_tokens") or 0 for call in calls)
-                for kind in ("prompt", "completion", "cached")
-            },
+            tokens=total_tokens(call.tokens for call in calls),
             model_calls=len(calls),
             complaints=complaints,
             latency_s=time.monotonic() - self.account.step_began,
@@ -164,6 +176,14 @@ class Session:
         self.trace.finish(result)
         if self.live is not None:
             self.live.end(result)
+
+    def note(self, sentences: Sequence[str]) -> None:
+        """Keep in run.json what a person should know of the run, and report it, once in a run."""
+        for sentence in sentences:
+            if sentence not in self._noted:
+                self._noted.add(sentence)
+                if add_note(RunFolder(self.folder.path.parents[3]), sentence):
+                    logger.warning(sentence)
 
     def close(self) -> None:
         """Close files and engine; what was played is on disk."""

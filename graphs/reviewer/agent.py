@@ -34,9 +34,9 @@ class Review:
     """Whether the reviewer said it was done; else a limit ended it."""
     reason: str
     calls: int
-    tokens: int
+    tokens: int | None
     cost: float | None
-    """US dollars; None without a price."""
+    """US dollars; None without a price. Both are None where the provider did not report the tokens of every call."""
     minutes: float
 
 

@@ -184,7 +184,8 @@ def test_it_says_what_it_is(player: BaseChatModel) -> None:
     assert "no language model" in (ScriptedPlayer.__doc__ or "")
     reply = player.invoke(to_langchain([BOTH, user(PLAN)]))
     assert reply.response_metadata["note"] == NOTE
-    assert reply.usage_metadata is None  # there are no tokens
+    assert reply.usage_metadata is not None
+    assert reply.usage_metadata["total_tokens"] == 0  # known: there are no tokens
 
 
 def test_it_keeps_nothing_between_calls(player: BaseChatModel) -> None:

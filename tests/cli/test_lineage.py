@@ -198,7 +198,7 @@ def test_a_tree_of_many_attempts_is_printed_in_order() -> None:
 
 def test_what_cost_nothing_is_not_listed() -> None:
     assert spent_words({}) == "nothing"
-    assert spent_words({"reviewer": {}, "player": {"calls": 2.0}}) == "player 2 calls, 0 tokens, 0.0 min"
+    assert spent_words({"reviewer": {}, "player": {"calls": 2.0}}) == "player 2 calls, 0.0 min"
 
 
 def test_the_command_takes_a_run_folder() -> None:

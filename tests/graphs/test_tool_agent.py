@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from puppet_agent import PuppetAgent, puppet_agent
 from chat_models import ConfigurationError, ProviderFailure, Retry, chat_model
 from graphs.agent.loop import AgentLimits, spent_on
 from graphs.agent.transcript import Transcript
+from graphs.settings import SettingsError
 from graphs.spending import Price
 from traces import TraceDamaged, TraceFailure
 
@@ -55,20 +57,50 @@ def test_the_order_holds_where_a_server_gives_every_reply_the_same_ids(desk: Des
     assert desk.done == ["a", "b", "c", "slow", "d", "e"]
 
 
-def test_the_same_holds_where_the_agent_is_invoked_and_not_awaited(desk: Desk) -> None:
+def test_other_middleware_composes_with_ours(desk: Desk) -> None:
     from langchain.agents import create_agent
+    from langchain.agents.middleware import AgentMiddleware
 
     from graphs.agent.middleware import Middleware
 
-    texts = ["slow", *"bcdefghijklmnop"]
-    model = puppet_agent(noted(*texts), ConnectionError("broken"), "done")
+    class Stamping(AgentMiddleware[Any, Any, Any]):
+        """Stands inside of ours: sees each request on its way, and marks each result on its way back."""
+
+        async def awrap_model_call(self, request: Any, handler: Any) -> Any:
+            return await handler(request.override(messages=[*request.messages, HumanMessage("stamped")]))
+
+        async def awrap_tool_call(self, request: Any, handler: Any) -> Any:
+            answer = await handler(request)
+            return answer.model_copy(update={"content": f"{answer.text}, stamped"})
+
+    model = puppet_agent(noted("a", "b"), "done")
     with Transcript(desk.transcript) as talk:
         talk.begin("be good", "do it")
-        middleware = Middleware(talk, model, Retry(attempts=2, base_s=0), 10**6, lambda: None)
-        agent = create_agent(model, desk.tools(), middleware=[middleware], checkpointer=False)
-        ended = agent.invoke({"messages": talk.messages[1:]})
-    assert desk.done == texts
-    assert ended["messages"][-1].text == "done"
+        ours = Middleware(talk, model, Retry(attempts=2, base_s=0), 10**6, lambda: None)
+        agent = create_agent(model, desk.tools(), middleware=[ours, Stamping()], checkpointer=False)
+        asyncio.run(agent.ainvoke({"messages": talk.messages[1:]}))
+    assert [content for kind, content in desk.lines() if kind == "tool"] == ["noted a, stamped", "noted b, stamped"]
+    assert [messages[-1].text for messages in model.asked] == ["stamped", "stamped"]
+
+
+@pytest.mark.parametrize("ceiling", ["tokens", "cost"])
+def test_a_limit_of_tokens_ends_where_the_server_reports_none(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ceiling: str
+) -> None:
+    monkeypatch.setattr(Transcript, "append", _without_usage(Transcript.append))
+    with pytest.raises(SettingsError, match=f"does not report the tokens it uses, so the ceiling {ceiling} cannot be"):
+        desk.run(puppet_agent(noted("a"), "done"), **{ceiling: 1e6})
+    run = desk.run(puppet_agent("done"))
+    assert (run.finished, run.spent.tokens, run.spent.cost) == (True, None, None)
+
+
+def _without_usage(append: Any) -> Any:
+    def appended(self: Transcript, message: Any, seconds: float = 0.0) -> None:
+        if isinstance(message, AIMessage):
+            message.usage_metadata = None
+        append(self, message, seconds)
+
+    return appended
 
 
 def test_whatever_is_wrong_with_a_call_comes_back_as_an_error(desk: Desk) -> None:

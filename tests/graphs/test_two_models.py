@@ -100,7 +100,8 @@ def test_tool_calls_are_handed_over_without_the_action_and_every_call_left_is_an
     answered = [message["tool_call_id"] for message in handed if message["role"] == "tool"]
     assert [call["function"]["name"] for call in asked] == ["read"]
     assert answered == [call["id"] for call in asked]
-    assert handed[-1]["role"] == "user"
+    assert handed[-1]["role"] == "tool"  # many chat templates refuse a user message after a tool message
+    assert "HANDOFF step 1" in handed[-1]["content"]
 
 
 def test_a_mistaken_consultation_is_answered_before_it_is_handed_over(

@@ -142,6 +142,7 @@ def _conversation(talk: Conversation, whole: bool) -> str:
 def _answered(talk: Conversation, number: int) -> str:
     call = talk.calls[number - 1]
     tokens = f", {call.prompt_tokens:,} tokens" if call.prompt_tokens is not None else ""
+    tokens += f", {len(call.shortened)} results left out of them" if call.shortened else ""
     ended = f", ended by {call.finish_reason}" if call.finish_reason not in (None, "stop") else ""
     return f"Call {number} received messages 1 to {call.prompt_length}{tokens}{ended}, and answered:"
 
