@@ -19,13 +19,13 @@ both loops: `name` is that of an attempt ("v1.a2"), a training ("2a") or an eval
 reviewer (loop 1)
 
     attempt     name, parent, continues                   an attempt begins
-    reviewing   name, round, faults                       the reviewer is asked (again)
+    reviewing   name, round, faults                       the reviewer begins a round
     reviewed    name, finished, reason, spent             the reviewer has ended
     checking    name                                      its revision is checked
     checked     name, faults, changes                     the check has ended
     evaluating  name, episodes                            episodes are played
     evaluated   name, mean, standard_error, episodes, failed
-    verdict     name, verdict, control                    the gate has judged (gate.Verdict.to_plain)
+    verdict     name, verdict, control                    the gate's verdict (gate.Verdict.to_plain)
     settled     name, status, reason                      an attempt is over
     holdout     rows                                      version, mean, standard_error, episodes, reason
     ended       version, scaffold, reason                 the search is over
@@ -36,12 +36,12 @@ curator (loop 2)
     played      name, mean, standard_error, episodes, measures
     candidates  count, routines                           the features of all candidates are computed
     iteration   iteration, iterations                     an iteration begins
-    curating    iteration, round, faults                  the curator is asked (again)
+    curating    iteration, round, faults                  the curator begins a round
     curated     iteration, finished, reason               the curator has ended
     certified   iteration, examples, dropped, faults      its selection is checked
     training    name, line                                a line of output of a training
     trained     name, examples, first_loss, last_loss, steps, seconds
-    refused     iteration, reason                         a training was not possible; the curator learns why
+    refused     iteration, reason                         a training was not possible; the reason goes to the curator
     recorded    name, note, mean                          a line of the ledger was written
     final       rows                                      the final table (graphs.curator.evaluating.Row.to_plain)
     ended       winner, adapter, reason                   the run is over

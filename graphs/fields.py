@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from worlds import BrokenWorld, world_entry, world_names
 
 REQUIRED: Any = object()
-"""Stands for the default of a field that has none."""
+"""Marks a field without a default."""
 
 Choices = Sequence[str] | Callable[[], Sequence[str]]
 """The values that a field may have; a function where they can be added to from outside, such as worlds and recipes."""

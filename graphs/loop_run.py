@@ -9,16 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from typing_extensions import Required, TypedDict  # noqa: UP035 - pydantic needs this one before 3.12
-
 from graphs import settings as inner_agent
-from graphs.evaluation.state import CONCURRENCY
 from graphs.evaluation.state import Input as EvaluationInput
+from graphs.evaluation.state import RunInput
 from graphs.evaluation.statistics import Pair, read_scores
-from graphs.fields import MODEL, SPENDABLE, WHO_PLAYS, all_tasks, defaults_of, described, shown_value
+from graphs.fields import defaults_of, described, shown_value
 from graphs.inner_agent.run_file import FREE, check_place, check_vacant
 from graphs.settings import (
-    CEILINGS,
     SettingsError,
     asked_for,
     check_input,
@@ -34,33 +31,13 @@ from scaffolds.folder import resolve
 from traces import RunFolder, TraceDamaged, read_run, write_run
 from traces.plain_json import write_file
 from traces.summary import mean_and_error
-from worlds import world_entry, world_names
+from worlds import world_entry
 
 
-class LoopInput(TypedDict, total=False):
+class LoopInput(RunInput, total=False):
     """What both outer loops are asked for."""
 
-    world: Required[Annotated[str, described("World", "World to improve play in.", choices=world_names)]]
-    out: Required[Annotated[str, described("Run folder", "Run folder to write.", example="runs/loop")]]
-    model: Annotated[str, described("Model", f"Who plays: {WHO_PLAYS}", default="scripted", example=MODEL)]
-    tasks: Annotated[
-        list[str] | None, described("Tasks", "The world's tasks; all if empty.", default=None, choices=all_tasks)
-    ]
     seed: Annotated[int, described("Seed of the run", "Seed of all that is drawn.", default=0)]
-    ceilings: Annotated[
-        dict[str, float],
-        described(
-            "Run ceilings",
-            f"What the whole run may spend: {SPENDABLE}.",
-            default={},
-            example={"cost": 20.0},
-            choices=CEILINGS,
-        ),
-    ]
-    concurrency: Annotated[int, described("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
-    resume: Annotated[
-        bool, described("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
-    ]
 
 
 class LoopFolder(RunFolder):

@@ -1,8 +1,8 @@
 """Runs an outer loop: its graph, its checkpoints, ceilings that end it, questions to a person, drawn seeds.
 
 All that a run has finished is in files of its folder, and a run that is resumed in another process enters its graph at
-the first node again: each node finds what is done and passes on, and a question that was not answered is asked again.
-Checkpoints are kept in memory for one process, where an answer resumes the node that asked.
+the first node again: each node skips what is done, and a question without an answer is asked again.
+Checkpoints stay in memory, for an answer to resume the node that asked.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ from traces.plain_json import read_file, write_file
 def end_of_run(reached: CeilingReached) -> Command[Any]:
     """The way on from a ceiling: the run ends, and goes on with a higher one."""
     return Command(goto="finish", update={"reason": f"{reached}.", "status": "limited"})
+
+
+def read_rounds(path: Path) -> list[dict[str, Any]]:
+    """The entries of a file that has one for each round of an agent; none if there is no file yet."""
+    found: list[dict[str, Any]] = read_file(path) if path.exists() else []
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

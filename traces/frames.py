@@ -184,12 +184,16 @@ class FrameText:
 
     def __init__(self, frame: int, start: int) -> None:
         self.frame = frame
-        self.lines: list[bytes] = []
+        self.places: list[tuple[bytes, int, int]] = []
+        """Of each line, the text that holds it, where it starts in it and where it ends, without its line end."""
         self.at = start
         """Up to where the file was decompressed."""
         self._stream = ZstdDecompressor().decompressobj()
 
     def add(self, data: bytes) -> None:
         """Decompress what follows: whole steps. Raises ZstdError where it is damaged."""
-        self.lines += self._stream.decompress(data).split(b"\n")[:-1]
+        text, start = self._stream.decompress(data), 0
+        while (end := text.find(b"\n", start)) >= 0:
+            self.places.append((text, start, end))
+            start = end + 1
         self.at += len(data)

@@ -56,16 +56,21 @@ def decode(line: Line) -> StepRecord:
     return StepRecord(**values)
 
 
-def load_head(data: bytes) -> Line:
-    """Return a line without its messages, which are not parsed. Raises ValueError where it is no JSON."""
-    cut = data.find(_MESSAGES)
+def load_line(text: bytes, start: int, end: int) -> Line:
+    """Return the line at a place of a text. Raises ValueError where it is no JSON."""
+    line: Line = load(text[start:end])
+    return line
+
+
+def load_head(text: bytes, start: int, end: int) -> Line:
+    """Return the line at a place of a text without its messages, which are neither copied nor parsed. ValueError."""
+    cut = text.find(_MESSAGES, start, end)
     if cut >= 0:
         try:  # within another object the brackets before the cut do not close, so this is no JSON
-            return load(data[:cut] + b"}")  # type: ignore[no-any-return]
+            return load(text[start:cut] + b"}")  # type: ignore[no-any-return]
         except ValueError:
             pass
-    line: Line = load(data)
-    return line
+    return load_line(text, start, end)
 
 
 def _plain(record: Any, names: Iterable[tuple[str, Any]]) -> Line:

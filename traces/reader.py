@@ -11,9 +11,8 @@ from zstandard import ZstdError
 
 from traces.folders import EpisodeFolder, TraceDamaged, disk_failure
 from traces.frames import FrameIndex, FramesDamaged, FrameText
-from traces.lines import Line, decode, load_head
+from traces.lines import Line, decode, load_head, load_line
 from traces.outline import StepOutline, outline
-from traces.plain_json import load
 from traces.records import TRACE_FORMAT, Message, StepRecord
 
 T = TypeVar("T")
@@ -88,7 +87,7 @@ class TraceReader:
         """Return step `number`, from 1. Raises IndexError where the trace has no such step."""
         if not 1 <= number <= len(self) and not 1 <= number <= self.refresh():
             raise IndexError(f"{self.path} has {len(self)} steps, there is no step {number}")
-        return self._decoded(number, self._parsed(number, load), decode)
+        return self._decoded(number, self._parsed(number, load_line), decode)
 
     def outlines(
         self,
@@ -105,7 +104,7 @@ class TraceReader:
         """
         last = min(last or len(self), len(self))
         for number in range(max(first, 1), last + 1):
-            line = self._parsed(number, load if replies else load_head, last)
+            line = self._parsed(number, load_line if replies else load_head, last)
             if among is None or among(line):
                 yield self._decoded(number, line, outline)
 
@@ -115,8 +114,8 @@ class TraceReader:
         0 where no line does: then no text of the episode holds them, as long as JSON writes them as they are.
         """
         for frame, first in enumerate(self._index.firsts):
-            lines = self._lines(first, self._index.last_of(frame))
-            lower = b"\n".join(lines).lower()
+            lower = b"\n".join(text[start:end] for text, start, end in self._places(first, self._index.last_of(frame)))
+            lower = lower.lower()
             found = lower.find(text)
             if found >= 0:
                 return first + lower.count(b"\n", 0, found)
@@ -132,7 +131,8 @@ class TraceReader:
 
     def line(self, number: int) -> bytes:
         """Return the line of step `number`, plain JSON, with its line end."""
-        return self._lines(number, number)[-1] + b"\n"
+        text, start, end = self._places(number, number)[-1]
+        return text[start : end + 1]
 
     def stored(self, end: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of the file up to `end`, that of the last complete step where not given, in pieces."""
@@ -167,8 +167,11 @@ class TraceReader:
         except OSError as error:
             raise disk_failure("read the trace", self.path, error) from error
 
-    def _lines(self, number: int, last: int) -> list[bytes]:
-        """Return the lines of a step's frame up to that step at least, and up to `last` where it is in that frame."""
+    def _places(self, number: int, last: int) -> list[tuple[bytes, int, int]]:
+        """Return where the lines of a step's frame are (`FrameText.places`), up to that step at least.
+
+        Further lines, up to `last`, are there where they are in the same frame.
+        """
         if self._fd is None:
             raise ValueError(f"the reader of {self.path} is closed")
         frame = self._index.frame_of(number)
@@ -176,16 +179,16 @@ class TraceReader:
         if text is None or text.frame != frame:
             text = self._text = FrameText(frame, self._index.starts[frame])
         first = self._index.firsts[frame]
-        if number - first >= len(text.lines):
+        if number - first >= len(text.places):
             end = self._index.ends[min(last, self._index.last_of(frame)) - 1]
             try:
                 text.add(self._read(text.at, end - text.at))
-                if len(text.lines) <= number - first:
+                if len(text.places) <= number - first:
                     raise ZstdError("it has no end")
             except ZstdError:
                 self._text = None
                 self._find_damage(frame, number)
-        return text.lines if last > number else text.lines[: number - first + 1]
+        return text.places if last > number else text.places[: number - first + 1]
 
     def _find_damage(self, frame: int, last: int) -> None:
         """Raise TraceDamaged for the first step of a frame that cannot be decompressed."""
@@ -197,11 +200,12 @@ class TraceReader:
                 raise self._damaged(number, str(error)) from error
         raise self._damaged(last, "it has no end")
 
-    def _parsed(self, number: int, load: Callable[[bytes], Line], last: int = 0) -> Line:
+    def _parsed(self, number: int, load: Callable[[bytes, int, int], Line], last: int = 0) -> Line:
         """Parse a line; `last`: up to where lines are asked for next."""
-        data = self._lines(number, max(last, number))[number - self._index.firsts[self._index.frame_of(number)]]
+        first = self._index.firsts[self._index.frame_of(number)]
+        place = self._places(number, max(last, number))[number - first]
         try:
-            line = load(data)
+            line = load(*place)
         except ValueError as error:
             raise self._damaged(number, str(error)) from error
         if not isinstance(line, dict) or line.get("step") != number:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chat_models import ConfigurationError, Retry, chat_model
 from chat_models.failures import where_of
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.tools import BaseTool
 
-
-__all__ = ["AgentLimits", "AgentRun", "Spent", "check_takes_tools", "run_agent", "spent_on"]
+__all__ = ["AgentLimits", "AgentRun", "Spent", "check_takes_tools", "run_agent", "spent_on", "templates"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +166,10 @@ def _built(spec: str, agent: str, world: str, base_url: str | None) -> BaseChatM
     except ConfigurationError as error:
         raise ConfigurationError(f"The {agent} needs a model that calls tools: name another one. ({error})") from None
     return model
+
+
+@cache
+def templates(folder: Path) -> Environment:
+    """The Jinja templates of an agent's prompts; a variable without a value is an error."""
+    loader = FileSystemLoader(folder)
+    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)

@@ -90,7 +90,7 @@ def _over(run: Specialization) -> str:
     """Why the search for a recipe ends, and whether it found a better player."""
     entries = read(run.folder.ledger)
     found, base = best(entries), next((one for one in entries if one.role == BASE), None)
-    said = f"All {run.iterations} iterations are over."
+    sentence = f"All {run.iterations} iterations are over."
     if found is not None and base is not None and (found.mean or 0.0) <= (base.mean or 0.0):
-        said += " No specialist did better than the untrained base on the validation seeds."
-    return said
+        sentence += " No specialist did better than the untrained base on the validation seeds."
+    return sentence

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from graphs.agent.loop import AgentLimits, Spent, run_agent, spent_on
+from graphs.agent.loop import AgentLimits, Spent, run_agent, spent_on, templates
 from graphs.agent.transcript import Transcript, present_task
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import selection_tools, survivors
@@ -23,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.tools import BaseTool
 
+_PROMPTS = templates(Path(__file__).parent / "prompts")
 ROUNDS = 4
 """Times that a curator is reminded of what is missing before its iteration ends without a training."""
 
@@ -72,7 +70,7 @@ async def curate(
     """
     transcript = workspace.iteration / "curator.jsonl"
     tools = await asyncio.to_thread(_tools, workspace, task, ledger, earlier)
-    system = _templates().get_template("system.md").render()
+    system = _PROMPTS.get_template("system.md").render()
     message = await asyncio.to_thread(_message, workspace, task, earlier, sent_back)
     for reminder in range(1, ROUNDS + 1):
         done = await run_agent(
@@ -84,7 +82,7 @@ async def curate(
         if not faults:
             return Curation(workspace.recipe(), "it answered", done.spent)
         times = f"{len(sent_back)}.{reminder}"  # makes the message a new one: an equal one would count as answered
-        message = _templates().get_template("missing.md").render(faults=faults, times=times)
+        message = _PROMPTS.get_template("missing.md").render(faults=faults, times=times)
     return Curation(None, f"after {ROUNDS} rounds: {'; '.join(faults)}", spent_on(transcript, limits.price))
 
 
@@ -98,7 +96,7 @@ def _message(workspace: Workspace, task: Task, earlier: Mapping[int, Path], sent
     transcript = workspace.iteration / "curator.jsonl"
     message = present_task(transcript) or _opening(workspace, task, earlier)
     if sent_back:
-        returned = _templates().get_template("sent_back.md").render(time=len(sent_back), fault=sent_back[-1])
+        returned = _PROMPTS.get_template("sent_back.md").render(time=len(sent_back), fault=sent_back[-1])
         with Transcript(transcript) as conversation:
             return message if any(one.text == returned for one in conversation.messages) else returned
     return message
@@ -128,26 +126,16 @@ def missing(workspace: Workspace, task: Task) -> list[str]:
 
 
 def _opening(workspace: Workspace, task: Task, earlier: Mapping[int, Path]) -> str:
-    return (
-        _templates()
-        .get_template("task.md")
-        .render(
-            iteration=task.iteration,
-            iterations=task.iterations,
-            candidates=len(workspace.candidates),
-            run=workspace.run.path.name,
-            player=task.player,
-            scaffold=workspace.source.scaffold.name,
-            base=task.base,
-            gameplay=task.gameplay,
-            minimum=task.minimum,
-            recipe=task.recipe,
-            earlier=", ".join(str(number) for number in sorted(earlier)),
-        )
+    return _PROMPTS.get_template("task.md").render(
+        iteration=task.iteration,
+        iterations=task.iterations,
+        candidates=len(workspace.candidates),
+        run=workspace.run.path.name,
+        player=task.player,
+        scaffold=workspace.source.scaffold.name,
+        base=task.base,
+        gameplay=task.gameplay,
+        minimum=task.minimum,
+        recipe=task.recipe,
+        earlier=", ".join(str(number) for number in sorted(earlier)),
     )
-
-
-@cache
-def _templates() -> Environment:
-    folder = FileSystemLoader(Path(__file__).parent / "prompts")
-    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

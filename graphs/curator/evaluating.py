@@ -1,4 +1,4 @@
-"""What an evaluation shows of its memory model, beside the score: for the ledger and the final table."""
+"""How the players of a run are evaluated, and what the ledger and the final table keep of it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def rows(run: Specialization, played: Mapping[str, tuple[str, str]], *, measured
 
 
 def write_table(run: Specialization, found: list[Row], winner: str) -> None:
-    """Keep it with who played and who curated: a table of stand-ins says so."""
+    """Write the table with the models that played and curated, so that one of stand-ins says so."""
     labels = {
         "winner": winner,
         "traces_played_by": run.model,

@@ -223,7 +223,7 @@ def _written(run: Specialization, best: LedgerEntry, players: dict[str, Evaluati
 
 
 def finish(state: State, run: Specialization) -> Command[Literal["__end__"]]:
-    """Say how it ended. A run that goes on later, with a higher budget, ends once more."""
+    """Report how the run ended. One that is resumed with a higher budget ends again."""
     best = winner(run)
     adapter = str(run.folder.path / best.artifacts["adapter"]) if best else None
     ended = state["reason"] or "The final table is written."

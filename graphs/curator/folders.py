@@ -84,7 +84,7 @@ class SpecializationFolder(LoopFolder):
 
     @property
     def candidates(self) -> Path:
-        """Features of every candidate; in a folder of its own, which a policy's code is shown."""
+        """Features of every candidate; in a folder of its own, which a policy's code may read."""
         return self.path / "candidates" / "candidates.jsonl"
 
     def iteration(self, number: int) -> IterationFolder:

@@ -7,7 +7,7 @@
 
 `start` checks everything and writes the settings; `collect` plays the training episodes, `featurise` lists their turns,
 `baseline` plays the untrained base on the validation seeds. Then iteration by iteration: the curator selects and writes
-a recipe, the dataset is certified (what is wrong with it, or with its training, goes back to the curator), approved by
+a recipe, the dataset is certified (its faults, and what the training refuses, go back to the curator), approved by
 a person if asked for, trained, played and written into the ledger, from which the next recipe is decided. At the end
 the winner and its controls meet on seeds never played before. A budget that is spent leads to `finish`.
 """

@@ -1,8 +1,8 @@
-"""Who keeps the memory: a base, and its specialists, as models that can be asked.
+"""A base and its specialists as model specifications.
 
 An embedded specialist is the base with an adapter switched on, from one copy of the weights. A served one is an adapter
-that the base's vLLM server loads at run time and answers for by name; the name holds the adapter's digest, so that it
-never stands for another one.
+that the base's vLLM server loads at run time and serves by name. The name holds the adapter's digest, so that it
+never means another adapter.
 """
 
 from __future__ import annotations

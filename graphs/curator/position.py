@@ -1,4 +1,4 @@
-"""Where a run stands, read from its ledger: which iteration is next, and which specialist is the best so far."""
+"""The position of a run, by its ledger: the next iteration, the best specialist so far, and what is spent."""
 
 from __future__ import annotations
 

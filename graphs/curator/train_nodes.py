@@ -19,9 +19,9 @@ from graphs.curator.state import State
 from graphs.curator.training import train as run_training
 from graphs.curator.workspace import Workspace, recipe_of, selected_ids
 from graphs.events import emit
-from graphs.outer_loop import approved
+from graphs.outer_loop import approved, read_rounds
 from graphs.spending import check_all
-from traces.plain_json import read_file, write_file
+from traces.plain_json import write_file
 from training import TrainingError
 from training.certificate import build_dataset
 from training.certificate import certify as examine
@@ -30,10 +30,10 @@ from training.recipe import LoraConfiguration
 
 
 async def curate(state: State, run: Specialization) -> Command[Literal["certify", "record", "finish"]]:
-    """Ask the curator, unless this round has ended already; one that was broken off goes on where it stopped."""
+    """Run the curator, unless this round has ended already; one that was interrupted goes on where it stopped."""
     iteration, asked = state["iteration"], state["round"]
     folder = run.folder.iteration(iteration)
-    done = await asyncio.to_thread(_curations, folder)
+    done = await asyncio.to_thread(read_rounds, folder.curations)
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="certify")
     ended = await _curate(run, iteration, asked)
@@ -85,16 +85,10 @@ def _workspace(run: Specialization, folder: IterationFolder, before: dict[int, I
     return Workspace(folder.path, run.folder.collect, run.folder.candidates, seed=run.seed)
 
 
-def _curations(folder: IterationFolder) -> list[dict[str, Any]]:
-    """How each round ended; the last may have been broken off by a budget."""
-    found: list[dict[str, Any]] = read_file(folder.curations) if folder.curations.exists() else []
-    return found
-
-
 REPAIRS = 3
 """Times that a curator is sent back what cannot be trained on; after that its iteration ends without a training."""
 FAULTS_TOLD = 10
-"""Faults that the curator is told one by one."""
+"""Faults that are listed for the curator one by one."""
 
 
 def certify(state: State, run: Specialization) -> Command[Literal["approve", "curate", "record"]]:
@@ -104,16 +98,15 @@ def certify(state: State, run: Specialization) -> Command[Literal["approve", "cu
     if len(tries) <= state["round"]:
         tries = [*tries, _examined(run, state["iteration"])]
         write_file(folder.certified, tries)
-        told = {name: tries[-1][name] for name in ("examples", "dropped", "faults")}
-        emit("certified", iteration=state["iteration"], **told)
+        found = {name: tries[-1][name] for name in ("examples", "dropped", "faults")}
+        emit("certified", iteration=state["iteration"], **found)
     faults = wrong(tries[state["round"]])
     return send_back(state, faults) if faults else Command(goto="approve")
 
 
 def attempts(folder: IterationFolder) -> list[dict[str, Any]]:
     """What each round's certification found, and whether its training was refused."""
-    found: list[dict[str, Any]] = read_file(folder.certified) if folder.certified.exists() else []
-    return found
+    return read_rounds(folder.certified)
 
 
 def wrong(attempt: dict[str, Any]) -> list[str]:
@@ -122,7 +115,7 @@ def wrong(attempt: dict[str, Any]) -> list[str]:
 
 
 def sent_back(folder: IterationFolder, rounds: int) -> list[str]:
-    """What the curator was told after each of the first rounds."""
+    """The faults that went back to the curator after each of the first rounds."""
     return ["\n".join(wrong(one)[:FAULTS_TOLD]) for one in attempts(folder)[:rounds]]
 
 
@@ -158,7 +151,7 @@ def _examined(run: Specialization, iteration: int) -> dict[str, Any]:
 
 
 def approve(state: State, run: Specialization) -> Command[Literal["train", "record"]]:
-    """Ask before an iteration's trainings. A refusal ends the iteration; its reason stands in the ledger."""
+    """Ask before an iteration's trainings. A refusal ends the iteration; the ledger keeps its reason."""
     if not run.approve:
         return Command(goto="train")
     number = state["iteration"]

@@ -1,7 +1,7 @@
-"""One training in a process of its own: training/sft_specialist.py, watched line by line, gone on with after a kill.
+"""One training in a process of its own: training/sft_specialist.py, its output reported, resumed after a kill.
 
-The process holds a lock that it inherits. If this process is killed, the training goes on; whoever resumes waits for
-its end, so that no two trainings ever write one folder, and nothing that was trained is lost.
+The process holds a lock that it inherits. If this process is killed, the training goes on, and a resumed run waits for
+its end: no two trainings write to one folder, and nothing that was trained is lost.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from training.recipe import LoraConfiguration
 
 SCRIPT = Path(__file__).resolve().parents[2] / "training" / "sft_specialist.py"
 RESTARTS = 2
-"""Times that a training which a signal ended (no memory left, say) is taken up from its last checkpoint."""
+"""Times that a training which a signal ended (out of memory, report) is resumed from its last checkpoint."""
 LINE = 1 << 16
 """Bytes of a line that are kept together."""
 END_S = 5.0
@@ -33,24 +33,24 @@ LOOK_S = 0.5
 
 
 async def train(
-    run: Specialization, dataset: Path, configuration: LoraConfiguration, output: Path, say: Callable[[str], None]
+    run: Specialization, dataset: Path, configuration: LoraConfiguration, output: Path, report: Callable[[str], None]
 ) -> Metrics:
-    """Train, unless it is done; `say` is told how it goes.
+    """Train, unless it is done; `report` gets each line of output.
 
     TrainingError for what cannot be trained (its words come from the script), TrainingFailure where the machine fails.
     """
     await asyncio.to_thread(lambda: output.parent.mkdir(parents=True, exist_ok=True))
-    async with lock_training(output.with_name(f"{output.name}.lock"), say) as descriptor:
+    async with lock_training(output.with_name(f"{output.name}.lock"), report) as descriptor:
         for _ in range(1 + RESTARTS):
             if finished := await asyncio.to_thread(read_metrics, output):
                 return finished
-            status, last = await _run(command(run, dataset, configuration, output), descriptor, say)
+            status, last = await _run(command(run, dataset, configuration, output), descriptor, report)
             if status >= 0:
                 break
-            say(f"ended by signal {-status}; it is taken up from its last checkpoint")
+            report(f"ended by signal {-status}; it is resumed from its last checkpoint")
     if status == 0 and (finished := await asyncio.to_thread(read_metrics, output)):
         return finished
-    sentence = last.removeprefix("sft_specialist: ") or f"it ended with status {status} and no word"
+    sentence = last.removeprefix("sft_specialist: ") or f"it ended with status {status} and no message"
     raise TrainingError(sentence) if status == 2 else TrainingFailure(f"The training in {output} failed: {sentence}")
 
 
@@ -64,7 +64,7 @@ def command(run: Specialization, dataset: Path, configuration: LoraConfiguration
     return [*(run.launcher or [sys.executable]), str(SCRIPT), *paths, *options, *run.train_options, "--resume"]
 
 
-async def _run(words: list[str], descriptor: int, say: Callable[[str], None]) -> tuple[int, str]:
+async def _run(words: list[str], descriptor: int, report: Callable[[str], None]) -> tuple[int, str]:
     """Run a command that inherits the lock's descriptor; its exit status and its last line."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -83,7 +83,7 @@ async def _run(words: list[str], descriptor: int, say: Callable[[str], None]) ->
     try:
         async for text in _lines(process.stdout):
             last = text
-            say(text)
+            report(text)
         return await process.wait(), last
     finally:
         if process.returncode is None:
@@ -115,7 +115,7 @@ async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def lock_training(path: Path, say: Callable[[str], None]) -> AsyncIterator[int]:
+async def lock_training(path: Path, report: Callable[[str], None]) -> AsyncIterator[int]:
     """Hold the lock of a training: its descriptor. Waits for a training that an earlier process has left behind."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -126,7 +126,7 @@ async def lock_training(path: Path, say: Callable[[str], None]) -> AsyncIterator
                 break
             except InUse as error:
                 if not waiting:
-                    say(str(error))
+                    report(str(error))
                 waiting = True
                 await asyncio.sleep(LOOK_S)
         yield descriptor

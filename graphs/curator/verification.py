@@ -1,6 +1,6 @@
-"""What is wrong with the files of a run of loop 2: its evaluations; ledger, final table and datasets held against them.
+"""What is wrong with the files of a run of loop 2: its evaluations, ledger, final table and datasets.
 
-Scores are computed from the episodes, examples cut again from the traces, and both compared with what was written.
+Scores are computed from the episodes, examples cut again from the traces, and both are compared with what was written.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def specialization_faults(run: Specialization) -> Iterator[Fault]:
 
 
 def ledger_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces: bool = False) -> Iterator[Fault]:
-    """Yield where the ledger says anything else than the episodes and trainings beside it.
+    """Yield where the ledger differs from the episodes and trainings beside it.
 
     `traces` compares what is measured in traces, too; without, results are read and nothing else.
     """
     path = run.folder.ledger
     names = [entry.run for entry in entries]
     for name in sorted({one for one in names if names.count(one) > 1}):
-        yield Fault(path, f"{name} stands in it twice")
+        yield Fault(path, f"it holds {name} twice")
     for entry in entries:
         for what in _entry_faults(run, entry, traces):
             yield Fault(path, f"{entry.run}: {what}")
@@ -59,15 +59,15 @@ def ledger_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces
             what = f"{evaluation.run.name} of its evaluation is gone" if begun else "its episodes are not here"
             yield Fault(path, f"{entry.run} is not verifiable: {what}", damage=begun)
     if run.folder.table.exists():
-        told = {entry.artifacts.get("evaluation") for entry in entries}
+        known = {entry.artifacts.get("evaluation") for entry in entries}
         for evaluation in run.folder.evaluations():
             relative = run.folder.relative(evaluation.path)
-            if evaluation.path != run.folder.collect.path and relative not in told:
+            if evaluation.path != run.folder.collect.path and relative not in known:
                 yield Fault(evaluation.path, "the ledger has no line of it")
 
 
 def table_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces: bool = False) -> Iterator[Fault]:
-    """Yield where the final table says anything else than the episodes; nothing where there is none yet."""
+    """Yield where the final table differs from the episodes; nothing where there is none yet."""
     path = run.folder.table
     if not path.exists():
         if any(entry.role.startswith("final ") for entry in entries):
@@ -76,26 +76,26 @@ def table_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces:
     try:
         table: dict[str, Any] = read_file(path)
         played = {one["player"]: (one["memory"], one["gameplay"]) for one in table["rows"]}
-        said = {one["player"]: one for one in table["rows"]}
+        written = {one["player"]: one for one in table["rows"]}
         found = {one.player: one.to_plain() for one in rows(run, played, measured=traces)}
         winner = best(entries)
     except TraceFailure as failure:
         if str(path) in str(failure):
             yield Fault(path, str(failure))
-        return  # the episodes are damaged, which is said of them
+        return  # the episodes are damaged, which is reported for them
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         yield Fault(path, f"it is no final table ({error!r})")
         return
     for player, row in found.items():
         for name, value in row.items():
-            if (traces or name != "measures") and not same(value, said[player].get(name)):
-                yield Fault(path, f"{name} of {player} is {said[player].get(name)}, its episodes give {value}")
+            if (traces or name != "measures") and not same(value, written[player].get(name)):
+                yield Fault(path, f"{name} of {player} is {written[player].get(name)}, its episodes give {value}")
     if winner is None or table.get("winner") != winner.run:
         yield Fault(
             path, f"its winner is {table.get('winner')}, by the ledger it is {winner.run if winner else 'none'}"
         )
     for folder in sorted((run.folder.path / "final").glob("*/summary.json")):
-        if folder.parent.name not in said:
+        if folder.parent.name not in written:
             yield Fault(path, f"it has no row of {folder.parent.name}")
 
 
@@ -114,14 +114,14 @@ def _entry_faults(run: Specialization, entry: LedgerEntry, traces: bool) -> Iter
         if entry.role == SPECIALIST and entry.configuration is not None and adapter.exists():
             found |= trained(IterationFolder(evaluation.path.parents[1]), evaluation.path.name, entry.configuration)
     except TraceFailure:
-        return  # its episodes are damaged, which is said of them
+        return  # its episodes are damaged, which is reported for them
     except (AssertionError, OSError, TypeError, ValueError, KeyError) as error:
         yield f"its training or summary cannot be read ({error!r})"
         return
     for name, value in found.items():
-        said = getattr(entry, name)
-        if not (same(value, said) if name != "configuration" else value == said):
-            yield f"{name} is {said}, its files give {value}"
+        written = getattr(entry, name)
+        if not (same(value, written) if name != "configuration" else value == written):
+            yield f"{name} is {written}, its files give {value}"
 
 
 def _evaluation(run: Specialization, entry: LedgerEntry) -> RunFolder:

@@ -14,26 +14,36 @@ CONCURRENCY = 10
 """Episodes side by side by default: the protocol's ten seeds at once."""
 
 
-class Input(TypedDict, total=False):
-    """Which episodes to play, with whom, and where to write them."""
+class RunInput(TypedDict, total=False):
+    """What an evaluation and both outer loops are asked for."""
 
     world: Required[Annotated[str, described("World", "World to play.", choices=world_names)]]
     tasks: Annotated[list[str] | None, described("Tasks", "Its tasks; all if empty.", default=None, choices=all_tasks)]
+    model: Annotated[str, described("Model", f"Who plays: {WHO_PLAYS}", default="scripted", example=MODEL)]
+    out: Required[Annotated[str, described("Run folder", "Folder to write.", example="runs/first")]]
+    concurrency: Annotated[int, described("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
+    ceilings: Annotated[
+        dict[str, float],
+        described(
+            "Run ceilings",
+            f"What the whole run may spend: {SPENDABLE}.",
+            default={},
+            example={"calls": 5000},
+            choices=CEILINGS,
+        ),
+    ]
+    resume: Annotated[
+        bool, described("Resume", "Go on with the run in `out`: what is finished is not repeated.", default=False)
+    ]
+
+
+class Input(RunInput, total=False):
+    """Which episodes to play, with whom, and where to write them."""
+
     seeds: Annotated[
         list[int] | None,
         described(
             "Seeds", "Seeds of each task; those of the published protocol if empty.", default=None, example=[42, 43]
-        ),
-    ]
-    model: Annotated[str, described("Model", WHO_PLAYS, default="scripted", example=MODEL)]
-    out: Required[Annotated[str, described("Run folder", "Folder to write.", example="runs/first-evaluation")]]
-    concurrency: Annotated[int, described("Concurrency", "Episodes side by side.", default=CONCURRENCY)]
-    resume: Annotated[
-        bool,
-        described(
-            "Resume",
-            "Go on with the run in `out`: finished episodes are kept, broken ones continued.",
-            default=False,
         ),
     ]
     new_attempts: Annotated[
@@ -47,16 +57,6 @@ class Input(TypedDict, total=False):
     protocol: Annotated[
         str | None,
         described("Protocol", "The published protocol that was asked for, if any; kept in run.json.", default=None),
-    ]
-    ceilings: Annotated[
-        dict[str, float],
-        described(
-            "Run ceilings",
-            f"What the whole run may spend: {SPENDABLE}.",
-            default={},
-            example={"calls": 5000},
-            choices=CEILINGS,
-        ),
     ]
 
 

@@ -166,7 +166,7 @@ def repair_run(run: RunFolder) -> Iterator[Fault]:
 def _repaired(folder: EpisodeFolder, result: EpisodeResult | None) -> Fault:
     sentence = result.failure.sentence if result is not None and result.failure is not None else "its result is gone"
     if result is not None and only_other_bytes(folder, result):
-        return Fault(folder.path, f"cannot be repaired: {sentence}, and a replay cannot prove what was said")
+        return Fault(folder.path, f"cannot be repaired: {sentence}, and a replay cannot prove what a model wrote")
     moved = [path.rename(path.with_name(path.name + ASIDE)) for path in _results(folder) if path.exists()]
     try:
         settings = recorded_settings(folder)

@@ -1,4 +1,4 @@
-"""The reviewer: an agent that reads whole episodes and revises the scaffold, until it says it is done."""
+"""The reviewer: an agent that reads whole episodes and revises the scaffold, until it answers without a tool."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 import scaffolds.hooks
 import scaffolds.operations
-from graphs.agent.loop import AgentLimits, run_agent
+from graphs.agent.loop import AgentLimits, run_agent, templates
 from graphs.reviewer.tools import file_tools
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED, View
@@ -31,7 +29,7 @@ class Review:
     """How the reviewer's work on one message ended, and what it cost, before a kill too."""
 
     finished: bool
-    """Whether the reviewer said it was done; else a limit ended it."""
+    """Whether the reviewer ended it itself; else a limit did."""
     reason: str
     calls: int
     tokens: int | None
@@ -112,10 +110,4 @@ def _documentation(module: Any) -> str:
 
 
 def _page(name: str, **variables: object) -> str:
-    return _templates().get_template(f"{name}.md").render(**variables).strip()
-
-
-@cache
-def _templates() -> Environment:
-    folder = FileSystemLoader(Path(__file__).parent / "prompts")
-    return Environment(loader=folder, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)
+    return templates(Path(__file__).parent / "prompts").get_template(f"{name}.md").render(**variables).strip()

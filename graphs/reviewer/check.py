@@ -1,4 +1,4 @@
-"""Whether a candidate keeps the rules, found out before any evaluation is paid for. Faults are sentences."""
+"""Checks a candidate against the rules, before any evaluation is paid for. Faults are sentences."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def check_candidate(parent: Path, candidate: Path, notes: Path, *, runs: Mapping
         return Checked([str(error).replace(f"{candidate.resolve()}", "candidate")], {}, False)
     changed = compare(before, after)
     faults = [*_rules(before, after, changed), *_prompts(after), *_texts(before, after, notes, runs)]
-    told = {area.value: [one.what for one in found] for area, found in changed.by_area().items()}
-    return Checked(faults, told, changed.structural)
+    changes = {area.value: [one.what for one in found] for area, found in changed.by_area().items()}
+    return Checked(faults, changes, changed.structural)
 
 
 def check_place(path: Path) -> None:

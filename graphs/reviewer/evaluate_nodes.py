@@ -92,7 +92,7 @@ def _record(search: Search) -> None:
 
 
 DIFF_LINES = 200
-"""Lines of the difference that are shown; the folders hold the rest."""
+"""Lines of the difference that a person is shown; the folders hold the rest."""
 
 
 def candidate_approved(
@@ -101,15 +101,13 @@ def candidate_approved(
     """A person's answer and their reason; it holds for the very files it was given for. `step`: "evaluate", "adopt"."""
     folder = search.folder.attempt(name)
     found = checks(folder)[-1]
-    no = "The attempt ends as refused; your reason is told to the next reviewer."
-    shown = {"name": name, **facts, "changes": found["changes"], "diff": diff(search, folder)}
-    return approved(
-        folder.answers, step, found["digest"], question, yes, no, {**shown, "folder": str(folder.candidate)}
-    )
+    no = "The attempt ends as refused; the next reviewer reads your reason."
+    more = {"name": name, **facts, "changes": found["changes"], "diff": diff(search, folder)}
+    return approved(folder.answers, step, found["digest"], question, yes, no, {**more, "folder": str(folder.candidate)})
 
 
 def diff(search: Search, folder: AttemptFolder) -> str:
-    """What the candidate changes, as a unified diff of at most DIFF_LINES lines; what decides stands first."""
+    """What the candidate changes, as a unified diff of at most DIFF_LINES lines; what decides comes first."""
     parent = scaffold_files(scaffold_of(search, position(search).incumbent))
     candidate = scaffold_files(folder.candidate)
     lines: list[str] = []
@@ -180,7 +178,7 @@ async def confirm(state: State, search: Search) -> Command[Literal["gate", "sett
 
 
 def gate(state: State, search: Search) -> Command[Literal["confirm", "adopt", "settle"]]:
-    """Judge by the search's rule. A rule that wants to see both on fresh seeds gets them, and is asked again."""
+    """Judge by the search's rule. A rule that needs both on fresh seeds is applied again when they are played."""
     folder = search.folder.attempt(state["attempt"])
     verdict = judge_attempt(search, state["attempt"], folder)
     if verdict.needs_fresh:

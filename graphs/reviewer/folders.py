@@ -61,7 +61,7 @@ class AttemptFolder:
 
     @property
     def verdict(self) -> Path:
-        """What the gate said."""
+        """The gate's verdict."""
         return self.path / "verdict.json"
 
     def runs(self) -> list[RunFolder]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from math import ceil, log2
-from typing import Any, Protocol
+from typing import Any
 
 from graphs.evaluation.statistics import (
     DRAWN,
@@ -41,7 +41,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a rule says."""
+    """What a rule decides."""
 
     accepted: bool
     why: str
@@ -50,12 +50,8 @@ class Decision:
     """The rule asks for an evaluation of both on seeds that neither has played."""
 
 
-class GateRule(Protocol):
-    """One way to decide."""
-
-    def __call__(self, seen: Paired, fresh: Paired | None, allowed: Allowed) -> Decision:
-        """Decide from the gate seeds (`seen`) and, where the rule asked for them, fresh ones."""
-        ...
+GateRule = Callable[[Paired, Paired | None, Allowed], Decision]
+"""Decides from the gate seeds and, where the rule asked for them, fresh ones."""
 
 
 def percent(progression: float) -> str:
@@ -169,7 +165,7 @@ class Verdict(Paired):
     luck: float
     """Gain over the start that noise alone would be expected to show after `attempt` attempts, in [0, 1]."""
     needs_fresh: bool
-    """The rule wants both played on fresh seeds, then asks again."""
+    """The rule needs both played on fresh seeds, and is then applied again."""
     fresh: dict[str, Any] | None = None
     """The paired figures of the fresh seeds (fields of Paired), where the rule asked for them."""
 

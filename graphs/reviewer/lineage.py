@@ -1,4 +1,4 @@
-"""The lineage of a search: what was tried, from what, how it did and what became of it. One record a line, append-only.
+"""The lineage of a search: every attempt with its origin, score and outcome. One record a line, append-only.
 
 Several processes may append; a line that a crash tore is not there, and is cut off by the next append. A node that runs
 again after a crash appends its record again: a name and kind that are there already are left as they are.
@@ -63,7 +63,7 @@ class Node:
 
     record: LineageRecord
     attempts: list[Node]
-    """Made from this version, in order; a continuation stands after the attempt it continues."""
+    """Made from this version, in order; a continuation follows the attempt it continues."""
     measured: list[LineageRecord]
     """Further evaluations of it: hold-out, control."""
 
@@ -127,7 +127,7 @@ def tree(records: Sequence[LineageRecord]) -> Node | None:
 
 
 def _split(data: bytes) -> tuple[list[bytes], bytes]:
-    """The whole lines, and what stands after the last line end."""
+    """The whole lines, and what follows the last line end."""
     *whole, torn = data.split(b"\n")
     return [line + b"\n" for line in whole], torn
 
@@ -168,7 +168,7 @@ class Position:
 
 
 def position(search: Search) -> Position:
-    """Where the search stands. The start must be in the lineage."""
+    """The position of the search, by its lineage, which must hold the start."""
     records = read(search.folder.path)
     incumbent = best(records)
     assert incumbent is not None, "evaluate_start writes the start into the lineage first"
@@ -222,7 +222,7 @@ def scaffold_of(search: Search, record: LineageRecord) -> Path:
 
 
 def fresh_seeds(search: Search, name: str) -> list[int]:
-    """Seeds that nobody has played, as many as the gate has, drawn for one attempt: always the same for its name."""
+    """Seeds that were not played before, as many as the gate has; always the same for the attempt's name."""
     entry = world_entry(search.world)
     taken = {*search.seeds, *search.holdout_seeds, *entry.seeds}
     return draw_seeds(f"{search.seed}/{name}", len(search.seeds), taken)

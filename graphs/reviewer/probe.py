@@ -34,7 +34,7 @@ NOTICE_CHARACTERS = 3_000
 JOURNAL_BYTES = Bounds().step_journal_bytes
 """Written into the notebook in a step, on average, whoever writes: what its code may write all through an episode."""
 REPLACED = 0.5
-"""Share of the model's actions that hooks may repair or veto; above it, code plays and not the model."""
+"""Share of the model's actions that hooks may repair or veto; above it, the code plays and not the model."""
 
 
 def probe_run(out: Path, digest: str) -> RunFolder:
@@ -92,10 +92,10 @@ def _faults(folder: EpisodeFolder) -> Iterator[str]:
 
 
 def _excesses(task: str, steps: list[StepRecord], journal: int) -> Iterator[str]:
-    told = sum(len(notice) for step in steps for notice in step.notices) / len(steps)
-    if told > NOTICE_CHARACTERS:
+    notices = sum(len(notice) for step in steps for notice in step.notices) / len(steps)
+    if notices > NOTICE_CHARACTERS:
         yield (
-            f"In a probe of {task} the notices took {told:,.0f} characters a step; at most {NOTICE_CHARACTERS:,}: "
+            f"In a probe of {task} the notices took {notices:,.0f} characters a step; at most {NOTICE_CHARACTERS:,}: "
             "say what matters now."
         )
     if journal / len(steps) > JOURNAL_BYTES:
@@ -112,7 +112,7 @@ def _excesses(task: str, steps: list[StepRecord], journal: int) -> Iterator[str]
 
 
 def _vetoed(step: StepRecord) -> bool:
-    return any(one.outcome == "vetoed" for talk in step.conversations for one in talk.operations)
+    return any(one.outcome == "vetoed" for each in step.conversations for one in each.operations)
 
 
 def _virtual(sentence: str, candidate: Path) -> str:

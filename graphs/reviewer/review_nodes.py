@@ -13,6 +13,7 @@ from graphs.agent.loop import agent_model
 from graphs.agent.tools import watched
 from graphs.evaluation.playing import broken_off
 from graphs.events import emit
+from graphs.outer_loop import read_rounds
 from graphs.reviewer import agent
 from graphs.reviewer.agent import Review
 from graphs.reviewer.check import Checked, check_candidate
@@ -26,7 +27,7 @@ from graphs.reviewer.workspace import what_became, workspace_of
 from graphs.spending import check_all, left_of, raise_reached
 from scaffolds import Scaffold, ScaffoldError
 from traces import RunFolder
-from traces.plain_json import read_file, write_file
+from traces.plain_json import write_file
 
 
 def next_attempt(state: State, search: Search) -> Command[Literal["review", "control", "holdout", "finish"]]:
@@ -57,7 +58,7 @@ async def review(state: State, search: Search) -> Command[Literal["check", "sett
     """Ask the reviewer, unless this review has finished already; one that was broken off goes on where it stopped."""
     name, asked = state["attempt"], state["round"]
     folder = search.folder.attempt(name)
-    done = await asyncio.to_thread(_entries, folder.reviews)
+    done = await asyncio.to_thread(read_rounds, folder.reviews)
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="check")
     ended = await _review(search, name, asked, folder)
@@ -68,12 +69,6 @@ async def review(state: State, search: Search) -> Command[Literal["check", "sett
         why = f"The reviewer did not come to an end: {ended.reason}."
         return Command(goto="settle", update={"status": "stopped", "reason": why})
     return Command(goto="check")
-
-
-def _entries(path: Path) -> list[dict[str, Any]]:
-    """The entries of a file that has one for each round; none if there is no file yet."""
-    found: list[dict[str, Any]] = read_file(path) if path.exists() else []
-    return found
 
 
 async def _review(search: Search, name: str, asked: int, folder: AttemptFolder) -> Review:
@@ -116,7 +111,7 @@ async def check(state: State, search: Search) -> Command[Literal["approve", "rev
 
 def checks(folder: AttemptFolder) -> list[dict[str, Any]]:
     """What the checks of an attempt have found, round by round: faults, changes by area, digest of what was seen."""
-    return _entries(folder.check)
+    return read_rounds(folder.check)
 
 
 def digest_of(folder: AttemptFolder) -> str:

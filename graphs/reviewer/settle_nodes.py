@@ -18,14 +18,14 @@ from graphs.reviewer.lineage import LineageRecord, Status, position
 from graphs.reviewer.review_nodes import checks
 from graphs.reviewer.search import Search, copy_scaffold
 from graphs.reviewer.state import State
-from graphs.reviewer.verdict_text import held_words
+from graphs.reviewer.verdict_text import gain_words
 from graphs.spending import CeilingReached, spent_playing
 from scaffolds import Scaffold
 from traces.plain_json import read_file, write_file
 
 
 def adopt(state: State, search: Search) -> Command[Literal["settle"]]:
-    """Copy the very files that were checked and played to versions/vN."""
+    """Copy the files that were checked and played to versions/vN."""
     folder = search.folder.attempt(state["attempt"])
     number = (position(search).incumbent.version or 0) + 1
     if search.approve:
@@ -109,17 +109,17 @@ async def holdout(state: State, search: Search) -> Command[Literal["finish"]]:
 def _record_holdout(search: Search, version: int, crashed: str | None) -> dict[str, object]:
     run = search.folder.holdout(version)
     measured = search.figures(run, search.holdout_seeds)
-    held = gained(search, version) if version and not crashed else None
+    gain = gained(search, version) if version and not crashed else None
     record = LineageRecord(
         name=f"holdout v{version}",
         kind="holdout",
         parent=f"v{version}",
         status="crashed" if crashed else "measured",
-        reason=crashed or (held_words(held) if held else ""),
+        reason=crashed or (gain_words(gain) if gain else ""),
         scaffold=search.folder.relative(search.folder.version(version)),
         evaluation=search.folder.relative(run.path),
         **measured,
-        verdict=held,
+        verdict=gain,
         spent={"player": spent_playing([run])},
     )
     lineage.append(search.folder.path, record)
@@ -130,13 +130,13 @@ def gained(search: Search, version: int) -> dict[str, Any]:
     """How far a version is from the start on the hold-out seeds, seed by seed."""
     pairs = search.pairs(search.holdout_seeds)
     before, after = (read_scores(search.folder.holdout(one), pairs) for one in (0, version))
-    held = pair_up(before, after, error=ERROR, seed=search.seed)
-    found = {"mean_difference": held.mean_difference, "interval": list(held.interval), "chance": held.chance}
+    paired = pair_up(before, after, error=ERROR, seed=search.seed)
+    found = {"mean_difference": paired.mean_difference, "interval": list(paired.interval), "chance": paired.chance}
     return {**found, "confidence": 1 - ERROR}
 
 
 def finish(state: State, search: Search) -> Command[Literal["__end__"]]:
-    """Write the end into the lineage. A search that goes on later, with a higher budget, ends once more."""
+    """Write the end into the lineage. A search that is resumed with a higher budget ends again."""
     records = lineage.read(search.folder.path)
     best = lineage.best(records)
     version = (best.version if best else 0) or 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 CHARACTERS = 12_000
 """Of one result: some 3,000 to 4,000 tokens, so that dozens of them fit into a context."""
 LINE_CHARACTERS = 4_000
-"""Of one line that is shown or written: more would be a mistake in a prompt, and could not be read back."""
+"""Of one line that is read or written: more would be a mistake in a prompt, and could not be read back."""
 LISTED = 200
 """Entries of one listing."""
 
@@ -93,10 +94,8 @@ class _Files:
     def delete_file(self, path: _Path) -> str:
         """Delete a file below candidate/ or notes/."""
         place = self._workspace.place_to_write(path)
-        try:
+        with _refusing(place):
             safe_files.delete(place.root, place.parts)
-        except safe_files.NotAccessible as error:
-            raise FileRefused(f"{place.name} {error}.") from None
         return f"{place.name} is deleted."
 
 
@@ -125,13 +124,20 @@ def _lines(place: Place, first_line: int, lines: int) -> str:
 
 
 def _entries(workspace: Workspace, place: Place) -> list[tuple[str, int | None]]:
+    with _refusing(place):
+        return [entry for entry in safe_files.entries(place.root, place.parts) if _in_tree(workspace, place, entry[0])]
+
+
+@contextmanager
+def _refusing(place: Place) -> Iterator[None]:
+    """FileRefused where the file or folder is not accessible."""
     try:
-        return [entry for entry in safe_files.entries(place.root, place.parts) if _shown(workspace, place, entry[0])]
+        yield
     except safe_files.NotAccessible as error:
         raise FileRefused(f"{place.name} {error}.") from None
 
 
-def _shown(workspace: Workspace, place: Place, name: str) -> bool:
+def _in_tree(workspace: Workspace, place: Place, name: str) -> bool:
     try:
         workspace.place(f"{place.name}/{name}")
     except FileRefused:
@@ -160,10 +166,8 @@ def _written(workspace: Workspace, place: Place, content: str) -> str:
         raise FileRefused(f"A line of {longest:,} characters is too long; the most is {LINE_CHARACTERS:,}: break it.")
     data = content.encode()
     workspace.check_room(place, len(data))
-    try:
+    with _refusing(place):
         safe_files.write(place.root, place.parts, data)
-    except safe_files.NotAccessible as error:
-        raise FileRefused(f"{place.name} {error}.") from None
     return f"{place.name} is written: {content.count(chr(10)) + (not content.endswith(chr(10)))} lines."
 
 
@@ -180,8 +184,8 @@ Run a Python script over the runs, contained: no network, no files but the runs 
       with TraceReader(episode) as reader:
           for step in reader.outlines():         # all but the prompts; reader.step(n) is a whole record
               step.step, step.observation["long"], step.action, step.reward, step.info["progression"]
-              for talk in step.conversations:    # talk.routine is "LOG" or "PLAN"
-                  for one in talk.operations: one.operation, one.arguments, one.outcome, one.file
+              for each in step.conversations:    # each.routine is "LOG" or "PLAN"
+                  for one in each.operations: one.operation, one.arguments, one.outcome, one.file
   traces.flags.flagged_steps(reader.outlines()) yields (step, flags): flags.unproductive is "stuck", "oscillating" \
 or None
 What the script prints is the result; print little."""

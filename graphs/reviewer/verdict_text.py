@@ -41,10 +41,10 @@ def render(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def held_words(gained: Mapping[str, Any]) -> str:
-    """What `holdout_node` has found of a version on the hold-out seeds, in a sentence."""
-    said = _interval(gained["mean_difference"], tuple(gained["interval"]), gained["confidence"])
-    return f"Less v0, seed by seed: {said}."
+def gain_words(gained: Mapping[str, Any]) -> str:
+    """The gain of a version on the hold-out seeds (`settle_nodes.gained`), in a sentence."""
+    words = _interval(gained["mean_difference"], tuple(gained["interval"]), gained["confidence"])
+    return f"Less v0, seed by seed: {words}."
 
 
 def _figures(before: float, before_se: float, after: float, after_se: float, pairs: int) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a search: its evaluations, and its lineage and verdicts held against them.
+"""What is wrong with the files of a search: its evaluations, lineage and verdicts.
 
 Scores and verdicts are computed from the episodes and compared: a lineage needs no digest of its own.
 """
@@ -42,7 +42,7 @@ def search_faults(search: Search) -> Iterator[Fault]:
 
 
 def lineage_faults(search: Search, records: Sequence[LineageRecord]) -> Iterator[Fault]:
-    """Yield where the lineage says anything else than the episodes and verdicts beside it.
+    """Yield where the lineage differs from the episodes and verdicts beside it.
 
     Reads results and verdicts and no trace: cheap enough for every reader of a lineage.
     """
@@ -79,7 +79,7 @@ def _record_faults(search: Search, record: LineageRecord) -> Iterator[str]:
         measured = search.figures(_run(search, record), seeds)
         verdict = _verdict(search, record)
     except TraceFailure:
-        return  # its episodes are damaged, which is said of them
+        return  # its episodes are damaged, which is reported for them
     except (SettingsError, AssertionError, ValueError, KeyError) as error:
         yield f"its verdict cannot be computed again ({error})"
         return
@@ -109,33 +109,33 @@ def _verdict(search: Search, record: LineageRecord) -> dict[str, Any] | None:
 
 
 def _unrecorded(search: Search, records: Sequence[LineageRecord]) -> Iterator[Fault]:
-    """Yield verdicts and hold-outs that the lineage does not tell of, or tells of otherwise."""
-    told: dict[tuple[str, str], LineageRecord] = {(one.kind, one.name): one for one in records}
+    """Yield verdicts and hold-outs that the lineage lacks or contradicts."""
+    recorded: dict[tuple[str, str], LineageRecord] = {(one.kind, one.name): one for one in records}
     for kind, folder in (("attempt", "attempts"), ("control", "controls")):
         for path in sorted((search.folder.path / folder).glob("*/verdict.json")):
             name = path.parent.name
             try:
-                said = read_file(path)
-                status, verdict = said.get("status"), "differences" in said
+                written = read_file(path)
+                status, verdict = written.get("status"), "differences" in written
             except (TraceFailure, AttributeError) as failure:
                 yield Fault(path, f"it is no verdict ({failure})")
                 continue
-            record = told.get((kind, name))
+            record = recorded.get((kind, name))
             if record is None:
                 if kind == "control" or status is not None:
                     yield Fault(path, "the lineage has no record of it")
                 continue
             if kind == "attempt" and status != record.status:
                 yield Fault(path, f"it says {status}, the lineage {record.status}")
-            kept = {key: value for key, value in said.items() if key not in ("status", "reason")}
+            kept = {key: value for key, value in written.items() if key not in ("status", "reason")}
             if verdict and record.verdict is not None:
                 ours = {key: value for key, value in record.verdict.items() if key not in ("status", "reason")}
                 if not same(kept, ours):
                     yield Fault(path, "it is not the verdict that the lineage holds")
     if search.folder.start.summary.exists() and not any(one.kind == "start" for one in records):
-        yield Fault(search.folder.path / lineage.FILE, "it does not tell of the start, which was evaluated")
+        yield Fault(search.folder.path / lineage.FILE, "it does not hold the start, which was evaluated")
     for path in sorted((search.folder.path / "holdout").glob("v*/summary.json")):
-        if ("holdout", f"holdout {path.parent.name}") not in told:
+        if ("holdout", f"holdout {path.parent.name}") not in recorded:
             yield Fault(path, "the lineage has no record of it")
 
 
@@ -151,7 +151,7 @@ def _version_faults(search: Search, record: LineageRecord) -> Iterator[Fault]:
         yield Fault(path, f"the scaffold cannot be loaded ({error})")
         return
     except TraceFailure:
-        return  # said of the run
+        return  # reported for the run
     configuration = (found or {}).get("configuration")
     if isinstance(configuration, dict) and configuration.get("scaffold_digest") != digest:
         yield Fault(path, "it is not the scaffold that was evaluated: its files changed since")

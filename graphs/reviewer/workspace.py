@@ -31,7 +31,7 @@ MAX_READ_BYTES = 32 * 1024 * 1024
 """Of a file that is read: the largest notebook. Traces have tools of their own."""
 WRITABLE = ("candidate", "notes")
 HISTORY_SHOWN = ("candidate", "notes", "verdict.json", "check.json", "METHOD.md")
-"""What is shown of an earlier attempt. Not the runs on fresh seeds, which were the gate's alone."""
+"""What a reviewer may read of an earlier attempt: not the runs on fresh seeds, which only the gate uses."""
 _NAMES = Limits(max_name_bytes=240, max_depth=12)
 
 
@@ -58,9 +58,9 @@ class Workspace:
     attempt: Path
     parent: Path
     history: Mapping[str, Path]
-    """Folders of earlier attempts, by the name the reviewer is shown."""
+    """Folders of earlier attempts, by the reviewer's name for it."""
     runs: Mapping[str, Path]
-    """Run folders of evaluations, by the name the reviewer is shown."""
+    """Run folders of evaluations, by the reviewer's name for it."""
 
     @property
     def candidate(self) -> Path:
@@ -86,7 +86,7 @@ class Workspace:
         }
 
     def place(self, path: str) -> Place:
-        """Where a name leads. FileRefused, in one sentence, for every name that leads nowhere in the tree."""
+        """The file or folder of a name. FileRefused, in one sentence, for a name that is not in the tree."""
         if ".." in path.split("/"):
             raise FileRefused("A path never goes up: '..' is not allowed.")
         try:
@@ -168,16 +168,16 @@ def _check_notes(place: Place) -> None:
 
 def workspace_of(search: Search, name: str) -> Workspace:
     """The workspace of an attempt that is under way."""
-    stands = position(search)
+    now = position(search)
     records = [one for one in lineage.read(search.folder.path) if one.kind in ("start", "attempt")]
-    runs = {"incumbent": evaluation_of(search, stands.incumbent).path}
+    runs = {"incumbent": evaluation_of(search, now.incumbent).path}
     for record in records:
-        if record.evaluation is not None and record.name != stands.incumbent.name:
-            known = "previous" if record.name == stands.continues else record.name
+        if record.evaluation is not None and record.name != now.incumbent.name:
+            known = "previous" if record.name == now.continues else record.name
             runs[known] = search.folder.path / record.evaluation
     return Workspace(
         attempt=search.folder.attempt(name).path,
-        parent=scaffold_of(search, stands.incumbent),
+        parent=scaffold_of(search, now.incumbent),
         history={one.name: search.folder.attempt(one.name).path for one in records if one.kind == "attempt"},
         runs=runs,
     )

@@ -23,7 +23,7 @@ COMPARED = {
 
 
 def listing(run: str, episodes: Sequence[Episode]) -> str:
-    """How each episode of a run stands; the mean counts a failed or damaged one as zero."""
+    """The state of each episode of a run; the mean counts a failed or damaged one as zero."""
     lines, ended = [], []
     for episode in episodes:
         try:
@@ -38,10 +38,10 @@ def listing(run: str, episodes: Sequence[Episode]) -> str:
     figures = score(ended)
     scored = f"mean progression {figures['mean_failures_zero']:.1f} %" if ended else "none has ended yet"
     counted = {status: sum(one.status == status for one in ended) for status in get_args(Status)}
-    said = ", ".join(f"{number} {status}" for status, number in counted.items() if number)
+    counts = ", ".join(f"{number} {status}" for status, number in counted.items() if number)
     return "\n".join(
         [
-            f"{run}: {len(lines)} episodes ({said or 'all being played'}); {scored}, a failed or damaged one as 0.",
+            f"{run}: {len(lines)} episodes ({counts or 'all being played'}); {scored}, a failed or damaged one as 0.",
             *lines,
         ]
     )
@@ -141,7 +141,7 @@ def _percent(value: object) -> str:
 
 K = TypeVar("K", bound=Hashable)
 
-_ROWS = 12  # of each list: what recurs most says most
+_ROWS = 12  # of each list, the most frequent
 
 
 def overview_text(name: str, found: Overview, result: EpisodeResult | None) -> str:

@@ -1,4 +1,4 @@
-"""The runs and episodes that a reviewer names, and how each stands; a sentence where there is none of that name."""
+"""Finds the runs and episodes that a reviewer names; a sentence where there is none of that name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One step, or what a search found, as text; quoted so that text by worlds and models cannot pass for ours."""
+"""One step, or what a search found, as text; quoted, so that text by worlds and models is marked as theirs."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _line(match: Match, query: Query) -> str:
 
 Part = Literal["all", "observation", "LOG", "PLAN", "memory"]
 PARTS: tuple[Part, ...] = get_args(Part)
-_SOURCES = 60  # recalled lines of one operation whose origin is told
+_SOURCES = 60  # recalled lines of one operation whose origin is listed
 
 
 def step_text(record: StepRecord, part: Part, folder: EpisodeFolder, flags: Sequence[str]) -> str:
@@ -120,27 +120,30 @@ def _observation(record: StepRecord) -> Iterator[str]:
         yield f"Notice:\n{quoted(notice)}"
 
 
-def _conversation(talk: Conversation, whole: bool) -> str:
+def _conversation(conversation: Conversation, whole: bool) -> str:
     """The messages in order; before each answer, what the call received."""
-    lines = [f"{talk.routine} ({talk.role} model {one_line(talk.model)[1:-1]}, {len(talk.calls)} calls)"]
-    by_prompt = {call.prompt_length: number for number, call in enumerate(talk.calls, 1)}
-    for place, message in enumerate(talk.messages):
+    lines = [
+        f"{conversation.routine} ({conversation.role} model {one_line(conversation.model)[1:-1]}, "
+        f"{len(conversation.calls)} calls)"
+    ]
+    by_prompt = {call.prompt_length: number for number, call in enumerate(conversation.calls, 1)}
+    for place, message in enumerate(conversation.messages):
         if place in by_prompt:
-            lines.append(_answered(talk, by_prompt[place]))
+            lines.append(_answered(conversation, by_prompt[place]))
         lines.append(_message(place + 1, message, whole))
-    unanswered = by_prompt.get(len(talk.messages))
+    unanswered = by_prompt.get(len(conversation.messages))
     if unanswered is not None:
-        lines.append(_answered(talk, unanswered))
-    if whole and talk.tools is not None:
-        lines.append(f"Tool schemas sent along:\n{quoted(dump(talk.tools).decode())}")
-    if talk.operations:
-        lines.append(f"Operations of this {talk.routine}:")
-        lines += map(_operation, talk.operations)
+        lines.append(_answered(conversation, unanswered))
+    if whole and conversation.tools is not None:
+        lines.append(f"Tool schemas sent along:\n{quoted(dump(conversation.tools).decode())}")
+    if conversation.operations:
+        lines.append(f"Operations of this {conversation.routine}:")
+        lines += map(_operation, conversation.operations)
     return "\n".join(lines)
 
 
-def _answered(talk: Conversation, number: int) -> str:
-    call = talk.calls[number - 1]
+def _answered(conversation: Conversation, number: int) -> str:
+    call = conversation.calls[number - 1]
     tokens = f", {call.prompt_tokens:,} tokens" if call.prompt_tokens is not None else ""
     tokens += f", {len(call.shortened)} results left out of them" if call.shortened else ""
     ended = f", ended by {call.finish_reason}" if call.finish_reason not in (None, "stop") else ""
@@ -162,10 +165,10 @@ def _operation(one: OperationRecord) -> str:
     what = one_line(one.operation)[1:-1] if one.operation else "(could not be read)"
     code = f" ({one.code})" if one.code else ""
     origin = "by a hook" if one.call < 0 else f"call {one.call + 1}"
-    said = f"- {origin}: {what} {arguments}".rstrip() + f" → {one.outcome}{code}"
+    line = f"- {origin}: {what} {arguments}".rstrip() + f" → {one.outcome}{code}"
     if one.outcome == "hit":
-        said += f", {len(one.lines)} of {one.total} lines" if one.lines else f", {one.total} in all"
-    return said + _sources(one)
+        line += f", {len(one.lines)} of {one.total} lines" if one.lines else f", {one.total} in all"
+    return line + _sources(one)
 
 
 def _sources(one: OperationRecord) -> str:
@@ -190,16 +193,16 @@ def _ranges(numbers: Sequence[int]) -> str:
 def _outcome(record: StepRecord) -> Iterator[str]:
     info = dump(record.info).decode()
     ended = " The episode ended here." if record.terminated or record.truncated else ""
-    yield f"After the action the world tells: {readable(info)}{ended}"
+    yield f"After the action the world reports: {readable(info)}{ended}"
     for complaint in record.complaints:
-        yield f"The next step is told:\n{quoted(complaint)}"
+        yield f"The next step is shown:\n{quoted(complaint)}"
 
 
 def _memory(record: StepRecord, folder: EpisodeFolder) -> Iterator[str]:
     """All operations of the step, then each file of the notebook as it was after it."""
-    for talk in record.conversations:
-        if talk.operations:
-            yield f"Operations of {talk.routine}:\n" + "\n".join(map(_operation, talk.operations))
+    for conversation in record.conversations:
+        if conversation.operations:
+            yield f"Operations of {conversation.routine}:\n" + "\n".join(map(_operation, conversation.operations))
     if record.hook_operations:
         yield "Operations of hooks:\n" + "\n".join(map(_operation, record.hook_operations))
     try:

@@ -38,7 +38,7 @@ _Run = Annotated[str, Field(description="Name of a run, as runs/NAME in the file
 _Task = Annotated[str, Field(description="Task, as list_episodes shows it: TASK/seed-N")]
 _Offset = Annotated[int, Field(ge=0, description="Characters to skip: where an earlier result was cut")]
 _Text = Annotated[str, Field(description="Words on one line; A-Z in either case. Empty: all")]
-_Place = Annotated[Where, Field(description="What is searched; notice: also what the next step is told")]
+_Place = Annotated[Where, Field(description="What is searched; notice: also what the next step is shown")]
 _Operation = Annotated[str, Field(description="For example search or append; empty: any")]
 _Outcome = Annotated[str, Field(description=f"{_OUTCOMES}; empty: any")]
 _Step = Annotated[int, Field(ge=1)]
@@ -113,7 +113,7 @@ class Traces:
     def show_step(self, run: _Run, task: _Task, seed: int, step: _Step, part: Part = "all", offset: _Offset = 0) -> str:
         """One step exactly as the model saw it: observation, notices, what each call received and answered in LOG and
         PLAN, operations with outcome and the steps that wrote the recalled lines, action, reward, what the next step
-        is told. part=LOG and part=PLAN add the system message, part=memory the notebook's files after the step."""
+        is shown. part=LOG and part=PLAN add the system message, part=memory the notebook's files after the step."""
         episode = episode_named(self._runs, run, task, seed)
         with episode.open() as reader:
             _check_step(episode, reader, step)
@@ -142,7 +142,7 @@ def _final(result: EpisodeResult | None) -> Mapping[str, str] | None:
 
 @lru_cache(maxsize=_OVERVIEWS)
 def _overview(path: Path, version: tuple[int, ...], ended: bool) -> Overview:
-    """The overview of a trace; `version` and `ended` tell one state of it from another."""
+    """The overview of a trace; `version` and `ended` distinguish its states."""
     folder = EpisodeFolder(path)
     episode = Episode("", folder)
     with TraceReader(folder) as reader:

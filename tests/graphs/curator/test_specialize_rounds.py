@@ -15,8 +15,10 @@ from tiny_model import make_adapter, make_tiny_model
 
 from graphs.agent.transcript import Transcript
 from graphs.curator import Context
+from graphs.curator.curate import curate
 from graphs.curator.position import curator_limits, spent
 from graphs.curator.run import Specialization
+from graphs.evaluation.playing import Halted
 from traces import RunFolder, read_results
 from training import TrainingError, TrainingFailure
 
@@ -83,6 +85,28 @@ def tampered(run: RunFolder, ids: Any, out: Path, **options: Any) -> Any:
     example["messages"][-1]["content"] += "<|DONE|>"
     out.write_text("\n".join([json.dumps(example), *rest, ""]))
     return report
+
+
+def test_a_resumed_run_repeats_the_repair_round_that_its_files_say(
+    tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = quick(tmp_path, tiny, adapter)
+
+    async def stops(*given: Any) -> Any:
+        if given[-1]:  # faults
+            raise Halted("stopped in the repair round")
+        return await curate(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("graphs.curator.train_nodes.build_dataset", tampered)
+        patched.setattr("graphs.curator.curate.curate", stops)
+        with pytest.raises(Halted):
+            run.go()
+    told = run.go(resume=True)
+    assert [event["round"] for event in told.of("curating")] == [1]
+    assert "is not the model's reply" in told.of("curating")[0]["faults"][0]
+    assert [event["faults"] for event in told.of("certified")] == [[]]
+    assert told.output["winner"] == "1a"
 
 
 def test_what_the_training_refuses_is_told_to_the_curator_in_its_words(

@@ -80,6 +80,21 @@ def test_what_a_broken_off_review_spent_is_in_the_lineage_even_if_the_faults_are
     assert search.lineage()[1].spent["reviewer"]["calls"] == 2 + 1 + 3
 
 
+def test_a_resumed_search_repeats_the_repair_round_that_its_files_say(tmp_path: Path) -> None:
+    with searching(tmp_path, rewords(1), helps(2)) as search:
+        answers = search.server.default
+        search.server.script(*[answers] * 4, status(400))  # the fifth call follows the repair's edits
+        with pytest.raises(ProviderFailure):
+            search.go()
+        told = search.go(resume=True)
+    rounds = [one for one in told.events if one["event"] in ("reviewing", "reviewed", "checking", "checked")]
+    assert [one["event"] for one in rounds] == ["reviewing", "reviewed", "checking", "checked"]
+    assert rounds[0]["round"] == 1
+    assert "Nothing structural has changed" in rounds[0]["faults"][0]
+    assert len(json.loads((search.run / "attempts" / "v1.a1" / "check.json").read_text())) == 2
+    assert search.statuses() == [("v1.a1", "accepted")]
+
+
 def test_a_search_that_another_run_drives_keeps_its_settings(tmp_path: Path) -> None:
     with searching(tmp_path, helps(), approve=True) as search:
         search.go()
