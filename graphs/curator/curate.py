@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs.agent.loop import AgentLimits, Spent, run_agent, spent_on, templates
+from graphs.agent.loop import AgentLimits, run_agent, templates
 from graphs.agent.transcript import Transcript, present_task
 from graphs.curator.policy_tools import policy_tools
 from graphs.curator.selection_tools import selection_tools, survivors
@@ -51,7 +51,6 @@ class Curation:
     recipe: Recipe | None
     """None if it did not come to one."""
     reason: str
-    spent: Spent
 
 
 async def curate(
@@ -77,13 +76,13 @@ async def curate(
             model, tools, system=system, message=message, transcript=transcript, limits=limits, name="curator"
         )
         if not done.finished:
-            return Curation(None, done.reason, done.spent)
+            return Curation(None, done.reason)
         faults = await asyncio.to_thread(missing, workspace, task)
         if not faults:
-            return Curation(workspace.recipe(), "it answered", done.spent)
+            return Curation(workspace.recipe(), "it answered")
         times = f"{len(sent_back)}.{reminder}"  # makes the message a new one: an equal one would count as answered
         message = _PROMPTS.get_template("missing.md").render(faults=faults, times=times)
-    return Curation(None, f"after {ROUNDS} rounds: {'; '.join(faults)}", spent_on(transcript, limits.price))
+    return Curation(None, f"after {ROUNDS} rounds: {'; '.join(faults)}")
 
 
 def _tools(workspace: Workspace, task: Task, ledger: Path, earlier: Mapping[int, Path]) -> list[BaseTool]:

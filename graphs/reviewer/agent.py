@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import scaffolds.hooks
 import scaffolds.operations
-from graphs.agent.loop import AgentLimits, run_agent, templates
+from graphs.agent.loop import AgentLimits, AgentRun, run_agent, templates
 from graphs.reviewer.tools import file_tools
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED, View
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
-    """How the reviewer's work on one message ended, and what it cost, before a kill too."""
-
-    finished: bool
-    """Whether the reviewer ended it itself; else a limit did."""
-    reason: str
-    calls: int
-    tokens: int | None
-    cost: float | None
-    """US dollars; None without a price. Both are None where the provider did not report the tokens of every call."""
-    minutes: float
-
-
 async def review(
     workspace: Workspace,
     model: BaseChatModel,
@@ -46,7 +31,7 @@ async def review(
     limits: AgentLimits | None = None,
     round: int = 0,
     continues: str = "",
-) -> Review:
+) -> AgentRun:
     """Let the reviewer revise the working copy; with `faults`, mend what check number `round` (from 1) found.
 
     The conversation is `workspace.transcript`: a review that was killed goes on in it where it stopped, one that had
@@ -58,7 +43,7 @@ async def review(
     message = await asyncio.to_thread(
         lambda: _page("faults", round=round, faults=faults) if faults else _task(workspace, continues)
     )
-    run = await run_agent(
+    return await run_agent(
         model,
         tools,
         system=system,
@@ -67,8 +52,6 @@ async def review(
         limits=limits,
         name="reviewer",
     )
-    spent = run.spent
-    return Review(run.finished, run.reason, spent.calls, spent.tokens, spent.cost, spent.minutes)
 
 
 def reviewer_tools(workspace: Workspace) -> list[BaseTool]:

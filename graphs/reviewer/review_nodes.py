@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 from langgraph.types import Command
 
-from graphs.agent.loop import agent_model
+from graphs.agent.loop import AgentRun, agent_model
 from graphs.agent.tools import watched
 from graphs.evaluation.playing import broken_off
 from graphs.events import emit
 from graphs.outer_loop import read_rounds
 from graphs.reviewer import agent
-from graphs.reviewer.agent import Review
 from graphs.reviewer.check import Checked, check_candidate
 from graphs.reviewer.evaluating import budgets, review_limits, spent_in
 from graphs.reviewer.folders import AttemptFolder
@@ -62,7 +61,8 @@ async def review(state: State, search: Search) -> Command[Literal["check", "sett
     if len(done) > asked and done[asked]["finished"]:
         return Command(goto="check")
     ended = await _review(search, name, asked, folder)
-    await asyncio.to_thread(write_file, folder.reviews, [*done[:asked], asdict(ended)])
+    kept = {"finished": ended.finished, "reason": ended.reason, **asdict(ended.spent)}
+    await asyncio.to_thread(write_file, folder.reviews, [*done[:asked], kept])
     emit("reviewed", name=name, finished=ended.finished, reason=ended.reason)
     if not ended.finished:
         await asyncio.to_thread(lambda: check_all(budgets(search, spent_in(search, folder))))
@@ -71,7 +71,7 @@ async def review(state: State, search: Search) -> Command[Literal["check", "sett
     return Command(goto="check")
 
 
-async def _review(search: Search, name: str, asked: int, folder: AttemptFolder) -> Review:
+async def _review(search: Search, name: str, asked: int, folder: AttemptFolder) -> AgentRun:
     limits = await asyncio.to_thread(review_limits, search, folder)
     workspace = await asyncio.to_thread(workspace_of, search, name)
     continues = await asyncio.to_thread(what_became, search)

@@ -13,8 +13,8 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from puppet_agent import PuppetAgent, puppet_agent
 
 from chat_models import ConfigurationError, ProviderFailure, Retry
-from graphs.agent.loop import AgentLimits
-from graphs.reviewer.agent import Review, review, reviewer_tools, system_message
+from graphs.agent.loop import AgentLimits, AgentRun
+from graphs.reviewer.agent import review, reviewer_tools, system_message
 from graphs.reviewer.check import check_candidate
 from graphs.reviewer.workspace import Workspace
 from scaffolds import VARIABLES
@@ -42,7 +42,7 @@ def made(tmp_path: Path, run: Path) -> Workspace:
     return workspace(tmp_path, {"incumbent": run, "v1.a1": run})
 
 
-def reviewed(made: Workspace, model: Any, *faults: str, **given: Any) -> Review:
+def reviewed(made: Workspace, model: Any, *faults: str, **given: Any) -> AgentRun:
     return asyncio.run(review(made, model, faults, **{"limits": ONCE, **given}))
 
 
@@ -56,7 +56,7 @@ def test_a_review_reads_the_traces_revises_the_copy_and_passes_the_check(made: W
     looks = [("list_episodes", {"run": "incumbent"}), ("show_step", step)]
     model = puppet_agent(looks, [ADD, *TEXTS, ("read_file", {"path": "candidate/METHOD.md"})], "It is done.")
     ended = reviewed(made, model)
-    assert (ended.finished, ended.calls, ended.tokens, ended.cost) == (True, 3, 330, None)
+    assert (ended.finished, ended.spent.calls, ended.spent.tokens, ended.spent.cost) == (True, 3, 330, None)
     answers = [message for message in model.asked[-1] if isinstance(message, ToolMessage)]
     assert [answer.status for answer in answers] == ["success"] * 6
     assert "PLAN step 2" in answers[1].text
@@ -75,15 +75,15 @@ def test_faults_are_the_next_message_of_the_same_conversation(made: Workspace) -
     assert second.startswith(
         "# Check 1\nYour revision cannot be played yet:\n- Nothing structural has changed.\n- METH"
     )
-    assert again.calls == 2
+    assert again.spent.calls == 2
 
 
 def test_the_same_faults_in_another_round_are_asked_about_anew_and_in_the_same_round_are_not(made: Workspace) -> None:
     reviewed(made, puppet_agent("I am done."))
-    assert reviewed(made, puppet_agent("Mended."), "A fault.", round=1).calls == 1
+    assert reviewed(made, puppet_agent("Mended."), "A fault.", round=1).spent.calls == 1
     assert reviewed(made, puppet_agent(), "A fault.", round=1).finished  # killed before it was written down
     model = puppet_agent("Mended again.")
-    assert reviewed(made, model, "A fault.", round=2).calls == 1
+    assert reviewed(made, model, "A fault.", round=2).spent.calls == 1
     assert len(tasks(model)) == 3
 
 
@@ -91,10 +91,10 @@ def test_a_review_that_broke_off_goes_on_where_it_stopped(made: Workspace) -> No
     with pytest.raises(ProviderFailure):
         reviewed(made, puppet_agent([ADD], ConnectionError("gone")))
     limited = reviewed(made, puppet_agent(TEXTS[:1]), limits=AgentLimits(calls=2))
-    assert (limited.finished, limited.calls) == (False, 2)
+    assert (limited.finished, limited.spent.calls) == (False, 2)
     assert limited.reason == "the agent's ceiling of 2 model calls is reached"
     ended = reviewed(made, puppet_agent(TEXTS[1:], "Done."))
-    assert (ended.finished, ended.calls) == (True, 4)
+    assert (ended.finished, ended.spent.calls) == (True, 4)
     assert check_candidate(made.parent, made.candidate, made.notes, runs=made.runs).faults == []
 
 

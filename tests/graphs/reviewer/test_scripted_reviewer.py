@@ -13,9 +13,10 @@ from candidates import workspace
 from foreign_scaffold import why_not_contained
 
 from chat_models.scripted_reviewer import Past, ScriptedReviewer, _past
+from graphs.agent.loop import AgentRun
 from graphs.evaluation import graph as evaluation
 from graphs.inner_agent import Context
-from graphs.reviewer.agent import Review, review
+from graphs.reviewer.agent import review
 from graphs.reviewer.check import Checked, check_candidate
 from graphs.reviewer.workspace import Workspace
 from scaffolds import SHIPPED
@@ -33,7 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def reviewed(made: Workspace, continues: str = "") -> Review:
+def reviewed(made: Workspace, continues: str = "") -> AgentRun:
     return asyncio.run(review(made, ScriptedReviewer(), continues=continues))
 
 
