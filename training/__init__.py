@@ -1,4 +1,4 @@
-"""From selected turns to a memory specialist: datasets, recipes, the ledger, training and serving; and how they fail.
+"""From selected turns to a memory specialist: datasets, recipes, the ledger, training, serving, and their errors.
 
 No heavy library is imported before a training begins; `training/sft_specialist.py` is also a script of its own.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 
 class TrainingError(ValueError):
-    """A dataset, recipe, base or setting that cannot be trained with; one sentence: what, where, what to do."""
+    """A dataset, recipe, base or setting is unusable; one sentence: what, where, what to do."""
 
 
 class TrainingFailure(RuntimeError):
-    """The machine failed a training (disk, memory, a loss that is no number); one sentence: what, and what to do."""
+    """The machine failed a training (disk, memory, a loss that is not a number); one sentence: what, and what to do."""

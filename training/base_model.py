@@ -1,4 +1,4 @@
-"""The base that an adapter is trained for: found, named and checked before its weights are loaded."""
+"""The base model of an adapter: found, named and checked before its weights are loaded."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ WEIGHT_FILES = ("*.safetensors",)
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A model on this machine, or on its way here."""
+    """A model on this machine or on the Hugging Face hub."""
 
     name: str
     """As an adapter names its base: OWNER/NAME, or an absolute path."""
     folder: Path
     hub: bool = False
-    """Whether its weights may have to be fetched still."""
+    """Whether its weights may still have to be downloaded."""
 
 
 def find_base(spec: str) -> Base:
-    """The base that `embedded`, a folder or OWNER/NAME means; TrainingError when there is none.
+    """Find the base named `embedded`, a folder or OWNER/NAME; TrainingError when there is none.
 
-    Of the hub's models, only the small files are fetched.
+    For a model of the hub, only the small files are downloaded.
     """
     if spec == "embedded":
         from chat_models.embedded_weights import REPOSITORY, get_weights
@@ -45,11 +45,11 @@ def find_base(spec: str) -> Base:
         except ConfigurationError as error:
             raise TrainingError(str(error)) from error
     folder = folder_of(spec)
-    return Base(str(folder), folder) if folder else Base(spec, _fetched(spec, SMALL_FILES), hub=True)
+    return Base(str(folder), folder) if folder else Base(spec, _fetch(spec, SMALL_FILES), hub=True)
 
 
 def folder_of(spec: str) -> Path | None:
-    """The folder that a base is; None for OWNER/NAME of the hub. TrainingError where there is no such base."""
+    """The folder of a base; None for OWNER/NAME of the hub. TrainingError where there is no such base."""
     folder = Path(spec).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
@@ -61,25 +61,25 @@ def folder_of(spec: str) -> Path | None:
 
 
 def fetch_weights(base: Base) -> None:
-    """Have the weights on this machine. TrainingError when the hub does not give them."""
+    """Download the weights if they are missing. TrainingError when the hub does not send them."""
     if base.hub:
-        _fetched(base.name, WEIGHT_FILES)
+        _fetch(base.name, WEIGHT_FILES)
 
 
-def _fetched(name: str, patterns: tuple[str, ...]) -> Path:
+def _fetch(name: str, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name, allow_patterns=list(patterns)))
     except Exception as error:
         why = " ".join(str(error).split())[:200]
-        raise TrainingError(f"The base {name} is no folder here, and the hub does not give it: {why}.") from error
+        raise TrainingError(f"The base {name} is no folder here, and the hub does not send it: {why}.") from error
 
 
 def weights_digest(base: Base) -> str:
     """SHA-256 over names and contents of the weights' files, in hexadecimal.
 
-    A file in the hub's cache is a link to one that is called by its own SHA-256, which is taken at its word.
+    A file in the hub's cache is a link to a file named by its own SHA-256; that name is trusted.
     """
     whole = hashlib.sha256()
     for file in sorted(base.folder.glob("*.safetensors")):
@@ -103,27 +103,27 @@ def load_chat(base: Base) -> ChatTokens:
         raise TrainingError(f"The tokenizer of {base.name} cannot be read: {' '.join(str(error).split())}.") from error
     ends = {stops} if isinstance(stops, int) else set(stops or ())
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token  # padding carries no loss and is never attended to
+        tokenizer.pad_token = tokenizer.eos_token  # padding has no loss and is masked
     return ChatTokens(tokenizer, base.name, frozenset({tokenizer.eos_token_id, *ends} - {None}))
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What the configured adapter would be, found on a model without memory behind it."""
+    """The form of a configured adapter, found on a model without weights."""
 
     trainable: int
     """Parameters of the adapter."""
     shapes: dict[str, tuple[int, ...]]
-    """Of its tensors, by the names they are saved under."""
+    """Shape of each of its tensors, by the name it is saved under."""
     context: int
-    """Tokens that the base reads."""
+    """Context length of the base, in tokens."""
 
 
 def outline(base: Base, lora: LoraConfiguration) -> Outline:
-    """Put the adapter on the base in outline, which takes a second and no memory.
+    """Build base and adapter on the meta device, which takes a second and no memory.
 
-    TrainingError for a base of an unknown kind, for a target module that is no layer of it, and for one that is none
-    an adapter can be trained or served on (PEFT alone would pass over a name that fits nothing beside one that does).
+    TrainingError for a base of an unknown kind and for a target module that is no linear layer of it. PEFT alone
+    ignores an unknown name when another one matches.
     """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
@@ -137,7 +137,7 @@ def outline(base: Base, lora: LoraConfiguration) -> Outline:
         why = " ".join(str(error).split())[:300]
         raise TrainingError(f"The base {base.name} is no language model that can be trained: {why}.") from error
     _check_targets(base, model, lora.target_modules)
-    ignore_old_name()
+    ignore_deprecation()
     adapted = get_peft_model(model, lora_config(lora))
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     return Outline(
@@ -148,7 +148,7 @@ def outline(base: Base, lora: LoraConfiguration) -> Outline:
 
 
 def lora_config(lora: LoraConfiguration) -> Any:
-    """The configuration as PEFT takes it."""
+    """The configuration in PEFT's form."""
     from peft import LoraConfig
 
     targets = lora.target_modules
@@ -161,8 +161,8 @@ def lora_config(lora: LoraConfiguration) -> Any:
     )
 
 
-def ignore_old_name() -> None:
-    """PEFT asks transformers for an attribute by its old name; nothing we can change, nothing a user can do."""
+def ignore_deprecation() -> None:
+    """Silence a warning that a user cannot act on: PEFT reads a deprecated attribute of transformers."""
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
 

@@ -1,7 +1,7 @@
-"""Candidates: every LOG, and the consulting half of every PLAN, that the memory model played, with what is known of it.
+"""Candidates for training: every LOG and every consulting PLAN of the memory model, with features to select by.
 
-A candidate holds no text: its prompts and replies are in the trace, and `source.TraceSource` reads them by its id. So
-the candidates of a hundred long episodes fit in memory or in a file of some hundred bytes each.
+A candidate holds no text: its prompts and replies stay in the trace, where `source.TraceSource` reads them by id. It
+takes some hundred bytes, so the candidates of a hundred long episodes fit in memory.
 
 A failed model call is never in a trace (it ends the episode before the step is recorded), so no candidate holds one.
 """
@@ -28,7 +28,7 @@ from training.credit import CreditRule, credits
 from training.source import CandidateId, Routine, memory_conversation
 
 NEARBY = 10
-"""Steps after a candidate whose rewards count as nearby: about what one recalled fact is acted on within."""
+"""Steps whose rewards count as nearby, the candidate's own included: about as long as a recalled fact is acted on."""
 _HEADING = re.compile(r"(?m)^## (.{1,40})$")
 _HEADINGS = 8
 
@@ -64,18 +64,18 @@ class Candidate:
     characters: int = 0
     """Of the whole conversation."""
     credit: float = 0.0
-    """Sum over its operations (see `training.credit`)."""
+    """Credit of its operations (see `training.credit`)."""
     reward_nearby: float = 0.0
     """Sum of the rewards of its step and the next nine."""
     unproductive: bool = False
     """Whether the action of its step was stuck or oscillating."""
     progression: float = 0.0
-    """Of its episode, in [0, 1]; what was reached where the episode did not finish."""
+    """Of its episode, in [0, 1]; as far as it came, where it did not finish."""
     episode_rank: float = 0.0
     """Share of the task's episodes that did better: 0 for the best."""
     episode_status: str = "finished"
     feedback: float | None = None
-    """A person's judgement, in [0, 1] (see `traces.feedback`); None where nobody has looked."""
+    """A person's judgement, in [0, 1] (see `traces.feedback`); None without one."""
 
     @property
     def episode(self) -> str:
@@ -95,44 +95,43 @@ class Candidate:
 def candidates(run: RunFolder, *, rule: CreditRule | None = None, workers: int = 1) -> Iterator[Candidate]:
     """All candidates of a run, by episode, step and routine. `workers`: processes side by side, one episode each.
 
-    Episodes that failed or are damaged are left out whole: what a machine's failure ended is never trained on.
+    Failed and damaged episodes are left out: an episode that a machine's failure ended is never trained on.
     """
     judged = read_feedback(run)
-    for candidate in _unjudged(run, rule or CreditRule(), workers):
+    for candidate in _without_feedback(run, rule or CreditRule(), workers):
         yield replace(candidate, feedback=judged[candidate.id]) if candidate.id in judged else candidate
 
 
-def _unjudged(run: RunFolder, rule: CreditRule, workers: int) -> Iterator[Candidate]:
-    """The candidates without what people said of them."""
+def _without_feedback(run: RunFolder, rule: CreditRule, workers: int) -> Iterator[Candidate]:
+    """The candidates before people's judgements are added."""
     ranked = list(_ranked(run))
     if workers <= 1 or len(ranked) <= 1:
         for folder, result, rank in ranked:
             yield from episode_candidates(folder, result, rank, rule)
         return
-    # A spawned process inherits no lock, no thread and no open file of this one.
+    # A spawned process inherits no lock, thread or open file.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for found in pool.map(_listed, *zip(*ranked, strict=True), [rule] * len(ranked)):
+        for found in pool.map(_encoded, *zip(*ranked, strict=True), [rule] * len(ranked)):
             yield from (Candidate.from_plain(orjson.loads(line)) for line in found)
 
 
 def write_candidates(found: Iterable[Candidate], path: Path) -> int:
-    """Write candidates as JSON lines; return how many."""
+    """Write candidates as JSON lines, all of them or none; return how many. `found` may read the same file."""
     written = 0
-    with path.open("wb") as file:
+    temporary = path.parent.with_name(f"{path.name}.tmp")
+    with temporary.open("wb") as file:
         for candidate in found:
             file.write(orjson.dumps(candidate.to_plain(), option=orjson.OPT_APPEND_NEWLINE))
             written += 1
+    temporary.replace(path)
     return written
 
 
-def judge_anew(path: Path, run: RunFolder) -> None:
-    """Bring what people have said of a run since into the candidates written to `path`; all of them, or none."""
-    if not feedback_file(run).exists():
-        return
-    judged = read_feedback(run)
-    beside = path.parent.with_name(f"{path.name}.tmp")
-    write_candidates((replace(one, feedback=judged.get(one.id)) for one in read_candidates(path)), beside)
-    beside.replace(path)
+def update_feedback(path: Path, run: RunFolder) -> None:
+    """Update the candidates written to `path` with people's judgements of the run."""
+    if feedback_file(run).exists():
+        judged = read_feedback(run)
+        write_candidates((replace(one, feedback=judged.get(one.id)) for one in read_candidates(path)), path)
 
 
 def read_candidates(path: Path) -> Iterator[Candidate]:
@@ -148,7 +147,7 @@ def episode_candidates(
     """The candidates of one episode, in order."""
     with TraceReader(folder) as reader:
         rewards = array("d")
-        earned = credits(_watched(reader, rewards), rule)
+        earned = credits(_recorded(reader, rewards), rule)
         for record, flags in flagged_steps(reader, result.final_observation):
             nearby = math.fsum(rewards[record.step - 1 : record.step - 1 + NEARBY])
             for routine in ("LOG", "PLAN"):
@@ -167,14 +166,14 @@ def episode_candidates(
                 )
 
 
-def _watched(reader: TraceReader, rewards: array[float]) -> Iterator[StepRecord]:
+def _recorded(reader: TraceReader, rewards: array[float]) -> Iterator[StepRecord]:
     for record in reader:
         rewards.append(record.reward)
         yield record
 
 
-def _listed(folder: EpisodeFolder, result: EpisodeResult, rank: float, rule: CreditRule) -> list[bytes]:
-    """The candidates as JSON: what crosses between processes fastest."""
+def _encoded(folder: EpisodeFolder, result: EpisodeResult, rank: float, rule: CreditRule) -> list[bytes]:
+    """The candidates as JSON, which passes between processes fastest."""
     return [orjson.dumps(one.to_plain()) for one in episode_candidates(folder, result, rank, rule)]
 
 

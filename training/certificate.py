@@ -1,9 +1,9 @@
-"""From selected ids to a dataset with certificates, and the check of a dataset against the traces.
+"""Build a dataset with certificates from selected ids, and check a dataset against the traces.
 
-A certificate says which traced turn an example was made from: episode, step, routine and conversation, the SHA-256 of
-the trace up to and including that step's line (a line may refer to texts of earlier ones), and the scaffold's digest.
-`certify` makes every example again from the trace, by the rules of `postprocess`, and compares all of its messages: so
-every word is one that the model was sent or wrote, and nothing is left out or kept that the rules would not.
+A certificate names the traced turn of an example: episode, step, routine and conversation, the SHA-256 of the trace up
+to and including that step's line (a line may refer to texts of earlier ones), and the scaffold's digest. `certify`
+rebuilds every example from the trace with the rules of `postprocess` and compares all messages. So each word of a sound
+dataset was sent to the model or written by it, and nothing is added or left out against the rules.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from training.postprocess import Dropped, Processed, process
 from training.source import CandidateId, SourceError, TraceSource
 
 FAULTS_SHOWN = 50
-"""Faults reported one by one; a dataset with more has one fault many times."""
+"""Faults reported before the check stops; more are mostly the same fault repeated."""
 
 
 @dataclass(slots=True)
 class DatasetReport:
-    """What became of the selected candidates; written to postprocess.json beside the dataset."""
+    """Counts of what became of the selected candidates; written to postprocess.json next to the dataset."""
 
     run: str
     selected: int = 0
@@ -90,16 +90,17 @@ def _examples(source: TraceSource, chosen: Iterable[CandidateId], report: Datase
 
 
 def origin(dataset: Path, run: Path | None = None) -> tuple[RunFolder, list[int]]:
-    """The run that a dataset was cut from, unless it is given, and the seeds that no example may come from.
+    """The run that a dataset was made from, or `run` if given, and the seeds that no example may come from.
 
-    As postprocess.json beside it says. SourceError where there is no dataset, or where that file does not say.
+    Both are read from postprocess.json next to the dataset. SourceError where there is no dataset, or where that file
+    is unreadable, or missing and no `run` given.
     """
     if not dataset.is_file():
         raise SourceError(f"There is no dataset {dataset}.")
     report_file = dataset.with_name("postprocess.json")
     if not report_file.exists():
         if run is None:
-            raise SourceError(f"Which run was {dataset} cut from? There is no {report_file} that says so: give --run.")
+            raise SourceError(f"The run of {dataset} is unknown: there is no {report_file} that names it; give --run.")
         return RunFolder(run), []
     try:
         report = orjson.loads(report_file.read_bytes())
@@ -121,7 +122,7 @@ def certify(dataset: Path, run: RunFolder, *, evaluation_seeds: Collection[int] 
             if len(faults) >= FAULTS_SHOWN:
                 faults.append(f"{dataset}: the check stopped after {FAULTS_SHOWN} faults.")
                 break
-    return faults if seen or faults else [f"{dataset}: it holds no example."]
+    return faults if seen or faults else [f"{dataset}: it has no examples."]
 
 
 def _order(which: CandidateId) -> tuple[str, str, int, int, str]:
@@ -129,7 +130,7 @@ def _order(which: CandidateId) -> tuple[str, str, int, int, str]:
 
 
 def process_turn(source: TraceSource, which: CandidateId) -> Processed | Dropped:
-    """The training messages that a traced turn makes, or why it makes none. SourceError where there is no such turn."""
+    """The training messages of a traced turn, or why it gives none. SourceError where there is no such turn."""
     _, conversation = source.conversation(which)
     vocabulary = source.vocabulary(which.world, which.task, which.routine)
     truncated = any(call.finish_reason == "length" for call in conversation.calls)
@@ -153,7 +154,7 @@ def _certificate(source: TraceSource, which: CandidateId, prefixes: _Prefixes) -
 
 
 class _Prefixes:
-    """SHA-256 of a trace up to a step; steps asked for in order are hashed once."""
+    """SHA-256 of a trace up to a step. Steps requested in ascending order are hashed once."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -180,13 +181,13 @@ def _fault(
     try:
         example = Example.model_validate_json(line)
     except ValidationError as error:
-        return f"no example of a dataset ({sentence(error)}); training/README.md shows the form"
+        return f"not a valid example ({sentence(error)}); training/README.md shows the form"
     if example.certificate is None:
         return "the example has no certificate"
     try:
         which = CandidateId.parse(example.id)
         if example.id in seen:
-            return f"the id {which} was given before"
+            return f"the id {which} is used twice"
         seen.add(example.id)
         if which.seed in evaluation_seeds:
             return f"{which} is of an evaluation seed"
@@ -202,13 +203,11 @@ def _fault(
         made = process_turn(source, which)
     except SourceError as error:
         return str(error).rstrip(".")
-    return (
-        f"post-processing makes no example of it: {made}" if isinstance(made, Dropped) else _difference(example, made)
-    )
+    return f"post-processing gives no example: {made}" if isinstance(made, Dropped) else _difference(example, made)
 
 
 def _difference(example: Example, made: Processed) -> str | None:
-    """The first message of an example that is not the one made from the trace."""
+    """The first message of an example that differs from the one made from the trace."""
     for number, (given, traced) in enumerate(zip_longest(example.messages, made.messages), start=1):
         if given is None or traced is None:
             return f"it has {len(example.messages)} messages, the traced turn gives {len(made.messages)}"

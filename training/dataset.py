@@ -1,8 +1,8 @@
-"""The dataset a memory specialist learns from: JSON lines, one conversation each, read as a stream.
+"""The dataset of a memory specialist: JSON lines, one conversation each, read as a stream.
 
     {"id": "…", "messages": [{"role": "system|user|assistant", "content": "…"}, …], "certificate": {…} | null}
 
-An optional system message, then user and assistant by turns, ending on assistant. README.md of this folder says more.
+An optional system message, then user and assistant in turn, ending with assistant; see README.md of this folder.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Example(BaseModel):
     """Which traced turn it was made from (`training.certificate`); None in a dataset that was not made from traces."""
 
     @model_validator(mode="after")
-    def _takes_turns(self) -> Example:
+    def _check_turns(self) -> Example:
         roles = [message.role for message in self.messages]
         first = 1 if roles[:1] == ["system"] else 0
         turns = roles[first:]
@@ -46,7 +46,7 @@ class Example(BaseModel):
             if role != expected:
                 raise ValueError(f"message {first + index + 1} is of {role}, {expected} was expected")
         if not turns or turns[-1] != "assistant":
-            raise ValueError("the conversation does not end on assistant")
+            raise ValueError("the conversation does not end with assistant")
         blank = [n for n, m in enumerate(self.messages, 1) if m.role == "assistant" and not m.content.strip()]
         if blank:
             raise ValueError(f"message {blank[0]}, of assistant, is empty")
@@ -54,7 +54,7 @@ class Example(BaseModel):
 
 
 def read_dataset(path: Path) -> Iterator[Example]:
-    """Yield the examples in order. TrainingError, with file and line, for what is none; blank lines are passed over."""
+    """Yield the examples in order. TrainingError names file and line of an invalid one; blank lines are skipped."""
     seen: dict[str, int] = {}
     try:
         with path.open("rb") as lines:
@@ -66,7 +66,7 @@ def read_dataset(path: Path) -> Iterator[Example]:
                 except ValidationError as error:
                     _refuse(path, number, sentence(error))
                 if example.id in seen:
-                    _refuse(path, number, f"the id {example.id!r} was given in line {seen[example.id]} already")
+                    _refuse(path, number, f"the id {example.id!r} is already used in line {seen[example.id]}")
                 seen[example.id] = number
                 yield example
     except OSError as error:
@@ -76,16 +76,16 @@ def read_dataset(path: Path) -> Iterator[Example]:
 
 
 def write_dataset(path: Path, examples: Iterable[Example]) -> int:
-    """Write the examples, whole or not at all; how many they were. TrainingFailure when the disk refuses."""
-    beside = path.with_name(f"{path.name}.tmp")
+    """Write the examples, all of them or none; return how many. TrainingFailure when the disk refuses."""
+    temporary = path.with_name(f"{path.name}.tmp")
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8") as file:
             for example in examples:
                 file.write(example.model_dump_json() + "\n")
                 count += 1
-        beside.replace(path)
+        temporary.replace(path)
     except OSError as error:
         raise TrainingFailure(f"The dataset {path} cannot be written: {error.strerror}.") from error
     return count
@@ -109,4 +109,4 @@ def sentence(error: ValidationError) -> str:
 
 
 def _refuse(path: Path, line: int, why: str) -> NoReturn:
-    raise TrainingError(f"{path}:{line}: no example of a dataset ({why}); training/README.md shows the form.")
+    raise TrainingError(f"{path}:{line}: not a valid example ({why}); training/README.md shows the form.")

@@ -1,4 +1,4 @@
-"""The ledger of loop 2: append-only JSON lines, one per training, from which the next recipe is decided."""
+"""The ledger of loop 2: append-only JSON lines, one per training; the next recipe is chosen from it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ FILE = "ledger.jsonl"
 
 
 class LedgerEntry(BaseModel):
-    """One run: what was trained on and how, what it cost and what came of it."""
+    """One run: its data, configuration, cost and result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str = Field(min_length=1)
-    """Its name, given once: a line of the same name is not written twice, so that a resumed node may append again."""
+    """Its unique name: a second line of the same name is not written, so that a resumed node may append again."""
     iteration: int = Field(ge=0)
     """0: measured before anything was trained."""
     role: str = "specialist"
     """specialist; base: the untrained one; none: an iteration without a training, `note` says why; final …: a player of
     the final table."""
     data_source: str = ""
-    """Where the examples come from: reuse or regenerate, of which traces and selection."""
+    """Origin of the examples: reuse or regenerate, of which traces and selection."""
     configuration: LoraConfiguration | None = None
     examples: int = Field(default=0, ge=0)
-    """Trained on, after everything that was dropped."""
+    """Trained on, without those dropped."""
     first_loss: float | None = None
     last_loss: float | None = None
     progression: dict[str, dict[int, float]] = Field(default_factory=dict)
     """By task and seed, in [0, 1]."""
     measures: dict[str, float] = Field(default_factory=dict)
-    """What else its episodes showed, such as log_writes_per_search; what could not be measured is left out."""
+    """Other measures of its episodes, such as log_writes_per_search; what could not be measured is left out."""
     tokens: int = Field(default=0, ge=0)
     """Trained on, over all epochs."""
     seconds: float = Field(default=0.0, ge=0)
@@ -54,7 +54,7 @@ class LedgerEntry(BaseModel):
 
 
 def append(path: Path, entry: LedgerEntry) -> None:
-    """Write one line, safe on disk when this returns; nothing if a line of this run is there. A torn end is cut off.
+    """Append one line and sync it to disk, unless the run has one already. A line cut short by a crash is removed.
 
     TrainingFailure when the disk refuses, TrainingError when the ledger is damaged.
     """
@@ -75,7 +75,7 @@ def append(path: Path, entry: LedgerEntry) -> None:
 
 
 def read(path: Path) -> list[LedgerEntry]:
-    """Its entries in order; none where there is no file, and a torn last line is not there.
+    """Its entries in order; none without a file. A last line cut short is ignored.
 
     TrainingError, with file and line, for a damaged one.
     """
@@ -90,7 +90,7 @@ def read(path: Path) -> list[LedgerEntry]:
         try:
             entries.append(LedgerEntry.model_validate_json(line))
         except ValidationError as error:
-            raise TrainingError(f"{path}:{number}: no line of a ledger ({sentence(error)}).") from error
+            raise TrainingError(f"{path}:{number}: not a valid line of a ledger ({sentence(error)}).") from error
     return entries
 
 
@@ -98,7 +98,7 @@ HEADINGS = ("run", "iteration", "role", "examples", "rank", "rate", "epochs", "l
 
 
 def render(entries: Sequence[LedgerEntry]) -> str:
-    """The ledger as a plain table: a row per run; below it one per task where there are several, and its measures."""
+    """The ledger as a plain table: a row per run, then one per task where there are several, then its measures."""
     rows: list[tuple[str, ...]] = [HEADINGS]
     below: dict[int, str] = {}
     for entry in entries:
@@ -128,7 +128,7 @@ def render(entries: Sequence[LedgerEntry]) -> str:
 
 
 def _progression(values: Sequence[float]) -> str:
-    """Mean ± standard error (population), as the paper reports it, and of how many episodes."""
+    """Mean ± standard error (population), as the paper reports it, and the number of episodes."""
     if not values:
         return "–"
     mean = sum(values) / len(values)

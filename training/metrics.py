@@ -1,6 +1,6 @@
-"""What a training reports beside its adapter: metrics.json, the loss curve and the model card.
+"""What a training reports with its adapter: metrics.json, the loss curve and the model card.
 
-metrics.json is written last: a folder that has it holds a finished training.
+metrics.json is written last: its presence means that the training finished.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class DataFacts(_Facts):
 
 
 class Metrics(_Facts):
-    """One finished training, and what it was made with."""
+    """One finished training, its settings and library versions."""
 
     base: BaseFacts
     dataset: DataFacts

@@ -1,4 +1,4 @@
-"""The output folder of one training: begun, resumed, and never shared with another.
+"""The output folder of one training: started, resumed, and never shared with another.
 
 OUTPUT/training.json             the settings and the digests of dataset and base
 OUTPUT/checkpoints/              the last two checkpoints
@@ -24,20 +24,20 @@ adapter and two moments, since the third is written before the first is deleted.
 
 
 class OutputFolder:
-    """Where one training writes."""
+    """The files of one training."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.begun = path / "training.json"
+        self.settings_file = path / "training.json"
         self.checkpoints = path / "checkpoints"
 
     def open(self, settings: SftSettings, dataset: str, base: str, trainable: int) -> Metrics | None:
-        """Begin or resume this training in the folder; return the metrics if it has finished.
+        """Start or resume this training in the folder; return the metrics if it has finished.
 
         TrainingError when it holds another training, or this one without `resume`, cannot be written, or lacks space.
         """
         parts = {**settings.equal_parts(), "dataset.digest": dataset, "base.digest": base}
-        if self.begun.is_file():
+        if self.settings_file.is_file():
             self._compare(settings, parts)
             if finished := read_metrics(self.path):
                 return finished
@@ -49,8 +49,8 @@ class OutputFolder:
                     f"The output {self.path} has {free >> 20} MB free, adapter and checkpoints take {needed >> 20} MB: "
                     "free some, lower --rank, or choose another --output."
                 )
-            if not self.begun.is_file():
-                write_whole(self.begun, json.dumps(parts, indent=2) + "\n")
+            if not self.settings_file.is_file():
+                write_whole(self.settings_file, json.dumps(parts, indent=2) + "\n")
         except OSError as error:
             raise TrainingError(f"The output {self.path} cannot be written: {error.strerror}.") from error
         return None
@@ -58,12 +58,12 @@ class OutputFolder:
     def _compare(self, settings: SftSettings, parts: dict[str, Any]) -> None:
         if not settings.resume:
             raise TrainingError(
-                f"The output {self.path} holds a training already: continue it with --resume, or choose another."
+                f"The output {self.path} already holds a training: continue it with --resume, or choose another."
             )
         try:
-            before: dict[str, Any] = json.loads(self.begun.read_text())
+            before: dict[str, Any] = json.loads(self.settings_file.read_text())
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.begun} cannot be read: {error}; choose another --output.") from error
+            raise TrainingError(f"{self.settings_file} cannot be read: {error}; choose another --output.") from error
         for name, value in parts.items():
             if before.get(name) != value:
                 raise TrainingError(
@@ -84,9 +84,9 @@ class OutputFolder:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file atomically."""
-    beside = path.with_name(f"{path.name}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _short(value: object) -> str:

@@ -1,19 +1,18 @@
 """From a traced conversation to training messages: transformations, then checks.
 
-Transformations, in this order, of the last assistant message that holds a memory operation (what follows it is left
-out, but a LOG may also end on a message that holds only DONE):
+Transformations, in this order, of the last assistant message that holds a memory operation (later messages are left
+out, except a message of LOG that holds only DONE):
 1. code fences around operations are removed;
 2. LOG ends after DONE;
 3. the world's action is removed from PLAN: the gameplay model commits it;
 4. text after the last operation is removed.
 A conversation without a memory operation is dropped.
 
-Checks of every assistant message that is left, since all of them are trained on: no action, no fence, at least one
-operation, nothing after the last one. The paper has these four (its post-processing, paper.md); this project adds: no
-mistake, no reply cut at the token limit, no text that imitates the harness's own messages, no control tokens of a chat
-template.
+Checks of every remaining assistant message, since all of them are trained on: no action, no fence, at least one
+operation, nothing after the last one. These four are the paper's; this project adds: no mistake, no reply cut at the
+token limit, no text that imitates the harness's own messages, no control tokens of a chat template.
 
-Everything is a pure function of text, only deletes, and applied twice gives the same as once.
+Everything is a pure function of text, only deletes, and is idempotent.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _CONTROL_TOKEN = re.compile(r"<\|(?:im_start|im_end|endoftext|end_of_text|eot_id
 
 
 class Dropped(StrEnum):
-    """Why a conversation gave no example: a closed set, counted in every report."""
+    """Why a conversation gives no example: a closed set, counted in every report."""
 
     NO_OPERATION = "no memory operation"
     FENCE = "a code fence survives"
@@ -51,7 +50,7 @@ class Dropped(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The messages of an example, and the names of the transformations that changed something."""
+    """The messages of an example, and the transformations that changed something."""
 
     messages: tuple[Message, ...]
     changed: tuple[str, ...]
@@ -60,7 +59,7 @@ class Processed:
 def process(
     messages: Sequence[Message], routine: str, vocabulary: Vocabulary, dialect: Dialect, *, truncated: bool = False
 ) -> Processed | Dropped:
-    """Make an example of a routine's conversation (system first), or say why none can be made.
+    """Make an example of a routine's conversation (system first), or return why none can be made.
 
     `truncated`: whether any of its replies was cut at the token limit.
     """
@@ -73,7 +72,7 @@ def process(
     kept: list[Message] = [{"role": one["role"], "content": str(one["content"])} for one in messages[: end + 1]]
     kept[end]["content"], changed = _transform(str(kept[end]["content"]), reader)
     replies = [str(message["content"]) for message in kept if message["role"] == "assistant"]
-    if not any(reader.remembers(reply) for reply in replies):
+    if not any(reader.uses_memory(reply) for reply in replies):
         return Dropped.NO_OPERATION
     for reply in replies:
         if (fault := _check(reply, reader)) is not None:
@@ -96,19 +95,19 @@ class _Reader:
         """Start and end of each operation in a reply, of these kinds or of all."""
         return [one.span for one in self.read(text).calls if one.span and (not kinds or one.operation.kind in kinds)]
 
-    def remembers(self, text: str) -> bool:
+    def uses_memory(self, text: str) -> bool:
         """Whether a reply holds a memory operation."""
         return any(call.operation.kind in (Kind.RECALL, Kind.RECORD) for call in self.read(text).calls)
 
     def last(self, messages: Sequence[Message]) -> int | None:
         """Where the example ends: the last reply with a memory operation, or the end of LOG that follows one."""
         replies = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
-        remembering = [place for place in replies if self.remembers(str(messages[place]["content"]))]
-        if not remembering:
+        using = [place for place in replies if self.uses_memory(str(messages[place]["content"]))]
+        if not using:
             return None
         if self.routine == "LOG" and self._only_ends(str(messages[replies[-1]]["content"])):
             return replies[-1]
-        return remembering[-1]
+        return using[-1]
 
     def _only_ends(self, text: str) -> bool:
         items = self.read(text).items
@@ -130,7 +129,7 @@ def _transform(text: str, reader: _Reader) -> tuple[str, tuple[str, ...]]:
 
 
 def _without_fences(text: str, reader: _Reader) -> str:
-    """Remove pairs of fence lines that hold an operation between them."""
+    """Remove pairs of fence lines with an operation between them."""
     lines = [match.span() for match in _FENCE_LINE.finditer(text)]
     spans = reader.spans(text)
     for (first, opened), (closing, after) in reversed(list(zip(lines[::2], lines[1::2], strict=False))):
@@ -145,7 +144,7 @@ def _until_done(text: str, reader: _Reader) -> str:
 
 
 def _without_action(text: str, reader: _Reader) -> str:
-    """Remove actions one by one: without the first, the dialect may read another one."""
+    """Remove actions one by one: once the first is gone, the dialect may read another."""
     while found := reader.spans(text, Kind.WORLD):
         start, end = found[0]
         text = text[:start] + text[end:]

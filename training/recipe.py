@@ -1,4 +1,4 @@
-"""A recipe: what one iteration of loop 2 trains on and how, and why. Shipped recipes are the files in recipes/."""
+"""A recipe: the data and configuration of one iteration of loop 2, with a rationale. Shipped ones are in recipes/."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Settings(BaseModel):
 
 
 class Schedule(StrEnum):
-    """How the learning rate goes after its warm-up; names of transformers."""
+    """The course of the learning rate after warm-up; names of transformers."""
 
     COSINE = "cosine"
     LINEAR = "linear"
@@ -69,13 +69,13 @@ class DataDecision(_Settings):
     """What an iteration trains on."""
 
     source: Literal["reuse", "regenerate"]
-    """reuse: the selection of an earlier iteration; regenerate: select anew from the traces."""
+    """reuse: the selection of an earlier iteration; regenerate: a new selection from the traces."""
     reuse_iteration: int | None = Field(default=None, ge=1)
     """Whose selection to reuse. None: the latest."""
     minimum_examples: int = Field(default=1, ge=1)
-    """Fewer are not trained on."""
+    """With fewer, nothing is trained."""
     top_episodes_percent: float = Field(default=100.0, gt=0, le=100)
-    """Prefer the turns of the best so many percent of the episodes, by progression."""
+    """Prefer the turns of this percentage of the episodes, the best by progression."""
     selection: str = ""
     """What to change in the selection logic; empty: nothing."""
 
@@ -109,7 +109,7 @@ def load_recipe(name: str) -> Recipe:
 
 
 def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:
-    """The recipe that plain values describe. TrainingError names `where` and the first fault."""
+    """The recipe of plain values. TrainingError names `where` and the first fault."""
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:

@@ -1,6 +1,6 @@
-"""Which candidates become training examples: a declarative policy, a curator's own decisions, and quotas.
+"""Selection of training examples: a declarative policy, the curator's own decisions, and quotas.
 
-A selection is made by id and nothing else, so every example is verbatim the agent's own. The same candidates, policy,
+A selection consists of ids alone, so every example is verbatim the agent's own. The same candidates, policy,
 decisions and seed give the same selection in any process.
 """
 
@@ -24,7 +24,7 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class PolicyError(TrainingError):
-    """A selection policy that says something it may not: one sentence, with the setting's name."""
+    """An invalid selection policy: one sentence, with the setting's name."""
 
 
 class _Table(BaseModel):
@@ -32,7 +32,7 @@ class _Table(BaseModel):
 
 
 class Filters(_Table):
-    """What a candidate must be like to be considered at all."""
+    """What a candidate must fulfil to be considered."""
 
     max_mistakes: int | None = Field(default=None, ge=0)
     """Operations that could not be read or were not allowed, at most."""
@@ -45,10 +45,10 @@ class Filters(_Table):
     min_credit: float | None = None
     min_reward_nearby: float | None = None
     min_feedback: float | None = None
-    """Of a person, in [0, 1]; candidates that nobody looked at pass."""
+    """A person's judgement, in [0, 1]; candidates without one pass."""
     max_turns: int | None = Field(default=None, ge=1)
     max_prompt_characters: int | None = Field(default=None, ge=1)
-    """Of the whole conversation: long prompts may not fit the cutoff of a training run."""
+    """Of the whole conversation, which may exceed the cutoff of a training."""
     recall_before_record: bool = False
     """Whether a LOG that records must have recalled first."""
     productive_only: bool = False
@@ -58,28 +58,28 @@ class Filters(_Table):
 
 
 class Quotas(_Table):
-    """How the selection is spread; shares are of `total`."""
+    """How the selection is distributed; shares are of `total`."""
 
     log_share: float = Field(default=0.5, ge=0, le=1)
-    """LOG's share; PLAN has the rest. What one of them cannot fill stays empty: a balance is a decision."""
+    """LOG's share; PLAN has the rest. What one of them cannot fill stays empty, so that the balance holds."""
     per_episode: Share = 1.0
     """Of one episode; never less than an even split over the episodes there are."""
     per_shape: Share = 1.0
     """Of one prompt shape (see `training.candidates`)."""
     by_chance: float = Field(default=0.0, ge=0, le=1)
-    """Of each routine's share, this part is drawn by chance from all that pass the filters, whatever `order` says:
-    nothing but the best turns teaches nothing of the ordinary ones, which are most of an episode."""
+    """Part of each routine's share that is drawn at random from all that pass the filters, whatever the `order`: the
+    best turns alone do not show the ordinary ones, which are most of an episode."""
 
 
 class Policy(_Table):
-    """A selection policy, as it stands in policy.toml."""
+    """A selection policy, as written in policy.toml."""
 
     summary: str = Field(min_length=1)
     total: int = Field(ge=1)
     """Examples to select, at most."""
     order: Literal["credit", "reward", "progression", "random", "score"] = "credit"
-    """What comes first: by credit, by the reward of the next steps, by the episode's progression, by chance, or by the
-    score of the policy's own code (policy.py)."""
+    """What ranks first: credit, the reward of the next steps, the episode's progression, chance, or the score of the
+    policy's own code (policy.py)."""
     filters: Filters = Filters()
     quotas: Quotas = Quotas()
 
@@ -89,7 +89,7 @@ class Policy(_Table):
         try:
             return cls.model_validate(tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
-            raise PolicyError(f"The policy is no TOML: {error}.") from error
+            raise PolicyError(f"The policy is not TOML: {error}.") from error
         except ValidationError as error:
             fault = error.errors(include_url=False)[0]
             name = ".".join(str(part) for part in fault["loc"]) or "the policy"
@@ -102,7 +102,7 @@ DEFAULT_POLICY = Path(__file__).parent / "policies" / "default.toml"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A curator's word on one candidate that it has looked at."""
+    """A curator's decision on one candidate."""
 
     id: str
     verdict: Literal["accept", "reject"]
@@ -120,7 +120,7 @@ class Selection:
     left_out: Counter[str] = field(default_factory=Counter)
     """Candidates left out, by reason."""
     shapes_seen: Counter[str] = field(default_factory=Counter)
-    """All candidates by shape: what there was to cover."""
+    """All candidates by shape, chosen or not."""
 
     def add(self, ranked: _Ranked) -> None:
         """Choose a candidate."""
@@ -131,7 +131,7 @@ class Selection:
 
 
 class _Ranked(NamedTuple):
-    """What is kept of a candidate until all are ranked: there may be hundreds of thousands."""
+    """The part of a candidate that is kept until all are ranked: there may be hundreds of thousands."""
 
     rank: tuple[float, ...]
     id: str
@@ -156,7 +156,7 @@ def select(
     """Choose by decisions first, then by the policy's filters, order and quotas.
 
     `scores`: by the policy's own code, candidate id to score; None or missing leaves a candidate out. They are needed
-    for order "score" and filter in every order. An accepted candidate passes every filter, but stands in the quotas.
+    for order "score" and filter in every order. An accepted candidate passes every filter but counts in the quotas.
     """
     if policy.order == "score" and scores is None:
         raise PolicyError('order = "score" needs code that gives scores: write policy.py, or choose another order.')
@@ -170,7 +170,7 @@ def select(
             selection.left_out["rejected by the curator"] += 1
             continue
         accepted = decision is not None
-        fault = None if accepted else _fault(candidate, policy.filters, scores)
+        fault = None if accepted else _failed_filter(candidate, policy.filters, scores)
         if fault is not None:
             selection.left_out[fault] += 1
             continue
@@ -187,10 +187,10 @@ def select(
 def _choose(
     ranked: Iterable[_Ranked], policy: Policy, selection: Selection, per_episode: int, part: float
 ) -> list[_Ranked]:
-    """Fill so large a part of each routine's share; what is left for the rest of it. The last part leaves nothing."""
+    """Choose until this part of each routine's share is filled; return the candidates left for the next part."""
     left = []
     for one in ranked:
-        full = _full(one, policy, selection, per_episode, part)
+        full = _full_quota(one, policy, selection, per_episode, part)
         if full is None:
             selection.add(one)
         elif part < 1:
@@ -200,7 +200,7 @@ def _choose(
     return left
 
 
-def _fault(candidate: Candidate, filters: Filters, scores: Mapping[str, float | None] | None) -> str | None:
+def _failed_filter(candidate: Candidate, filters: Filters, scores: Mapping[str, float | None] | None) -> str | None:
     """The first filter that a candidate does not pass."""
     most = {
         "max_mistakes": candidate.mistakes,
@@ -219,8 +219,8 @@ def _fault(candidate: Candidate, filters: Filters, scores: Mapping[str, float | 
     for name, value in most.items():
         if (limit := getattr(filters, name)) is not None and value > limit:
             return name
-    for name, had in least.items():
-        if (limit := getattr(filters, name)) is not None and had is not None and had < limit:
+    for name, value in least.items():
+        if (limit := getattr(filters, name)) is not None and value is not None and value < limit:
             return name
     if filters.recall_before_record and candidate.records and not candidate.recall_before_record:
         return "recall_before_record"
@@ -247,8 +247,8 @@ def _chance(identifier: str, seed: int) -> float:
     return int.from_bytes(digest, "big") / 2**56
 
 
-def _full(candidate: _Ranked, policy: Policy, selection: Selection, per_episode: int, part: float) -> str | None:
-    """The quota that has no room for a candidate; `part`: of its routine's share, so much may be filled."""
+def _full_quota(candidate: _Ranked, policy: Policy, selection: Selection, per_episode: int, part: float) -> str | None:
+    """The quota that has no room for a candidate; `part` of its routine's share may be filled."""
     quotas, total = policy.quotas, policy.total
     log = round(total * quotas.log_share)
     share = log if candidate.routine == "LOG" else total - log

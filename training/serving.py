@@ -1,6 +1,6 @@
-"""One vLLM server that answers as the base and as its specialists, by model name, from one copy of the weights.
+"""One vLLM server for the base and its specialists, chosen by model name, from one copy of the weights.
 
-vLLM is no dependency of this project: it is started as a program, and adapters are handed to it over HTTP.
+vLLM is not a dependency of this project: it is started as a program, and adapters are loaded over HTTP.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
 
 from chat_models.keys import access
 from training import TrainingError, TrainingFailure
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     import httpx2
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM takes as --max-lora-rank (vllm.config.lora.MaxLoRARanks). Memory, and on a CPU time, go with it and not
-with the adapter's own rank, so the least that fits is given."""
+"""Values of --max-lora-rank (vllm.config.lora.MaxLoRARanks). Memory, and on a CPU time, grow with this value and not
+with the adapter's own rank, so the smallest that fits is used."""
 RUNTIME_LORA = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 INSTALL = (
     "install it on a machine with a GPU (pip install vllm, or: pip install 'automem-langgraph[serving]'), "
@@ -35,12 +36,12 @@ ANSWER_S = 300.0
 """Seconds that loading an adapter may take: gigabytes from a slow disk."""
 
 
-class Refused(TrainingError):
-    """A server that answers would not do what it was asked; `said` is its own words."""
+class RequestRefused(TrainingError):
+    """The server refused a request; `answer` is the start of its answer."""
 
-    def __init__(self, sentence: str, said: str) -> None:
+    def __init__(self, sentence: str, answer: str) -> None:
         super().__init__(sentence)
-        self.said = said
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +52,24 @@ class Server:
     """OWNER/NAME or a folder."""
     adapters: Mapping[str, Path]
     base_name: str | None = None
-    """The name that the base answers to; None: `base` itself."""
+    """The model name of the base; None: `base` itself."""
     host: str = "127.0.0.1"
     port: int = 8000
     dtype: str = "auto"
     rank: int | None = None
-    """Make room for adapters of this rank, loaded later; None: for those given."""
+    """The largest rank of adapters to be loaded later; None: that of `adapters`."""
     more: Sequence[str] = ()
-    """Arguments for vLLM that are none of ours."""
+    """Further arguments, passed to vLLM unchanged."""
 
     @property
     def url(self) -> str:
-        """What clients are given as --base-url."""
+        """The --base-url for clients."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return f"http://{host}:{self.port}/v1"
 
     @property
     def names(self) -> list[str]:
-        """The models it answers as."""
+        """Its model names."""
         return [self.base_name or self.base, *self.adapters]
 
 
@@ -80,7 +81,7 @@ def serve_command(server: Server, program: str = "vllm") -> list[str]:
     command += ["--host", server.host, "--port", str(server.port), "--dtype", server.dtype, "--enable-prefix-caching"]
     ranks = [adapter_rank(path) for path in server.adapters.values()] + ([server.rank] if server.rank else [])
     if server.base_name in server.adapters or server.base in server.adapters:
-        raise TrainingError("Base and adapter would answer to one name: give the adapter another.")
+        raise TrainingError("Base and adapter have the same name: give the adapter another.")
     if ranks:
         command += ["--enable-lora", "--max-lora-rank", str(allowed_rank(max(ranks)))]
         command += ["--max-loras", str(max(1, len(server.adapters)))]
@@ -90,7 +91,7 @@ def serve_command(server: Server, program: str = "vllm") -> list[str]:
 
 
 def adapter_rank(folder: Path) -> int:
-    """The rank of the adapter in a folder. TrainingError when there is none, or it is no LoRA adapter."""
+    """The rank of the adapter in a folder. TrainingError when it holds no LoRA adapter."""
     try:
         settings: dict[str, Any] = json.loads((folder / "adapter_config.json").read_text())
         ranks: list[int] = [settings["r"], *(settings.get("rank_pattern") or {}).values()]
@@ -104,7 +105,7 @@ def adapter_rank(folder: Path) -> int:
 
 
 def allowed_rank(rank: int) -> int:
-    """The least that vLLM allows for adapters of this rank. TrainingError above 512."""
+    """The smallest value of --max-lora-rank for adapters of this rank. TrainingError above 512."""
     for allowed in RANKS:
         if rank <= allowed:
             return allowed
@@ -112,30 +113,29 @@ def allowed_rank(rank: int) -> int:
 
 
 def find_program(given: str | None) -> str:
-    """The vllm program: as given, beside this Python, or on the PATH. TrainingError says how to install it."""
-    beside = Path(sys.executable).with_name("vllm")
-    for candidate in [given] if given else [str(beside), "vllm"]:
+    """The vllm program: as given, next to this Python, or on the PATH. TrainingError says how to install it."""
+    for candidate in [given] if given else [str(Path(sys.executable).with_name("vllm")), "vllm"]:
         if found := shutil.which(candidate):
             return found
     raise TrainingError(f"There is no program {given or 'vllm'} here: {INSTALL}.")
 
 
-def start(command: Sequence[str], server: Server, say: Callable[[str], None]) -> int:
-    """Run the server until it ends, and say when it answers; its exit status.
+def start(command: Sequence[str], server: Server, report: Callable[[str], None]) -> int:
+    """Run the server until it ends, and report when it answers; return its exit status.
 
-    What interrupts the wait, such as KeyboardInterrupt, ends the server and is raised. TrainingError when another
-    server has the address already.
+    An exception during the wait, such as KeyboardInterrupt, ends the server and is raised again. TrainingError when
+    another server has the address already.
     """
     with contextlib.suppress(TrainingFailure):
         others = served_models(server.url)
         raise TrainingError(
-            f"A server answers at {server.url} already, as {', '.join(others)}: choose another --port, or hand it the "
-            "adapter with --load."
+            f"A server already answers at {server.url}, as {', '.join(others)}: choose another --port, or load the "
+            "adapter into it with --load."
         )
     process = subprocess.Popen(command, env={**os.environ, RUNTIME_LORA: "True"})
     try:
-        if wait_until_ready(server.url, process, say):
-            say(f"ready at {server.url}: {', '.join(served_models(server.url))}")
+        if models := wait_until_ready(server.url, process, report):
+            report(f"ready at {server.url}: {', '.join(models)}")
         return process.wait()
     finally:
         if process.poll() is None:
@@ -143,25 +143,26 @@ def start(command: Sequence[str], server: Server, say: Callable[[str], None]) ->
             process.wait()
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], say: Callable[[str], None]) -> bool:
-    """Wait for the server to answer, however long it loads; False if its process ended before."""
-    begun = said = time.monotonic()
-    while process.poll() is None:
-        try:
-            served_models(url)
-        except TrainingFailure:
-            if time.monotonic() - said > 30:
-                said = time.monotonic()
-                say(f"waiting for {url} ({said - begun:.0f} s)")
-            time.sleep(0.5)
-        else:
-            return True
-    return False
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], report: Callable[[str], None]) -> list[str]:
+    """Wait for the server to answer, however long it loads; return its model names, none if its process ended."""
+
+    def progress(state: RetryCallState) -> None:
+        if state.attempt_number % 60 == 0:
+            report(f"waiting for {url} ({state.seconds_since_start:.0f} s)")
+
+    waiting = Retrying(
+        retry=retry_if_exception_type(TrainingFailure),
+        wait=wait_fixed(0.5),
+        stop=lambda _: process.poll() is not None,
+        before_sleep=progress,
+        retry_error_callback=lambda _: [],
+    )
+    return waiting(served_models, url)
 
 
 def served_models(url: str) -> list[str]:
-    """The names that the server answers to, base and adapters. TrainingFailure when it does not answer."""
-    answer, repeat = _asked("GET", f"{url.rstrip('/')}/models", timeout=10)
+    """The model names of the server, base and adapters. TrainingFailure when it does not answer."""
+    answer, repeat = _request("GET", f"{url.rstrip('/')}/models", timeout=10)
     try:
         if not answer.is_success:
             raise ValueError(f"HTTP {answer.status_code}")
@@ -172,9 +173,9 @@ def served_models(url: str) -> list[str]:
 
 
 def load_adapter(url: str, name: str, folder: Path) -> None:
-    """Have a running server answer as `name` with the adapter in `folder`, in place of one it had by that name.
+    """Load the adapter in `folder` into a running server under `name`, in place of an earlier one of that name.
 
-    The server reads the folder itself: it must see the same path. TrainingError for what it refuses, TrainingFailure
+    The server reads the folder itself, so it must see the same path. TrainingError when it refuses, TrainingFailure
     when it cannot be reached.
     """
     adapter_rank(folder)
@@ -182,23 +183,25 @@ def load_adapter(url: str, name: str, folder: Path) -> None:
 
 
 def unload_adapter(url: str, name: str) -> None:
-    """Have a running server forget an adapter. TrainingError if it has none of that name."""
+    """Unload an adapter from a running server. TrainingError if it has none of that name."""
     _post(url, "unload_lora_adapter", {"lora_name": name})
 
 
 def check_loads_adapters(url: str) -> None:
-    """TrainingError unless the server takes adapters while it runs: asked by having it forget one that nobody has."""
-    nobody = "no-such-adapter"
+    """TrainingError unless the server loads adapters while it runs: it is sent a request to unload an unknown one."""
+    unknown = "no-such-adapter"
     try:
-        unload_adapter(url, nobody)
-    except Refused as refused:
-        if nobody not in refused.said:
+        unload_adapter(url, unknown)
+    except RequestRefused as refused:
+        if unknown not in refused.answer:
             raise
 
 
-def _asked(method: str, url: str, **options: Any) -> tuple[httpx2.Response, bool]:
-    """The answer of the server, which is asked with the key that vLLM itself reads from VLLM_API_KEY; and whether our
-    sentences may repeat it (`chat_models.keys`). TrainingFailure when it cannot be reached."""
+def _request(method: str, url: str, **options: Any) -> tuple[httpx2.Response, bool]:
+    """The server's response, and whether our messages may quote it (`chat_models.keys`).
+
+    The key is that of VLLM_API_KEY, which vLLM itself reads. TrainingFailure when the server cannot be reached.
+    """
     import httpx2
 
     from chat_models.http_clients import client_for_threads
@@ -214,18 +217,18 @@ def _asked(method: str, url: str, **options: Any) -> tuple[httpx2.Response, bool
 
 
 def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
-    answer, repeat = _asked("POST", f"{url.rstrip('/')}/{path}", json=dict(body), timeout=ANSWER_S)
+    answer, repeat = _request("POST", f"{url.rstrip('/')}/{path}", json=dict(body), timeout=ANSWER_S)
     if answer.is_success:
         return
-    said = " ".join(answer.text.split())[:300]
-    if answer.status_code == 404 and body["lora_name"] not in said:
+    text = " ".join(answer.text.split())[:300]
+    if answer.status_code == 404 and body["lora_name"] not in text:
         sentence = (
             f"The server at {url} loads no adapters while it runs: start it with automem serve --max-rank RANK, or "
             f"with --enable-lora and {RUNTIME_LORA}=True."
         )
-        raise Refused(sentence, said)
+        raise RequestRefused(sentence, text)
     if answer.status_code in (401, 403):
-        raise Refused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", said)
-    words = f": {said}" if repeat else "."
+        raise RequestRefused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", text)
+    words = f": {text}" if repeat else "."
     sentence = f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}){words}"
-    raise Refused(sentence, said)
+    raise RequestRefused(sentence, text)

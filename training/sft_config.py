@@ -1,4 +1,4 @@
-"""The settings of one training: a validated record, the command line that fills it, and the launcher's environment."""
+"""The settings of one training, its command line, and the launcher's environment."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SftSettings(BaseModel):
 
 
 def read_arguments(arguments: Sequence[str] | None = None) -> SftSettings:
-    """The settings of a command line. TrainingError for values that cannot be; SystemExit 2 for unknown options."""
+    """The settings of a command line. TrainingError for invalid values; SystemExit 2 for unknown options."""
     given = vars(_parser().parse_args(arguments))
     recipe = load_recipe(given.pop("recipe"))
     number = given.pop("configuration")
@@ -74,7 +74,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> SftSettings:
     try:
         return SftSettings.model_validate({**rest, "lora": lora})
     except ValidationError as error:
-        raise TrainingError(f"The settings of this training cannot be: {sentence(error)}.") from error
+        raise TrainingError(f"The settings of this training are invalid: {sentence(error)}.") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,10 +120,10 @@ _READERS: dict[str, Any] = {"target_modules": _modules, "schedule": Schedule}
 
 
 def processes() -> int:
-    """How many processes train together: WORLD_SIZE, as the launcher sets it."""
+    """Number of processes that train together (WORLD_SIZE, set by the launcher)."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes files and reports."""
+    """Whether this process writes files and reports (RANK 0)."""
     return int(os.environ.get("RANK", "0")) == 0

@@ -50,12 +50,12 @@ if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
 
 
-def train(settings: SftSettings, say: Callable[[str], None] | None = None) -> Metrics:
-    """Train one adapter into `settings.output`. `say` gets one line of progress at a time (default: stderr).
+def train(settings: SftSettings, report: Callable[[str], None] | None = None) -> Metrics:
+    """Train one adapter into `settings.output`. `report` gets one line of progress at a time (default: stderr).
 
-    TrainingError for what cannot be trained, before the weights are loaded; TrainingFailure when the machine fails.
+    TrainingError for bad input, before the weights are loaded; TrainingFailure when the machine fails.
     """
-    say = (say or _to_stderr) if is_main() else lambda _: None
+    report = (report or _to_stderr) if is_main() else lambda _: None
     # Idle OpenMP threads must sleep soon: spinning, they slow a training tenfold as soon as anything else runs on the
     # machine. OpenMP reads this when torch is first imported, which is why nothing above imports torch.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -69,7 +69,7 @@ def train(settings: SftSettings, say: Callable[[str], None] | None = None) -> Me
         raise TrainingError(
             f"{settings.dataset}: {counts.longest} tokens, but {base.name} reads {form.context}: lower --cutoff."
         )
-    say(counts.sentence())
+    report(counts.sentence())
 
     from training.trainer import choose_device, make_trainer
 
@@ -88,22 +88,22 @@ def train(settings: SftSettings, say: Callable[[str], None] | None = None) -> Me
     else:
         finished = read_metrics(output.path) if settings.resume else None
     if finished:
-        say(f"{output.path} holds the finished training: nothing is left to train")
+        report(f"{output.path} holds the finished training: nothing to do")
         return finished
 
     # 3. Train, from the last checkpoint if there is one.
     try:
-        trainer = make_trainer(settings, base, chat, rows, output, say)
+        trainer = make_trainer(settings, base, chat, rows, output, report)
         checkpoint = output.last_checkpoint() if settings.resume else None
         if checkpoint:
-            say(f"continuing from {checkpoint}")
+            report(f"continuing from {checkpoint}")
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         trainer.save_model(str(output.path))  # the adapter and the tokenizer with its chat template
-        metrics = _measured(settings, trainer, facts, data, form)
+        metrics = _metrics(settings, trainer, facts, data, form)
         if is_main():
             _write(output, settings, base, metrics)
     except OSError as error:
-        raise TrainingFailure(f"The training failed ({error}): repair that and continue with --resume.") from error
+        raise TrainingFailure(f"The training failed ({error}): solve this and continue with --resume.") from error
     except RuntimeError as error:
         if _out_of_memory(error):
             raise TrainingFailure("There is too little memory: lower --batch and raise --accumulation.") from error
@@ -111,7 +111,7 @@ def train(settings: SftSettings, say: Callable[[str], None] | None = None) -> Me
     return metrics
 
 
-def _measured(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data: DataFacts, form: Outline) -> Metrics:
+def _metrics(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data: DataFacts, form: Outline) -> Metrics:
     """The metrics of a finished training."""
     import resource
 
@@ -149,7 +149,7 @@ def _measured(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data:
 
 
 def _write(output: OutputFolder, settings: SftSettings, base: Base, metrics: Metrics) -> None:
-    """Write the loss curve, the model card and the base's name in adapter_config.json; then metrics.json, the last."""
+    """Write the loss curve, the model card, the base's name in adapter_config.json, and last metrics.json."""
     import json
 
     (output.checkpoints / "README.md").unlink(missing_ok=True)  # TRL's model card, another in each process

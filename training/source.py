@@ -1,4 +1,4 @@
-"""The turns of the memory model in the traces of a run: read by candidate id, and counted by validity."""
+"""The memory model's turns in the traces of a run: read by candidate id, counted by validity."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ID = re.compile(r"([\w.-]{1,100})/([\w.-]{1,100})/seed-(\d{1,20})/step-(\d{1,12
 
 
 class SourceError(TrainingError):
-    """A run or an id that no training turn can be taken from: our error, in one sentence."""
+    """A run or an id that gives no training turn; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateId:
-    """Which routine of which step of which episode, written `WORLD/TASK/seed-42/step-17/LOG`."""
+    """A routine of a step of an episode, written `WORLD/TASK/seed-42/step-17/LOG`."""
 
     world: str
     task: str
@@ -40,16 +40,16 @@ class CandidateId:
 
     @classmethod
     def parse(cls, text: str) -> CandidateId:
-        """The id written as `text`. SourceError where it is none."""
+        """The id written as `text`. SourceError for an invalid one."""
         found = _ID.fullmatch(text)
         if found is None:
-            raise SourceError(f"{text[:200]!r} is no id of a candidate; they look like WORLD/TASK/seed-42/step-17/LOG.")
+            raise SourceError(f"{text[:200]!r} is not the id of a candidate, such as WORLD/TASK/seed-42/step-17/LOG.")
         world, task, seed, step, routine = found.groups()
         return cls(world, task, int(seed), int(step), cast(Routine, routine))
 
 
 def memory_conversation(record: StepRecord, routine: Routine) -> int | None:
-    """Index in the step of the conversation in which the memory model played a routine; None if there is none."""
+    """Index in the step of the memory model's conversation of a routine; None if there is none."""
     for index, conversation in enumerate(record.conversations):
         if conversation.routine == routine and conversation.role == "memory":
             return index
@@ -57,7 +57,7 @@ def memory_conversation(record: StepRecord, routine: Routine) -> int | None:
 
 
 class TraceSource:
-    """The traced routines of a run. Holds one open trace at a time: ask in the order of episodes where you can."""
+    """The traced routines of a run. It keeps one trace open at a time, so read in the order of episodes."""
 
     def __init__(self, run: RunFolder) -> None:
         if not run.run.exists():
@@ -75,17 +75,17 @@ class TraceSource:
         self.close()
 
     def close(self) -> None:
-        """Let go of the open trace."""
+        """Close the open trace."""
         if self._open is not None:
             self._open[1].close()
             self._open = None
 
     def folder(self, which: CandidateId) -> EpisodeFolder:
-        """The folder of a candidate's episode. SourceError for names that no folder of a run has."""
+        """The folder of a candidate's episode. SourceError for invalid names."""
         try:
             return self.run.episode(which.world, which.task, which.seed)
         except ValueError as error:
-            raise SourceError(f"{which} cannot be a candidate of {self.run.path}: {error}.") from error
+            raise SourceError(f"{which} is not a candidate of {self.run.path}: {error}.") from error
 
     def reader(self, folder: EpisodeFolder) -> TraceReader:
         """The open trace of an episode. SourceError where there is none."""
@@ -122,7 +122,7 @@ class TraceSource:
 
     @property
     def scaffold(self) -> Scaffold:
-        """The scaffold that the run was played with. SourceError if it is not what it was, or speaks no tags."""
+        """The scaffold of the run. SourceError if it has changed since, or the run was not played in tags."""
         if self._scaffold is None:
             self._scaffold = _scaffold_of(self.run)
         return self._scaffold
@@ -146,13 +146,13 @@ def _scaffold_of(run: RunFolder) -> Scaffold:
 
     recorded = read_run(run)
     if recorded is None:
-        raise SourceError(f"{run.run} is missing or empty: play the run anew.")
+        raise SourceError(f"{run.run} is missing or empty: repeat the run.")
     configuration = recorded["configuration"]
     settings = configuration["settings"]
     scaffold = Scaffold.load(settings["scaffold"])
     if scaffold.digest != configuration["scaffold_digest"]:
         raise SourceError(
-            f"The scaffold {settings['scaffold']} is not what {run.path} was played with: restore it, or collect anew."
+            f"The scaffold {settings['scaffold']} has changed since {run.path} was played: restore it or collect again."
         )
     if configuration.get("effective_dialect") != "tags":
         raise SourceError(
@@ -164,7 +164,7 @@ def _scaffold_of(run: RunFolder) -> Scaffold:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """Turns of the memory role by routine: how many there were, and how many were valid."""
+    """Turns of the memory role by routine, and how many of them are valid."""
 
     turns: dict[str, int]
     valid: dict[str, int]
@@ -177,7 +177,7 @@ class Validity:
 
 
 def validity(run: RunFolder) -> Validity:
-    """Count the turns of a run, episode by episode."""
+    """Count the turns of a run."""
     turns: Counter[str] = Counter()
     valid: Counter[str] = Counter()
     for folder in run.episodes():

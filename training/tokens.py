@@ -1,4 +1,4 @@
-"""A dataset as tokens: which of them are learned, and what became of every example: kept, cut, or dropped and why."""
+"""A dataset as tokens: which of them carry loss, and which examples are kept, cut or dropped."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 
 NO_LOSS = -100
-"""The label that torch's cross entropy passes over."""
+"""The label that torch's cross entropy ignores."""
 
 
 class Untrainable(Exception):
-    """An example that this base's template cannot carry as it is; the reason is counted."""
+    """An example that this base's template cannot represent; the reason is counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """One example, ready to train on: two lists of one length."""
+    """One example: two lists of equal length."""
 
     input_ids: list[int]
     labels: list[int]
-    """The token where it is learned, NO_LOSS where it is not."""
+    """The token where it carries loss, else NO_LOSS."""
 
 
 class ChatTokens:
-    """Tokenises conversations for one base. TrainingError when its template does not let turns be learned exactly."""
+    """Tokenises conversations for one base. TrainingError when its template changes turns."""
 
     def __init__(self, tokenizer: Any, name: str, ends: frozenset[int]) -> None:
         """`ends`: the tokens at which this model stops."""
@@ -48,7 +48,7 @@ class ChatTokens:
         self._special = frozenset(token for token, written in added.items() if written.special) | ends
 
     def encode(self, messages: Sequence[Message], loss: LossOn) -> Tokens:
-        """The conversation up to the end of its last assistant turn. Untrainable if it holds the base's own marks."""
+        """The conversation up to the end of its last assistant turn. Untrainable if a turn holds a special token."""
         plain = [message.model_dump() for message in messages]
         turns = [index for index, message in enumerate(plain) if message["role"] == "assistant"]
         whole = self._render(plain)
@@ -71,7 +71,7 @@ class ChatTokens:
         return Tokens(input_ids, labels)
 
     def _turn(self, text: str, content: str) -> tuple[list[int], int]:
-        """The tokens of a turn, its end-of-turn token the last, and how many characters of `text` they are."""
+        """The tokens of a turn up to its end-of-turn token, and their number of characters in `text`."""
         if text.startswith(content):
             end = len(content)
         elif text.startswith(content.strip()):  # templates of Llama trim what was written
@@ -116,14 +116,14 @@ OVER_CUTOFF = "longer than the cutoff"
 
 
 class RowCounts(BaseModel):
-    """What became of the examples; read = kept + the sum of dropped."""
+    """Counts of examples and tokens; read = kept + the sum of dropped."""
 
     model_config = ConfigDict(frozen=True)
 
     read: int
     kept: int
     cut: int
-    """Of the kept: lost whole turns at their end to the cutoff."""
+    """Kept, but without their last turns, which exceeded the cutoff."""
     dropped: dict[str, int] = Field(default_factory=dict)
     """By reason."""
     dropped_ids: list[str] = Field(default_factory=list)
@@ -134,7 +134,7 @@ class RowCounts(BaseModel):
     """Tokens of the longest row kept."""
 
     def sentence(self) -> str:
-        """The account in one line."""
+        """The counts in one line."""
         lost = "".join(f", {number} dropped ({why})" for why, number in sorted(self.dropped.items()))
         return (
             f"{self.read} examples: {self.kept} kept, {self.cut} of them cut{lost}; {self.tokens} tokens, "
@@ -145,7 +145,7 @@ class RowCounts(BaseModel):
 def tokenise(
     dataset: Path, chat: ChatTokens, cutoff: int, policy: CutoffPolicy, loss: LossOn
 ) -> tuple[list[Tokens], RowCounts]:
-    """The rows to train on, in the order of the file. TrainingError when none is left, or the policy is to refuse."""
+    """The rows to train on, in the order of the file. TrainingError when none is left, or one is refused."""
     rows: list[Tokens] = []
     dropped: Counter[str] = Counter()
     ids: list[str] = []
@@ -186,7 +186,7 @@ def tokenise(
 
 
 def _cut(example: Example, chat: ChatTokens, cutoff: int, loss: LossOn) -> Tokens | None:
-    """The row of as many whole turns as fit; None if not even the first does."""
+    """The row of the most whole turns that fit; None if the first does not."""
     turns = [index for index, message in enumerate(example.messages) if message.role == "assistant"]
     for index in reversed(turns[:-1]):
         row = chat.encode(example.messages[: index + 1], loss)

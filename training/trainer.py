@@ -1,6 +1,6 @@
 """TRL's trainer as this project uses it, and its progress.
 
-Rows come with their own tokens and labels: TRL's defaults would drop and cut rows silently and learn every message.
+Rows bring their tokens and labels: TRL's defaults would drop and cut rows silently and learn every message.
 Import this module when training starts; its imports are heavy.
 """
 
@@ -25,7 +25,7 @@ from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from training import TrainingError, TrainingFailure
-from training.base_model import Base, ignore_old_name, lora_config
+from training.base_model import Base, ignore_deprecation, lora_config
 from training.output_folder import OutputFolder
 from training.sft_config import SftSettings, processes
 from training.tokens import ChatTokens, Tokens
@@ -34,7 +34,7 @@ CHECKPOINTS = 2
 
 
 def choose_device(settings: SftSettings) -> tuple[str, torch.dtype]:
-    """cpu or cuda, and the type of the base's weights. TrainingError for a GPU that is not there."""
+    """cpu or cuda, and the type of the base's weights. TrainingError for a missing GPU."""
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("There is no CUDA device here: omit --device, or use --device cpu.")
     device = "cuda" if settings.device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -64,7 +64,7 @@ def make_trainer(
         torch.set_num_threads(settings.threads)
     device, dtype = choose_device(settings)
     arguments = _arguments(settings, device, dtype, output)  # before the model: DeepSpeed shards it while loading
-    ignore_old_name()
+    ignore_deprecation()
     model: Any = AutoModelForCausalLM.from_pretrained(base.folder, dtype=dtype)
     adapter = None if settings.init_adapter else lora_config(settings.lora)
     if settings.init_adapter:

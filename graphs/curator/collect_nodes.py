@@ -16,7 +16,7 @@ from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
 from graphs.spending import check_all
-from training.candidates import candidates, judge_anew, read_candidates, write_candidates
+from training.candidates import candidates, read_candidates, update_feedback, write_candidates
 from training.ledger import LedgerEntry, read
 
 
@@ -39,9 +39,7 @@ def featurise(state: State, run: Specialization) -> Command[Literal["baseline"]]
     path = run.folder.candidates
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        beside = path.parent.with_name("candidates.jsonl.tmp")
-        write_candidates(candidates(run.folder.collect, workers=_workers(run)), beside)
-        beside.replace(path)
+        write_candidates(candidates(run.folder.collect, workers=_workers(run)), path)
     routines = {"LOG": 0, "PLAN": 0}
     for candidate in read_candidates(path):
         routines[candidate.routine] += 1
@@ -81,7 +79,7 @@ def next_iteration(state: State, run: Specialization) -> Command[Literal["curate
             return Command(goto="finish", update={"reason": "No iteration came to a training: see the ledger."})
         return Command(goto="controls", update={"reason": _over(run)})
     check_all(budgets(run))
-    judge_anew(run.folder.candidates, run.folder.collect)
+    update_feedback(run.folder.candidates, run.folder.collect)
     emit("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
 

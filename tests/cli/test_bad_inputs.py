@@ -90,7 +90,7 @@ def test_a_ledger_is_a_folder_or_a_file_that_holds_one(automem: Run) -> None:
     Path("notes").write_text("mine\n")
     assert automem("ledger", "notes") == (
         2,
-        "automem: notes:1: no line of a ledger (Invalid JSON: expected value at line 1 column 1).",
+        "automem: notes:1: not a valid line of a ledger (Invalid JSON: expected value at line 1 column 1).",
     )
     assert "holds no ledger" in automem("ledger", "nowhere")[1]
 

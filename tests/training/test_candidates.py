@@ -11,7 +11,7 @@ from training_runs import collected
 
 from traces import RunFolder, TraceReader
 from traces.feedback import feedback_file, write_judgements
-from training.candidates import candidates, judge_anew, read_candidates, write_candidates
+from training.candidates import candidates, read_candidates, update_feedback, write_candidates
 from training.source import CandidateId, SourceError, TraceSource
 
 
@@ -108,15 +108,15 @@ def test_what_people_say_after_candidates_were_listed_reaches_them_and_can_be_ta
     path.parent.mkdir()
     write_candidates(candidates(run), path)
     before = path.read_bytes()
-    judge_anew(path, run)
+    update_feedback(path, run)
     assert path.read_bytes() == before
     first = next(read_candidates(path)).id
     try:
         write_judgements(run, [{"candidate": first, "feedback": 0.25, "key": "good", "id": "1"}])
-        judge_anew(path, run)
+        update_feedback(path, run)
         assert {one.id: one.feedback for one in read_candidates(path) if one.feedback is not None} == {first: 0.25}
         write_judgements(run, [])
-        judge_anew(path, run)
+        update_feedback(path, run)
         assert path.read_bytes() == before
     finally:
         feedback_file(run).unlink()

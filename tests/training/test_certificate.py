@@ -110,11 +110,11 @@ def _no_certificate(example: Example) -> None:
         (_other_prompt, "is not what the model was sent"),
         (_other_system, "is not what the model was sent"),
         (_longer, "it has 5 messages, the traced turn gives 3"),
-        (_more_keys, "no example of a dataset (messages.2.tool_calls"),
+        (_more_keys, "not a valid example (messages.2.tool_calls"),
         (_other_step, "the certificate's step is not that of"),
         (_other_trace, "not the one that the certificate names"),
         (_other_id, "has no step 99999"),
-        (_no_id, "is no id of a candidate"),
+        (_no_id, "is not the id of a candidate"),
         (_no_certificate, "the example has no certificate"),
     ],
 )
@@ -178,7 +178,7 @@ def test_an_id_that_leads_out_of_the_run_is_a_fault_like_any_other(
         example["id"] = example["id"].replace("vault/one-door", place)
 
     (fault,) = certify(tampered(dataset, tmp_path, elsewhere), run)
-    assert "is no id of a candidate" in fault or "cannot be a candidate" in fault
+    assert "is not the id of a candidate" in fault or "is not a candidate" in fault
 
 
 def test_a_changed_trace_is_found(run: RunFolder, dataset: Path, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_an_example_twice_is_found(run: RunFolder, dataset: Path, tmp_path: Path
     first = dataset.read_bytes().splitlines(keepends=True)[0]
     twice = tmp_path / "twice.jsonl"
     twice.write_bytes(first * 2)
-    assert [fault for fault in certify(twice, run) if "was given before" in fault]
+    assert [fault for fault in certify(twice, run) if "is used twice" in fault]
 
 
 def test_examples_of_evaluation_seeds_are_neither_made_nor_certified(

@@ -49,9 +49,9 @@ def test_a_system_message_may_come_first_and_the_certificate_may_be_missing(tmp_
     [
         ("{", "Invalid JSON"),
         ("[]", "Input should be an object"),
-        (row(), "does not end on assistant"),
-        (row("system"), "does not end on assistant"),
-        (row("user", "assistant", "user"), "does not end on assistant"),
+        (row(), "does not end with assistant"),
+        (row("system"), "does not end with assistant"),
+        (row("user", "assistant", "user"), "does not end with assistant"),
         (row("assistant"), "message 1 is of assistant, user was expected"),
         (row("user", "user", "assistant"), "message 2 is of user, assistant was expected"),
         (row("user", "assistant", "system", "assistant"), "message 3 is of system, user was expected"),
@@ -68,7 +68,7 @@ def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str, why: str)
     path.write_text(row("user", "assistant", id="first") + "\n" + line + "\n")
     with pytest.raises(TrainingError) as refused:
         list(read_dataset(path))
-    assert str(refused.value).startswith(f"{path}:2: no example of a dataset (")
+    assert str(refused.value).startswith(f"{path}:2: not a valid example (")
     assert why in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -76,7 +76,7 @@ def test_a_line_that_is_no_example_is_named(tmp_path: Path, line: str, why: str)
 def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text(f"{row('user', 'assistant')}\n" * 2)
-    with pytest.raises(TrainingError, match="'a' was given in line 1 already"):
+    with pytest.raises(TrainingError, match="'a' is already used in line 1"):
         list(read_dataset(path))
 
 

@@ -57,7 +57,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     append(path, BASE)
     path.write_text(path.read_text().replace('"iteration":0', '"iteration":-1'))
-    with pytest.raises(TrainingError, match=r"ledger\.jsonl:1: no line of a ledger \(iteration"):
+    with pytest.raises(TrainingError, match=r"ledger\.jsonl:1: not a valid line of a ledger \(iteration"):
         read(path)
 
 

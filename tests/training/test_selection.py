@@ -129,7 +129,7 @@ def test_the_shipped_policy_parses() -> None:
 @pytest.mark.parametrize(
     ("toml", "said"),
     [
-        ("total = ", "is no TOML"),
+        ("total = ", "is not TOML"),
         ('summary = "x"\ntotal = 0', "total"),
         ('summary = "x"\ntotal = 5\nordre = "credit"', "ordre"),
         ('summary = "x"\ntotal = 5\n[filters]\nmax_mistakes = -1', "filters.max_mistakes"),

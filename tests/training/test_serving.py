@@ -90,7 +90,7 @@ def test_what_cannot_be_served_is_refused(tmp_path: Path) -> None:
     (adapter(tmp_path / "a") / "adapter_model.safetensors").unlink()
     with pytest.raises(TrainingError, match=r"adapter_model\.safetensors is missing"):
         serve_command(Server("base", {"spec": tmp_path / "a"}))
-    with pytest.raises(TrainingError, match="answer to one name"):
+    with pytest.raises(TrainingError, match="have the same name"):
         serve_command(Server("base", {"base": adapter(tmp_path / "b")}))
 
 
@@ -169,7 +169,7 @@ def test_a_command_line_that_makes_no_sense_is_refused(given: list[str]) -> None
 
 
 def test_a_port_that_is_taken_is_refused(server: LoraStub, vllm: Path) -> None:
-    with pytest.raises(TrainingError, match=f"answers at {server.url} already, as base: choose another --port"):
+    with pytest.raises(TrainingError, match=f"already answers at {server.url}, as base: choose another --port"):
         start([str(vllm)], Server("base", {}, port=server.port), lambda line: None)
 
 

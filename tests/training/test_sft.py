@@ -200,7 +200,7 @@ def test_a_finished_training_that_is_resumed_does_nothing(train: Train, tmp_path
     lines: list[str] = []
     assert train("--max-steps", "2", "--resume", lines=lines) == metrics
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "adapter").rglob("*")} == before
-    assert lines[-1].endswith("nothing is left to train")
+    assert lines[-1].endswith("nothing to do")
 
 
 def test_an_adapter_can_start_from_another(train: Train, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_faulty_line_is_named(tiny: Path, dataset: Path, tmp_path: Path, capsy
     first = dataset.read_text().splitlines()[0]
     path.write_text(first + "\n" + first.replace('"e0"', '"e1"').replace('"user"', '"assistant"') + "\n")
     line = refused(capsys, "--dataset", str(path), "--base", str(tiny), "--output", str(tmp_path / "out"))
-    assert f"{path}:2: no example of a dataset (message 1 is of assistant, user was expected)" in line
+    assert f"{path}:2: not a valid example (message 1 is of assistant, user was expected)" in line
 
 
 @pytest.mark.usefixtures("no_model")
@@ -126,7 +126,7 @@ def test_a_disk_that_fills_up_is_the_machines_failure(
 
 def test_an_output_with_another_training_is_refused(train: Train, tmp_path: Path) -> None:
     train("--max-steps", "1")
-    with pytest.raises(TrainingError, match="holds a training already: continue it with --resume"):
+    with pytest.raises(TrainingError, match="already holds a training: continue it with --resume"):
         train("--max-steps", "1")
     with pytest.raises(TrainingError, match=r"has another lora\.rank \(4, not 8\)"):
         train("--max-steps", "1", "--rank", "8", "--resume")
