@@ -32,9 +32,9 @@ import paths  # noqa: F401 - before anything of the repository
 
 import worlds.registry as registry
 from traces import TraceReader
-from worlds.players import Decision, Prompt
+from worlds.players import Decision, Prompt, sections
 from worlds.players.dungeon_player import DungeonPolicy
-from worlds.players.dungeon_sight import read_sight, sections
+from worlds.players.dungeon_sight import read_sight
 
 STEPS, SEED = 20_000, 3
 MEMORY_MB, GROWTH, RESUME_S = 30, 1.3, 30.0

@@ -1,4 +1,4 @@
-"""The notebook's files on disk, reached without ever following a link out of their folder."""
+"""The notebook's files on disk. No link is followed out of their folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from memory_fs.page import Page, Patch
 from memory_fs.results import Refused, RejectionCode
 
 ODD = frozenset({errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO, errno.EEXIST, errno.EMLINK})
-"""What opening answers when a link, folder, pipe or socket stands where a file should."""
+"""Error numbers of opening a link, folder, pipe or socket instead of a file."""
 
 FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Disk:
-    """One folder of plain files; what a person changed there is kept in another before it is overwritten."""
+    """One folder of plain files; what a person changed there is moved to another before it is overwritten."""
 
     def __init__(self, root: Path, found: Path) -> None:
         """Open or create the folder; NotebookFailure when that fails."""
@@ -37,13 +37,13 @@ class Disk:
         self.close = weakref.finalize(self, os.close, self._fd)
 
     def open(self, name: str) -> int:
-        """Open a plain file for writing, made when missing; `Refused` when something else stands there."""
+        """Open a plain file for writing, made when missing; `Refused` when something else is there."""
         try:
             return self._open(name)
         except OSError as error:
             if error.errno in ODD:
                 raise Refused(
-                    RejectionCode.NOT_A_FILE, f"{name} is no plain file on disk; use another name."
+                    RejectionCode.NOT_A_FILE, f"{name} is not a plain file on disk; use another name."
                 ) from error
             raise self._failure(name, error) from error
 
@@ -62,9 +62,9 @@ class Disk:
             raise self._failure(name, error) from error
 
     def settle(self, pages: Mapping[str, Page], before: Mapping[str, str]) -> None:
-        """Make the folder hold exactly these pages, keeping whatever a person left there.
+        """Make the folder hold exactly these pages, and keep what a person left there.
 
-        `before` is what the files of the last change held before it: cut short, it may have left that, or a part.
+        `before` holds the files of the last change as they were before it; a change cut short leaves those, or a part.
         """
         try:
             self._clear(self.root, "", pages, before)
@@ -97,7 +97,7 @@ class Disk:
             os.close(fd)
 
     def _clear(self, folder: Path, prefix: str, pages: Mapping[str, Page], before: Mapping[str, str]) -> None:
-        """Take away what is no file of the notebook; hidden files are a person's own and stay."""
+        """Remove what is not a file of the notebook; hidden files are a person's own and stay."""
         with os.scandir(folder) as entries:
             for entry in list(entries):
                 name = prefix + entry.name
@@ -106,12 +106,12 @@ class Disk:
                 if entry.is_dir(follow_symlinks=False) and any(_is_in(other, name) for other in (*pages, *before)):
                     self._clear(Path(entry), name + "/", pages, before)
                     if not any(_is_in(other, name) for other in pages):
-                        self._take_away(entry, name, before)
+                        self._remove(entry, name, before)
                 elif name not in pages or not _is_plain(entry.stat(follow_symlinks=False)):
-                    self._take_away(entry, name, before)
+                    self._remove(entry, name, before)
 
-    def _take_away(self, entry: os.DirEntry[str], name: str, before: Mapping[str, str]) -> None:
-        """Delete what holds nothing of a person's, keep anything else in `found`."""
+    def _remove(self, entry: os.DirEntry[str], name: str, before: Mapping[str, str]) -> None:
+        """Delete what holds nothing of a person's; move anything else to `found`."""
         path = Path(entry)
         if entry.is_dir(follow_symlinks=False):
             if _is_hollow(path):
@@ -125,7 +125,7 @@ class Disk:
         shutil.move(path, self._kept(name))
 
     def _kept(self, name: str) -> Path:
-        """Return a new path for a version of `name` that is no revision of the notebook."""
+        """Return a new path for a version of `name` that is not a revision of the notebook."""
         number = 1
         while (self._found / f"{number:04}").exists():
             number += 1
@@ -141,8 +141,8 @@ class Disk:
 def folder_below(root: int, parts: Sequence[str | bytes], *, make: bool = False) -> Iterator[int]:
     """A descriptor of the folder `parts` below the folder `root` (a descriptor), closed afterwards.
 
-    Each folder on the way is opened without following links and the next is looked up in it, so that nothing planted or
-    swapped meanwhile leads outside. `make`: missing ones are made. OSError names the part that is no plain folder.
+    Each folder on the way is opened without following links, and the next is opened relative to it, so that no link
+    made meanwhile leads outside. `make`: create missing ones. OSError where a part is not a plain folder.
     """
     folder = root
     try:
@@ -169,7 +169,7 @@ def _folder(part: str | bytes, above: int, make: bool) -> int:
 
 
 def is_vacant(root: Path) -> bool:
-    """Whether there is no such folder, or one without files; NotebookFailure when that cannot be seen."""
+    """Whether there is no such folder, or one without files; NotebookFailure when it cannot be read."""
     try:
         return not any(root.iterdir())
     except FileNotFoundError:
@@ -179,12 +179,12 @@ def is_vacant(root: Path) -> bool:
 
 
 def _is_plain(facts: os.stat_result) -> bool:
-    """Whether this is a file of its own: a hard link would share its bytes with a file elsewhere."""
+    """Whether this is a plain file with one name: a hard link would share its bytes with a file elsewhere."""
     return stat.S_ISREG(facts.st_mode) and facts.st_nlink == 1
 
 
 def _is_hollow(folder: Path, depth: int = 64) -> bool:
-    """Whether a folder holds nothing but empty files and such folders, as a record leaves it that was never made."""
+    """Whether a folder holds only empty files and such folders, as an unfinished record leaves it."""
     with os.scandir(folder) as entries:
         return depth > 0 and all(
             _is_hollow(Path(entry), depth - 1)

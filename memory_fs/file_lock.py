@@ -1,4 +1,4 @@
-"""The one lock between processes: on an open file, freed by the system when its holder ends, however it ends."""
+"""The lock between processes: on an open file, released by the system when its holder ends, however it ends."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from memory_fs.results import Source
 from memory_fs.text import Change
 
 _writers: weakref.WeakValueDictionary[Path, Journal] = weakref.WeakValueDictionary()
-"""The journals this process has open for writing; opening one again takes it over."""
+"""The journals this process has open for writing; opening one again closes it there."""
 
 
 class NotebookFailure(RuntimeError):
@@ -45,12 +45,12 @@ class Record(NamedTuple):
 
 
 class Journal:
-    """The journal as its one writer has it: records go to the end, each with one system call."""
+    """The journal, open for its one writer. Each record is appended with one system call."""
 
     def __init__(self, path: Path) -> None:
         """Open or create; NotebookFailure when that fails or another process is writing."""
         self.path = path
-        # Non-blocking changes nothing for a file, but tells LangGraph's development server that writing is quick.
+        # Without effect on a file, but LangGraph's development server then does not report its writes as blocking.
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
         if path in _writers:
             _writers.pop(path).close()
@@ -63,7 +63,7 @@ class Journal:
             self._hash = hashlib.sha256()
             self._hashed = 0
             if not stat.S_ISREG(facts.st_mode):
-                raise NotebookFailure(f"The journal {path} is no plain file; name another.")
+                raise NotebookFailure(f"The journal {path} is not a plain file; name another.")
             lock(self._fd, path)
         except InUse as error:
             raise NotebookFailure(str(error)) from None
@@ -73,7 +73,7 @@ class Journal:
 
     @property
     def is_closed(self) -> bool:
-        """Whether this journal was closed, or taken over by opening it again."""
+        """Whether this journal was closed, by itself or by opening it again."""
         return not self._closing.alive
 
     @property
@@ -87,18 +87,18 @@ class Journal:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._closing()
 
     def append(self, source: Source, routine: str, operation: str, changes: Mapping[str, Change | None]) -> None:
-        """Write one record; NotebookFailure, and nothing of it stays, when that fails."""
+        """Write one record; when that fails, remove any part of it and raise NotebookFailure."""
         line = _encode(source, routine, operation, changes)
         try:
             if os.fstat(self._fd).st_size != self._size:
-                raise NotebookFailure(f"{self.path} was changed by someone else; a notebook has one writer.")
+                raise NotebookFailure(f"{self.path} was changed by another process; a notebook has one writer.")
             write_all(self._fd, line)
         except OSError as error:
-            with contextlib.suppress(OSError):  # what cannot be taken back now is cut off at the next opening
+            with contextlib.suppress(OSError):  # what cannot be removed now is removed at the next opening
                 os.ftruncate(self._fd, self._size)
             raise NotebookFailure(f"{self.path} cannot be written: {error.strerror}.") from error
         self._size += len(line)
@@ -106,7 +106,7 @@ class Journal:
         self._hashed = self._size
 
     def cut(self, end: int) -> None:
-        """Drop everything behind offset `end`, and take the digest of what stays."""
+        """Remove everything after offset `end`, and compute the digest of the rest."""
         try:
             if self._size != end:
                 os.ftruncate(self._fd, end)
@@ -151,7 +151,7 @@ def damaged(path: Path, number: int, why: object) -> NotebookFailure:
     """Return the failure that names a line of a journal."""
     return NotebookFailure(
         f"{path}, line {number}: the record is damaged ({why}). "
-        "Put an undamaged copy of the journal in its place, or start the episode anew."
+        "Put an undamaged copy of the journal in its place, or start the episode again."
     )
 
 

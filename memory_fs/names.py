@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from memory_fs.results import Refused, RejectionCode, quoted
 
 SMALLEST_RESULT = 2_000
-"""A recall needs this many characters for its heading and at least one cut line."""
+"""Characters that a recall needs for its heading and at least one cut line."""
 
 LONGEST_NAME = 255
 """Bytes of the longest name common file systems take."""
@@ -37,7 +37,7 @@ class Limits:
     read_lines: int = 1_000
     """Lines shown by a read or a tail: the same as a search."""
     result_chars: int = 16_000
-    """About 4,000 tokens: a few recalls fit beside the prompt in a 32k window, whatever the lines hold."""
+    """About 4,000 tokens: a few recalls and the prompt fit into a 32k window, whatever the lines hold."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -111,14 +111,14 @@ def _check_part(part: str, raw: str) -> None:
 
 
 def check_vacant(name: str, taken: Iterable[str]) -> None:
-    """Refuse a new file that a case-blind file system could not tell from another, or whose folder is a file."""
+    """Refuse a new file whose name differs from another only by case, or whose folder is a file."""
     folded = name.casefold()
     for other in taken:
         other_folded = other.casefold()
         if other_folded == folded:
             raise Refused(RejectionCode.NAME_TAKEN, f"{name} differs from {other} only by case; use {other}.")
         if other_folded.startswith(folded + "/") or folded.startswith(other_folded + "/"):
-            raise Refused(RejectionCode.NAME_TAKEN, f"{name} cannot stand beside {other}: one would be a folder.")
+            raise Refused(RejectionCode.NAME_TAKEN, f"{name} cannot exist beside {other}: one would be a folder.")
 
 
 def check_text(text: str, limits: Limits) -> None:

@@ -11,7 +11,7 @@ from memory_fs import recall
 from memory_fs.names import Limits, NotebookMisuse, check_text, clean_name, keyed_line
 from memory_fs.page import Page
 from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
-from memory_fs.shelf import Shelf, beside
+from memory_fs.shelf import Shelf, sibling
 from memory_fs.text import Change, change_between, split, unified_diff
 
 SEED_ROUTINE = "SEED"
@@ -21,21 +21,21 @@ NAMES_REMEMBERED = 1_000
 """Spellings of file names whose check is remembered: a model repeats the same few."""
 
 Plan = Callable[[Page | None], Change | list[int]]
-"""What a record does to a page (None: no such file yet): a change, or the lines that make it needless."""
+"""What a record does to a page (None: no such file yet): a change, or the present lines that make it needless."""
 
 
 class MemoryFS:
     """One notebook. Operations answer any string with a result; only the machine's failures raise NotebookFailure."""
 
     def __init__(self, root: Path | str, limits: Limits | None = None, *, journal: Path | str | None = None) -> None:
-        """Open or create the notebook in `root`, with its journal beside it (`<root>.journal.jsonl`) unless given.
+        """Open or create the notebook in `root`, with its journal next to it (`<root>.journal.jsonl`) unless given.
 
         Files become equal to the last journalled revision; versions found different are kept in `<root>.found`.
         NotebookMisuse when the places cannot be used, NotebookFailure when the disk or the journal is at fault.
         """
         self.root = Path(root).resolve()
         self.limits = limits or Limits()
-        path = beside(self.root, ".journal.jsonl") if journal is None else Path(journal).resolve()
+        path = sibling(self.root, ".journal.jsonl") if journal is None else Path(journal).resolve()
         self._shelf = Shelf(self.root, path, self.limits)
         self._names: dict[str, str] = {}
         self._step, self._routine = 0, ""
@@ -47,7 +47,7 @@ class MemoryFS:
         self.close()
 
     def close(self) -> None:
-        """Let go of the files; what is on disk is complete at any time, closed or not."""
+        """Close the files; what is on disk is complete at any time, closed or not."""
         self._shelf.close()
 
     @property
@@ -66,7 +66,7 @@ class MemoryFS:
         return self.revision, self._shelf.journal_bytes, self._shelf.journal_sha256
 
     def mark(self, step: int, routine: str) -> None:
-        """Say which world step and routine the changes that follow belong to."""
+        """Set the world step and routine of the changes that follow."""
         self._step, self._routine = step, routine
 
     def index(self) -> dict[str, int]:
@@ -95,7 +95,7 @@ class MemoryFS:
     # Records
 
     def append(self, file: str, text: str) -> MemoryResult:
-        """Add the text as lines at the end, making the file if needed; a duplicate if every line stands there."""
+        """Add the text as lines at the end, making the file if needed; a duplicate if every line is there already."""
 
         def plan(page: Page | None) -> Change | list[int]:
             check_text(text, self.limits)
@@ -104,8 +104,8 @@ class MemoryFS:
                 raise Refused(RejectionCode.EMPTY_TEXT, "There is no text to append.")
             if page is None:
                 return Change(0, 0, lines)
-            standing = [index for index in map(page.find, lines) if index is not None]
-            return standing if len(standing) == len(lines) else Change(len(page.lines), 0, lines)
+            present = [index for index in map(page.find, lines) if index is not None]
+            return present if len(present) == len(lines) else Change(len(page.lines), 0, lines)
 
         return self._record("append", file, plan)
 
@@ -164,7 +164,7 @@ class MemoryFS:
     def fork(self, revision: int, new_root: Path | str, *, journal: Path | str | None = None) -> MemoryFS:
         """Open a new notebook with this one's history up to a revision, in a place where nothing is yet."""
         root = Path(new_root).resolve()
-        path = beside(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
+        path = sibling(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
         self._shelf.copy_history(revision, root, path)
         return MemoryFS(root, self.limits, journal=path)
 
@@ -235,9 +235,9 @@ class MemoryFS:
             text = f"Wrote {where} of {name} ({count})."
         return self._answer(operation, Outcome.WRITTEN, text, name, lines)
 
-    def _needless(self, operation: str, name: str, standing: list[int]) -> MemoryResult:
-        """Answer a record that would change nothing, because these lines stand there already."""
-        lines = tuple(index + 1 for index in standing)
+    def _needless(self, operation: str, name: str, present: list[int]) -> MemoryResult:
+        """Answer a record that would change nothing, because these lines are there already."""
+        lines = tuple(index + 1 for index in present)
         if operation == "create":
             count = plural(len(self._shelf.pages[name].lines), "line")
             return self._answer(operation, Outcome.EXISTS, f"{name} is there already ({count}).", name, lines)

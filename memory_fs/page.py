@@ -22,14 +22,14 @@ class Page(Text):
     __slots__ = ("_bytes", "_first", "_folded", "_keys", "_repeated")
 
     def __init__(self, text: Text) -> None:
-        """Take over a replayed text."""
+        """Use the lines of a replayed text."""
         self.lines, self.unended, self.steps, self.revisions = text.lines, text.unended, text.steps, text.revisions
         self._bytes = _bytes_of(self.lines)  # counting a newline for every line
         self._folded = [line.casefold() for line in self.lines]
         self._first: dict[str, int] = {}  # line -> index of its first occurrence
         self._repeated: set[str] = set()  # lines that the file holds more than once
         self._keys: dict[str, int] | None = None  # key -> index of its last line; made by the first upsert
-        self._learn(0)
+        self._index(0)
 
     @property
     def size(self) -> int:
@@ -50,7 +50,7 @@ class Page(Text):
         """Return the index of the last line of the form `key: …`."""
         if self._keys is None:
             self._keys = {}
-            self._learn_keys(0)
+            self._index_keys(0)
         return self._keys.get(key)
 
     def search(self, keyword: str) -> list[int]:
@@ -68,12 +68,12 @@ class Page(Text):
         self.splice(change, source)
         self._folded[at : at + drop] = [line.casefold() for line in put]
         if appended:
-            self._learn(at)
+            self._index(at)
         elif drop == len(put) == 1:
-            self._relearn(at, old)
+            self._reindex(at, old)
         else:
             self._first, self._repeated, self._keys = {}, set(), None
-            self._learn(0)
+            self._index(0)
         if appended and put and not unended:
             data = (("\n" if was_unended else "") + joined(put, False)).encode()
             return Patch(before, data, before + len(data))
@@ -91,16 +91,16 @@ class Page(Text):
         offset = self.size - len(rest) - len(data)
         return Patch(offset, data if self.size == before else data + rest, self.size)
 
-    def _learn(self, at: int) -> None:
-        """Take the lines from index `at` on into the look-ups."""
+    def _index(self, at: int) -> None:
+        """Add the lines from index `at` on to the look-ups."""
         for index, line in enumerate(self.lines[at:], at):
             if self._first.setdefault(line, index) != index:
                 self._repeated.add(line)
         if self._keys is not None:
-            self._learn_keys(at)
+            self._index_keys(at)
 
-    def _relearn(self, index: int, old: str) -> None:
-        """Follow one line that was `old` and is another now."""
+    def _reindex(self, index: int, old: str) -> None:
+        """Update the look-ups for one line that was `old`."""
         line = self.lines[index]
         del self._first[old]
         if old in self._repeated:
@@ -119,7 +119,7 @@ class Page(Text):
         if len(places) == 1:
             self._repeated.remove(line)
 
-    def _learn_keys(self, at: int) -> None:
+    def _index_keys(self, at: int) -> None:
         assert self._keys is not None
         for index, line in enumerate(self.lines[at:], at):
             key = _key(line)

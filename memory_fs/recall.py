@@ -10,7 +10,7 @@ from memory_fs.page import Page
 from memory_fs.results import Outcome, Refused, RejectionCode, plural, quoted
 
 HEADING = 300
-"""Characters kept free for the heading, besides the file's name."""
+"""Characters reserved for the heading, in addition to the file's name."""
 
 SHARE = 8
 """A line longer than this part of the room is cut, so that several always fit."""

@@ -1,4 +1,4 @@
-"""From the journal back to the text of every file at any revision; nothing here writes."""
+"""The text of every file at any revision, rebuilt from the journal; nothing here writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memory_fs.results import Refused
 from memory_fs.text import Text
 
 ANY_NAME = Limits(max_name_bytes=255, max_depth=64)
-"""A journal may have been written under other limits; what makes a name unsafe does not depend on them."""
+"""For journals written under other limits; what makes a name unsafe does not depend on them."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def _apply(done: Replay, record: Record, journal: Path) -> None:
                 continue
             if name not in done.texts:
                 if clean_name(name, ANY_NAME) != name:
-                    raise ValueError("it names no file")
+                    raise ValueError("its file name is invalid")
                 done.texts[name] = Text()
             done.texts[name].splice(change, record.source)
     except (AttributeError, KeyError, OverflowError, Refused, TypeError, ValueError) as error:

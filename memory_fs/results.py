@@ -44,7 +44,7 @@ class RejectionCode(StrEnum):
 
 
 class Refused(Exception):
-    """An operation that will not be done; becomes a `REJECTED` result and never leaves this room."""
+    """An operation that is refused. It becomes a `REJECTED` result and never leaves this package."""
 
     def __init__(self, code: RejectionCode, sentence: str) -> None:
         super().__init__(sentence)
@@ -70,7 +70,7 @@ class MemoryResult:
     file: str | None = None
     """The sanitised name; None when it was refused, or when an operation has no file."""
     lines: tuple[int, ...] = ()
-    """Line numbers from 1: those shown by a recall, those written (or found standing already) by a record."""
+    """Line numbers from 1: those shown by a recall, those written (or already present) by a record."""
     provenance: tuple[Source, ...] = ()
     """Recalls: who wrote each of `lines`."""
     total: int = 0

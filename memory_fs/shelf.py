@@ -1,4 +1,4 @@
-"""The pages of an open notebook, kept the same in memory, in the journal and on disk."""
+"""The pages of an open notebook, kept equal in memory, in the journal and on disk."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from memory_fs.results import Refused, RejectionCode, Source
 from memory_fs.text import Change, Text, change_between
 
 UNFINISHED = "the last change was not finished"
-"""Set while a change is under way: whatever keeps it from its end, nothing more is written after it."""
+"""Set during a change: if the change fails, nothing more is written after it."""
 
 
 class Shelf:
-    """Every change goes to the journal, then to the page, then to the file: any of them can be cut short."""
+    """The pages. Every change goes to the journal, then to the page, then to the file; each may be cut short."""
 
     def __init__(self, root: Path, journal: Path, limits: Limits) -> None:
         """Open or create; files are made equal to the last journalled revision."""
         _check_places(root, journal)
         self.limits = limits
         self._journal = Journal(journal)
-        self._disk = Disk(root, beside(root, ".found"))
+        self._disk = Disk(root, sibling(root, ".found"))
         self._stopped = ""  # why nothing more may be written
         state = replay(journal)
         self._adopt(state)
@@ -57,7 +57,7 @@ class Shelf:
             page = Page(Text())
         size, grown = page.size, page.size_after(change)
         self._check_room(name, len(page.lines) - change.drop + len(change.put), grown, grown - size)
-        file = self._disk.open(name)  # before the record: a place that cannot be written must leave no trace
+        file = self._disk.open(name)  # before the record: a file that cannot be written must not be journalled
         try:
             self._stopped = UNFINISHED
             source = self._write_record(step, routine, operation, {name: change})
@@ -121,7 +121,7 @@ class Shelf:
         self._journal.copy_to(journal, self.replay(revision).end)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._stopped = self._stopped or "it was closed"
         self._journal.close()
         self._disk.close()
@@ -156,7 +156,7 @@ class Shelf:
         if not self._stopped and self._journal.is_closed:
             self._stopped = "it was opened a second time"
         if self._stopped:
-            raise NotebookFailure(f"{self._disk.root} can be written only when it is opened anew: {self._stopped}.")
+            raise NotebookFailure(f"{self._disk.root} can be written only after it is opened again: {self._stopped}.")
 
     def _check_room(self, name: str, lines: int, size: int, grown: int) -> None:
         """Refuse a file of this many lines and bytes, or a notebook that grows by so many bytes."""
@@ -165,17 +165,17 @@ class Shelf:
             raise Refused(
                 RejectionCode.FILE_FULL,
                 f"{name} would have {lines} lines and {size} bytes; a file holds {most.max_file_lines} lines and "
-                f"{most.max_file_bytes} bytes. Write it anew, shorter, or go on in another file.",
+                f"{most.max_file_bytes} bytes. Rewrite it, shorter, or go on in another file.",
             )
         if grown > 0 and self._bytes + grown > most.max_total_bytes:
             raise Refused(
                 RejectionCode.NOTEBOOK_FULL,
                 f"The files would have {self._bytes + grown} bytes; together they hold {most.max_total_bytes}. "
-                "Write one of them anew, shorter.",
+                "Rewrite one of them, shorter.",
             )
 
 
-def beside(root: Path, ending: str) -> Path:
+def sibling(root: Path, ending: str) -> Path:
     """Return the path next to `root` with this ending."""
     return root.with_name(root.name + ending)
 

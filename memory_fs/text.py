@@ -20,7 +20,7 @@ class Change(NamedTuple):
     """Whether the file's last line then lacks its newline (only a write can ask for that)."""
 
     def to_json(self) -> dict[str, object]:
-        """Return the journal's form, without the fields that have their usual value."""
+        """Return the journal's form, without fields that have their default value."""
         form: dict[str, object] = {"at": self.at, "put": self.put}
         if self.drop:
             form["drop"] = self.drop
@@ -30,7 +30,7 @@ class Change(NamedTuple):
 
     @classmethod
     def from_json(cls, form: dict[str, Any]) -> Change:
-        """Read the journal's form; KeyError, TypeError or ValueError when it is none."""
+        """Read the journal's form; KeyError, TypeError or ValueError when it is invalid."""
         if any("\n" in line for line in form["put"]):
             raise ValueError("it puts a line that holds a newline")
         return cls(form["at"], form.get("drop", 0), form["put"], form.get("unended", False))
@@ -115,7 +115,7 @@ CONTEXT = 3
 
 
 def unified_diff(a: Mapping[str, Text], b: Mapping[str, Text]) -> str:
-    """Return what turns files `a` into files `b`; a file only one side has stands against /dev/null."""
+    """Return what turns files `a` into files `b`; a file that one side lacks is compared with /dev/null."""
     names = sorted(a.keys() | b.keys())
     return "".join(line + "\n" for name in names for line in _file_diff(name, a.get(name), b.get(name)))
 
@@ -126,7 +126,7 @@ def _file_diff(name: str, a: Text | None, b: Text | None) -> Iterator[str]:
         return
     yield f"--- {'a/' + name if a else '/dev/null'}"
     yield f"+++ {'b/' + name if b else '/dev/null'}"
-    # difflib takes quadratic time in what differs: hand it only that, and its surroundings.
+    # difflib's time is quadratic in what differs: compare only that, and its surroundings.
     at, drop, put, _ = change_between(old, new, False)
     start = max(at - CONTEXT, 0)
     old_part = old[start : at + drop + CONTEXT]

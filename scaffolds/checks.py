@@ -1,4 +1,4 @@
-"""What has to hold between the parts of a scaffold: names that exist, playable vocabularies."""
+"""Checks across the parts of a scaffold: names that exist, playable vocabularies."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

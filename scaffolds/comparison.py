@@ -16,7 +16,7 @@ class Area(StrEnum):
     FILE_SCHEMA = "file schema"
     PROMPTS = "prompts"
     HOOKS = "hooks"
-    """Code beside the model; with `act` it may repair or veto actions, which is task policy, not memory."""
+    """Code that runs at each step; with `act` it may repair or veto actions, which is task policy, not memory."""
     OPERATIONS = "operations"
     MEMORY = "memory"
     SETTINGS = "settings"
@@ -54,7 +54,7 @@ def compare(old: Scaffold, new: Scaffold) -> Comparison:
 
     Structural are: the operations of a routine, the files and who keeps them, code that does something else (comments
     and docstrings aside), a seed file filled or emptied, dialect and roles. Wording are: prompts, purposes, help and
-    the contents of seed files. Numbers (turns, limits, max_lines) are no structure: turning them is no new idea.
+    the contents of seed files. Numbers (turns, limits, max_lines) are not structural.
     """
     return Comparison(
         (
@@ -74,9 +74,8 @@ def _vocabulary(old: Scaffold, new: Scaffold) -> list[Change]:
     for routine in ("log", "plan"):
         before: tuple[str, ...] = getattr(old.settings.vocabulary, routine)
         after: tuple[str, ...] = getattr(new.settings.vocabulary, routine)
-        said = _added_and_removed(before, after)
-        if said:
-            changes.append(Change(Area.VOCABULARY, f"{routine}: {said}", True))
+        if changed := _added_and_removed(before, after):
+            changes.append(Change(Area.VOCABULARY, f"{routine}: {changed}", True))
         elif before != after:
             changes.append(Change(Area.VOCABULARY, f"{routine}: another order", False))
     return changes
@@ -84,8 +83,8 @@ def _vocabulary(old: Scaffold, new: Scaffold) -> list[Change]:
 
 def _files(old: Scaffold, new: Scaffold) -> list[Change]:
     before, after = old.settings.files, new.settings.files
-    said = _added_and_removed(before, after)
-    changes = [Change(Area.FILE_SCHEMA, said, True)] if said else []
+    changed = _added_and_removed(before, after)
+    changes = [Change(Area.FILE_SCHEMA, changed, True)] if changed else []
     for name in before.keys() & after.keys():
         for field in FileSpec.model_fields:
             was, now = getattr(before[name], field), getattr(after[name], field)
@@ -113,7 +112,7 @@ def _operations(old: Scaffold, new: Scaffold) -> list[Change]:
 
 
 def _code(old: Scaffold, new: Scaffold, file: str, area: Area, more: str) -> list[Change]:
-    """The change of a file of code; `more` says what else is known of it."""
+    """The change of a file of code; `more` describes it."""
     before, after = (one.code[file].source if file in one.code else "" for one in (old, new))
     if before == after:
         return []
@@ -156,5 +155,5 @@ def _settings(old: Scaffold, new: Scaffold) -> list[Change]:
 def _added_and_removed(
     before: Mapping[str, object] | tuple[str, ...], after: Mapping[str, object] | tuple[str, ...]
 ) -> str:
-    said = [f"+{name}" for name in after if name not in before] + [f"-{name}" for name in before if name not in after]
-    return " ".join(said)
+    added = [f"+{name}" for name in after if name not in before]
+    return " ".join([*added, *(f"-{name}" for name in before if name not in after)])

@@ -1,4 +1,4 @@
-"""What can be wrong with a scaffold, and how it is said: where, what, and what to do next."""
+"""The errors of scaffolds: where, what is wrong, and what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class ScaffoldError(ValueError):
-    """A scaffold that cannot be used as it stands. The message is one line: `file:line: what is wrong; what to do`."""
+    """A scaffold that cannot be used. The message is one line: `file:line: what is wrong; what to do`."""
 
     def __init__(self, problem: str, path: Path | None = None, line: int | None = None) -> None:
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
@@ -17,9 +17,9 @@ class ScaffoldError(ValueError):
 
 
 class HookFailure(RuntimeError):
-    """Code of a scaffold broke its promise while an episode ran. The message names file, line and what happened.
+    """Code of a scaffold failed while an episode ran. The message names file, line and what happened.
 
-    `kind` is "hooks" where the code itself broke; where contained code was stopped, it is what it was stopped for:
+    `kind` is "hooks" where the code itself failed; for contained code that was stopped, it is the reason:
     "unresponsive", "ended", "garbage", "output", "cpu", or "containment" where it could not be started.
     """
 

@@ -1,4 +1,4 @@
-"""What lies in a scaffold's folder: finding it, listing its files, reading the notebook's first files."""
+"""A scaffold's folder: find it, list its files, read the notebook's first files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,11 +11,11 @@ SHIPPED = Path(__file__).resolve().parent
 
 PARTS = ("scaffold.toml", "prompts", "memory", "hooks.py", "operations.py", "METHOD.md")
 MAX_FILES = 200
-"""A folder with more files than this is not a scaffold: someone gave the wrong folder."""
+"""A folder with more files is not a scaffold: most likely the wrong folder was given."""
 
 
 def resolve(path: Path | str) -> Path:
-    """The scaffold folder meant by `path`: as it stands, or among the shipped ones. ScaffoldError if there is none."""
+    """The scaffold folder of `path`: a folder, or the name of a shipped one. ScaffoldError if there is none."""
     given = Path(path)
     try:
         for candidate in (given, SHIPPED / given, SHIPPED.parent / given):
@@ -24,7 +24,7 @@ def resolve(path: Path | str) -> Path:
         if given.is_dir():
             raise ScaffoldError("this folder has no scaffold.toml: it is no scaffold", given)
     except OSError as error:  # a name too long, a folder that may not be entered
-        raise ScaffoldError(f"this folder cannot be looked into: {error.strerror}", given) from error
+        raise ScaffoldError(f"this folder cannot be read: {error.strerror}", given) from error
     shipped = [scaffold_name(found) for found in shipped_scaffolds()]
     name = given.as_posix().removeprefix("scaffolds/").strip("/")
     raise ScaffoldError(f"there is no such scaffold folder; of the shipped ones: {nearest(name, shipped)}", given)
@@ -41,7 +41,7 @@ def scaffold_name(path: Path) -> str:
 
 
 def scaffold_files(path: Path) -> dict[str, Path]:
-    """The files of a scaffold by their relative POSIX names, in order; hidden files and `__pycache__` are passed over.
+    """The files of a scaffold by their relative POSIX names, in order; hidden files and `__pycache__` are skipped.
 
     ScaffoldError for a link (what it leads to is not part of the folder) and for what a scaffold does not have.
     """

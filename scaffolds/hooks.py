@@ -1,18 +1,18 @@
-"""Code of a scaffold that runs beside the model: what it is given, what it may answer, and who runs it.
+"""Hooks: code of a scaffold that runs at each step. What it gets, what it may return, and who runs it.
 
 A scaffold's hooks.py defines `class Hooks`; one instance lives for one episode. It may have any of
 
     def observe(self, view: View) -> list[str]                       # notices for this step's LOG and PLAN
     def maintain(self, view: View, notebook: NotebookView) -> None   # writes the files declared maintained_by="hooks"
-    def act(self, action: str, view: View) -> Send | Repair | Veto   # lets the model's action pass, mends or vetoes it
+    def act(self, action: str, view: View) -> Send | Repair | Veto   # sends, repairs or vetoes the model's action
 
 In every step `observe`, then `maintain`, run once before LOG; `act` runs for each action the model commits, with the
-action as the model wrote it. An episode taken up again shows the hooks every earlier step anew through `observe` and
-`act`, so keep state there; what `maintain` has written is in the notebook.
+action as the model wrote it. When an episode is resumed, `observe` and `act` are called again for every earlier step,
+so keep state there; what `maintain` has written is in the notebook.
 
-Only plain data crosses this border (texts, numbers, lists and the dataclasses below). Hooks that the repository ships,
-or that someone trusts, run in this process; all others in a contained one (`scaffolds.containment`), where this very
-file runs them: it needs the standard library only, and keeps to it.
+Only plain data is exchanged (texts, numbers, lists and the dataclasses below). Hooks that the repository ships, or that
+the user trusts, run in this process; all others in a contained one (`scaffolds.containment`), which runs this file too,
+so it imports the standard library only.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ __all__ = ["Decision", "DirectHooks", "HooksRunner", "NotebookView", "Repair", "
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a hook sees of a step: what the model sees, and nothing it does not (no seed, no reward)."""
+    """A step as a hook sees it: what the model sees and no more (no seed, no reward)."""
 
     step: int
     """The step being played, from 1."""
     observation: Mapping[str, str]
-    """`long` and `short`, as the world says them now."""
+    """The world's present observation: `long` and `short`."""
     action: str | None
     """The action that led here; None in the first step."""
     actions: Sequence[str]
@@ -59,7 +59,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Another action is sent instead, a name of the world's; the model is told why."""
+    """Another action of the world is sent instead; the model reads why."""
 
     action: str
     why: str
@@ -68,7 +68,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Veto:
-    """Nothing is sent; the model is told why and chooses again."""
+    """Nothing is sent; the model reads why and chooses again."""
 
     why: str
     kind: Literal["veto"] = "veto"
@@ -80,7 +80,7 @@ Decision: TypeAlias = Send | Repair | Veto
 class HooksRunner(Protocol):
     """Who runs a scaffold's hooks for one episode, and its own operations where they are contained.
 
-    Whatever breaks in them leaves as HookFailure.
+    An exception in them becomes a HookFailure.
     """
 
     def observe(self, view: View) -> list[str]:
@@ -100,10 +100,10 @@ class HooksRunner(Protocol):
 
 
 ENTRY_POINTS = {"observe": 1, "maintain": 2, "act": 2}
-"""The hooks there are, and how many arguments each is called with."""
+"""The hooks, and the number of arguments of each."""
 MAINTAIN_RULE = 'maintain writes only files that scaffold.toml declares maintained_by = "hooks"'
-SAID_CHARS = 16_000
-"""What hooks may tell the model at once: as much as one result of the notebook shows (`memory_fs.Limits`)."""
+NOTICE_CHARS = 16_000
+"""Characters of all notices of a step, or of a reason: as many as one result of the notebook (`memory_fs.Limits`)."""
 
 
 class DirectHooks:
@@ -146,11 +146,11 @@ class DirectHooks:
         return operation
 
     def close(self) -> None:
-        """The episode is over: nothing is held."""
+        """Nothing to release."""
 
 
 def _own(view: View) -> View:
-    """A view whose observation the hooks may do with as they like."""
+    """A view with its own observation, which the hooks may change."""
     return replace(view, observation=dict(view.observation))
 
 
@@ -195,23 +195,23 @@ def _check_signature(code: ScaffoldCode, name: str, method: object, line: int) -
 
 
 def checked_notices(notices: object) -> list[str]:
-    """What `observe` returned. BrokenPromise if it may not."""
+    """The notices that `observe` returned. BrokenPromise if they are invalid."""
     if not isinstance(notices, list) or not all(isinstance(notice, str) for notice in notices):
         raise BrokenPromise(f"it must return a list of texts, not {notices!r:.200}")
-    said = len("\n".join(notices))  # a notice without a word is a line of the prompt too
-    if said > SAID_CHARS:
-        raise BrokenPromise(f"it may say {SAID_CHARS:,} characters, not {said:,}")
+    length = len("\n".join(notices))  # an empty notice is a line of the prompt too
+    if length > NOTICE_CHARS:
+        raise BrokenPromise(f"it may return {NOTICE_CHARS:,} characters, not {length:,}")
     return list(notices)
 
 
 def check_maintained(returned: object) -> None:
-    """What `maintain` returned. BrokenPromise if it may not."""
+    """BrokenPromise if `maintain` returned anything."""
     if returned is not None:
         raise BrokenPromise(f"it must return None, not {returned!r:.200}")
 
 
 def checked_decision(decided: object, action: str, view: View) -> Decision:
-    """What `act` returned. BrokenPromise if it may not."""
+    """The decision that `act` returned. BrokenPromise if it is invalid."""
     if not isinstance(decided, Send | Repair | Veto):
         raise BrokenPromise(f"it must return Send, Repair or Veto, not {decided!r:.200}")
     if isinstance(decided, Send) and decided.action != action:
@@ -220,6 +220,6 @@ def checked_decision(decided: object, action: str, view: View) -> Decision:
         raise BrokenPromise(f"Repair({decided.action!r}) is no action of the world")
     if not isinstance(decided, Send) and not (isinstance(decided.why, str) and decided.why.strip()):
         raise BrokenPromise(f"{type(decided).__name__} needs a reason for the model, in words")
-    if not isinstance(decided, Send) and len(decided.why) > SAID_CHARS:
-        raise BrokenPromise(f"a reason may have {SAID_CHARS:,} characters, not {len(decided.why):,}")
+    if not isinstance(decided, Send) and len(decided.why) > NOTICE_CHARS:
+        raise BrokenPromise(f"a reason may have {NOTICE_CHARS:,} characters, not {len(decided.why):,}")
     return decided

@@ -8,11 +8,11 @@
 The function's name is the operation's, its docstring the one line of help the model reads, its parameters after the
 notebook are the arguments, in the order of the tag form; an argument may carry a description:
 `Annotated[str, Field(description="…")]`. A `recall` cannot write. To answer the model's mistake, return
-`refused("…")`; what breaks becomes a HookFailure.
+`refused("…")`; an exception becomes a HookFailure.
 Operations keep nothing between calls: the notebook is their only memory.
 
-This file needs the standard library only: it runs in contained processes too. `own_operations` makes of what it reads
-what a vocabulary is made of.
+This file imports the standard library only: it runs in contained processes too. `own_operations` turns declarations
+into operations of a vocabulary.
 """
 
 import inspect
@@ -46,19 +46,19 @@ def operation(*, kind: Literal["recall", "record"]) -> Callable[[_F], _F]:
 
 
 def refused(sentence: str) -> MemoryResult:
-    """A result that tells the model what was wrong with its arguments."""
+    """A result that names the fault in the model's arguments."""
     return MemoryResult(operation="", outcome=Outcome.REJECTED, text=sentence)
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """An operation as its function says it."""
+    """An operation as its function declares it."""
 
     name: str
     kind: Literal["recall", "record"]
     help: str
     line: int
-    """Where in operations.py it is written."""
+    """Its line in operations.py."""
     arguments: Mapping[str, Any]
     """Type hint of each argument, in the order of the tag form."""
     run: Callable[[NotebookView, Mapping[str, Any]], MemoryResult]

@@ -1,4 +1,4 @@
-"""A scaffold's own operations as a vocabulary has them: what operations.py declares, with a checked argument model."""
+"""A scaffold's own operations: what operations.py declares, with a checked argument model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -54,6 +54,6 @@ def _executor(name: str, run: Run) -> Callable[[MemoryFS, BaseModel], MemoryResu
 
 
 def _cut(text: str, most: int) -> str:
-    """A result as long as any other may be: an operation may have put several together."""
+    """Limit a result to the notebook's own length: an operation may join several."""
     mark = "\n… (cut here)"
     return text if len(text) <= most else text[: most - len(mark)] + mark

@@ -3,7 +3,7 @@
 A template is a page with places, not a program. It may print variables, choose (`if`) and repeat (`for`, two deep at
 most) over what it is given; nothing else of Jinja2 is let through (no `set`, macro, include, call, `range`, `~`, `*`),
 so that every rendering ends, in time and length bounded by the page and its data. What has to be computed belongs in
-hooks.py. The texts filled in are data: markup or template syntax in them comes out as it went in.
+hooks.py. The values filled in are data: markup or template syntax in them is not interpreted.
 """
 
 import itertools
@@ -32,10 +32,10 @@ VARIABLES: Mapping[str, frozenset[str]] = MappingProxyType(
         "handoff": frozenset(["step", "note"]),
     }
 )
-"""The variables of each template, all of them always given; README.md beside this file says what each holds."""
+"""The variables of each template, all of them always given; README.md of this folder describes each."""
 
 MAX_TEMPLATE_CHARS = 65_536
-"""A page of prompt longer than this is a mistake: it alone would fill half the context of today's open models."""
+"""A longer template is a mistake: it alone would fill half the context of today's open models."""
 
 FILTERS = ("capitalize", "count", "d", "default", "first", "join", "last", "length", "lower", "title", "trim", "upper")
 _ALLOWED: tuple[type[nodes.Node], ...] = (

@@ -1,7 +1,7 @@
 """A scaffold: the folder that says how a model plays a world with a notebook, and what the outer loop edits.
 
 scaffold.toml   settings     prompts/*.md    templates     memory/**      the files an episode starts with
-hooks.py        optional code beside the model             operations.py  optional new operations
+hooks.py        optional code that runs at each step             operations.py  optional new operations
 METHOD.md       what this version changes and why (and any other *.md a person wants to read)
 """
 
@@ -73,7 +73,7 @@ class Scaffold:
             self.entry_points = check_hooks(self.code["hooks.py"])
 
     def _modules(self) -> tuple[str, ...]:
-        """What the scaffold's world offers to contained code; a world that is not installed offers nothing."""
+        """What the scaffold's world offers to contained code; none for an unknown world."""
         world = self.settings.world
         return world_entry(world).modules if world in world_names() else ()
 
@@ -129,7 +129,7 @@ class Scaffold:
         return DirectHooks(self.code["hooks.py"], maintained) if "hooks.py" in self.code else None
 
     def memory_limits(self) -> Limits:
-        """The limits of this scaffold's notebooks: the notebook's own, where scaffold.toml says nothing."""
+        """The limits of this scaffold's notebooks: the notebook's own, where scaffold.toml sets none."""
         return Limits(**self.settings.limits.model_dump(exclude_none=True))
 
     def length_notices(self, files: Mapping[str, int]) -> list[str]:

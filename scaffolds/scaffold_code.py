@@ -1,4 +1,4 @@
-"""Python files of a scaffold: read, run in a module of their own, and blamed by file and line when they break."""
+"""Python files of a scaffold: read, run in a module of their own, with file and line of what breaks in them."""
 
 import itertools
 import sys
@@ -25,7 +25,7 @@ class ScaffoldCode:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The file as it stands. ScaffoldError if it is no text."""
+        """Read the file. ScaffoldError if it is not text."""
         try:
             return cls(path, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
@@ -47,7 +47,7 @@ class ScaffoldCode:
         code = self._code
         sys.modules[module.__name__] = module  # only while it runs: class decorators look their module up by name
         try:
-            exec(code, module.__dict__)  # noqa: S102 (running it is what it is for; Scaffold.load asks for trust)
+            exec(code, module.__dict__)  # noqa: S102 (Scaffold.load runs only trusted or contained code)
         except (Exception, SystemExit) as error:
             line = self.line_in(error)
             raise ScaffoldError(f"running this file raised {type(error).__name__}: {error}", self.path, line) from error
@@ -60,7 +60,7 @@ class ScaffoldCode:
         """Turn what breaks in here into a HookFailure that names this file, the line and what was being done."""
         try:
             yield
-        except NotebookFailure:  # the disk's fault, whoever wrote
+        except NotebookFailure:  # a fault of the disk, not of the code
             raise
         except (Exception, SystemExit) as error:
             line = self.line_in(error)

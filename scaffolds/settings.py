@@ -1,4 +1,4 @@
-"""scaffold.toml: what it may say, and the line at which it says something wrong."""
+"""scaffold.toml: its settings, and the line of a fault."""
 
 import re
 import tomllib
@@ -18,25 +18,25 @@ class _Table(BaseModel):
 
 
 class Turns(_Table):
-    """How many replies a model may give in a routine before it is ended for it. The paper's 10 by default."""
+    """Replies a model may give in a routine before it is ended; 10 by default, as in the paper."""
 
     log: int = Field(default=10, ge=1, le=100)
     plan: int = Field(default=10, ge=1, le=100)
     consult: int | None = Field(default=None, ge=1, le=100)
-    """Of PLAN's, those of a memory model that hands its consultation over for the action; `plan` where not set."""
+    """Replies of a consultation before its handoff to the gameplay model; `plan` where not set."""
 
     @property
     def consulting(self) -> int:
-        """Replies of a consultation that is handed over."""
+        """Replies of a consultation before its handoff."""
         return self.consult or self.plan
 
     def shown(self) -> dict[str, int]:
-        """What the system prompt may tell of them."""
+        """The numbers for the system prompt."""
         return {"log": self.log, "plan": self.plan, "consult": self.consulting}
 
 
 class Limits(_Table):
-    """How much of the notebook one result shows; where nothing is said, the notebook's own limits hold."""
+    """How much of the notebook one result shows; where not set, the notebook's own limits hold."""
 
     search_lines: int | None = Field(default=None, ge=1, le=100_000)
     """The last so many matching lines are shown (paper: 1,000, in v0 100)."""
@@ -61,7 +61,7 @@ class FileSpec(_Table):
     maintained_by: Literal["model", "hooks"] = "model"
     """Who keeps it: `hooks` files are written by hooks.py's `maintain`."""
     max_lines: int | None = Field(default=None, ge=1)
-    """Past this many lines the model is asked to tidy the file (a notice)."""
+    """With more lines, a notice asks the model to tidy the file."""
 
 
 class Roles(_Table):
@@ -85,8 +85,8 @@ class Settings(_Table):
     vocabulary: RoutineVocabulary
     files: dict[str, FileSpec] = Field(default_factory=dict)
     hooks_share: float = Field(default=0.5, ge=0, le=1)
-    """Loop 1 may let hooks keep at most this share of the declared files, half of them by default: the model decides
-    what is stored. What the scaffold says that a search starts from holds for all its revisions."""
+    """Loop 1 may let hooks keep at most this share of the declared files, because the model decides what is stored. The
+    value of a search's first scaffold holds for all revisions."""
     roles: Roles = Roles()
 
 

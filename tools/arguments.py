@@ -30,7 +30,7 @@ _SHOWN = 3
 """Faults named in one sentence: a model mends these first, and an object with a thousand wrong keys stays one line."""
 
 
-@lru_cache(maxsize=256)  # generating costs a fifth of a millisecond, and vocabularies are made anew for each episode
+@lru_cache(maxsize=256)  # generating costs a fifth of a millisecond, and vocabularies are made for each episode
 def parameters(arguments: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of the arguments, flat and without the titles that pydantic adds. Not to be changed."""
     schema = arguments.model_json_schema()

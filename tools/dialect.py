@@ -13,7 +13,7 @@ Message = Mapping[str, Any]
 
 
 class Dialect(Protocol):
-    """A way of speaking the schema. Instances keep nothing between calls and may be shared."""
+    """A way of writing operations. Instances are stateless and may be shared."""
 
     name: str
 
@@ -41,7 +41,7 @@ class Dialect(Protocol):
         ...
 
     def settle(self, message: Message) -> dict[str, Any]:
-        """The assistant message as it may stand in a conversation sent to a server again, its faults made harmless."""
+        """The assistant message in a form that servers accept in a conversation."""
         ...
 
     def remove(self, message: Message, items: Sequence[Call | Mistake]) -> dict[str, Any]:

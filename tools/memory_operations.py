@@ -1,4 +1,4 @@
-"""The notebook's operations: argument models, one-line helps and executors that only pass the arguments on."""
+"""The notebook's operations: argument models, one-line helps and executors that pass the arguments to the notebook."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

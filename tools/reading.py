@@ -20,7 +20,7 @@ MAX_OPERATIONS = 100
 AFTER_END = "Nothing is carried out after the operation that ends the routine."
 """The sentence that answers such an operation, in every dialect."""
 EMPTY = "(empty reply)"
-"""Stands in a conversation for a message of nothing: some providers refuse to be sent empty content again."""
+"""Replaces an empty message in a conversation: some providers refuse empty content."""
 
 
 class MistakeCode(StrEnum):

@@ -1,4 +1,4 @@
-"""The one schema: the operations a routine allows, and every other form derived from them."""
+"""The vocabulary of a routine: the operations it allows, and every other form derived from them."""
 
 import difflib
 import re
@@ -104,7 +104,7 @@ class Vocabulary:
         call_id: str | None = None,
         span: tuple[int, int] | None = None,
     ) -> Call | Mistake:
-        """The call of this name with these arguments, or the mistake that stands in its way; never raises."""
+        """The call of this name with these arguments, or the mistake that prevents it; never raises."""
         operation = self.get(name)
         if operation is None:
             code, message = self.refusal(name)

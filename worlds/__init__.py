@@ -1,4 +1,4 @@
-"""The games, as Gymnasium environments that speak text."""
+"""The games, as Gymnasium environments with text observations."""
 
 from worlds.registry import (
     BadData,

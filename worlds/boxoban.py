@@ -1,4 +1,4 @@
-"""Boxoban's levels, which MiniHack plays but does not bring: where they are kept, and which one a seed means.
+"""Boxoban's levels, which MiniHack plays but does not include: where they are kept, and which one a seed selects.
 
 They are Google DeepMind's (https://github.com/google-deepmind/boxoban-levels), text files of levels in two sets:
 
@@ -67,7 +67,7 @@ def level_files(which: str) -> list[Path]:
 
 
 def level_of(which: str, seed: int) -> str:
-    """The level of a set that `seed` means: rows of characters. MissingLevels where there are none.
+    """The level of a set that `seed` selects: rows of characters. MissingLevels where there are none.
 
     It is the one Python's `random.choice` takes from all levels right after `random.seed(seed)`, as in MiniHack, with
     the files in the order of their names; the process's own random numbers are left alone.

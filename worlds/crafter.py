@@ -78,5 +78,5 @@ class CrafterWorld(World):
         return twin
 
     def frame(self) -> Frame:
-        """The package's picture of the moment: RGB of shape (256, 256, 3)."""
+        """The package's picture: RGB of shape (256, 256, 3)."""
         return self._engine.frame()

@@ -1,6 +1,6 @@
 """The PyPI package `crafter` made a function of seed and actions alone, and cheap: it draws pictures only when asked.
 
-Four things in the package are in the way. Each is overridden here; every rule of the game stays the package's.
+Four parts of the package prevent that and are overridden here; every rule of the game stays the package's.
 - A chunk's objects are a set hashed by address, and creatures to despawn are picked from it: now insertion-ordered.
 - Each step draws a picture, and drawing in the dark takes noise from the world's own random numbers: now the numbers
   are taken without the picture, as many as BALROG's two pictures of 256 × 256 per step take: episodes equal its own.
@@ -117,7 +117,7 @@ class _Scene:
 
 
 class CrafterEngine(package.Env):  # type: ignore[misc]
-    """One episode of Crafter at its first moment; `start` is the quick way to get one."""
+    """One episode of Crafter at its start; `start` is the quick way to get one."""
 
     def __init__(self, seed: int) -> None:
         # Not the package's constructor: it loads every picture for every episode. Its seed is that of an environment's
@@ -155,7 +155,7 @@ class CrafterEngine(package.Env):  # type: ignore[misc]
         return columns
 
     def frame(self) -> NDArray[np.uint8]:
-        """The present moment as RGB, shape (256, 256, 3)."""
+        """The present state as RGB, shape (256, 256, 3)."""
         view = engine.LocalView(_Scene(self._world), _textures(), _GRID - (0, 2))
         self._local_view, self._item_view = view, engine.ItemView(_textures(), (9, 2))
         picture: NDArray[np.uint8] = self.render()
@@ -163,7 +163,7 @@ class CrafterEngine(package.Env):  # type: ignore[misc]
         return picture
 
     def _sem_view(self) -> None:
-        """The package's map of the whole area, which it would draw up every step for nobody."""
+        """The package's map of the whole area, which is not needed: it would be made at every step."""
 
     def _obs(self) -> None:
         if self._world.daylight < _DARK:
@@ -172,7 +172,7 @@ class CrafterEngine(package.Env):  # type: ignore[misc]
                 self._world.random.random_sample(numbers)
 
 
-@lru_cache(maxsize=64)  # about 0.1 MB each; an evaluation's seeds come again and again, and land takes 0.1 s to make
+@lru_cache(maxsize=64)  # about 0.1 MB each; an evaluation repeats its seeds, and land takes 0.1 s to make
 def _pristine(seed: int) -> CrafterEngine:
     return CrafterEngine(seed)
 

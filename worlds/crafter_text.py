@@ -1,6 +1,6 @@
 """Crafter's observations in BALROG's words: what lies around the player, what it faces, its status and inventory.
 
-The player sees 9 columns × 7 rows around itself and hears of each kind of thing only the nearest. BALROG cuts that
+The player sees 9 columns × 7 rows around itself; of each kind of thing, only the nearest is listed. BALROG cuts that
 window out of the map with a slice whose start turns negative near the west and north borders, so there nothing is seen
 at all; this is kept, because published results were made that way.
 """

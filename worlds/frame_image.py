@@ -21,7 +21,7 @@ SIZE = 16
 """Of the letters, in pixels: 24 lines of 80 make a picture 800 wide and 456 high."""
 
 INK = "#cccccc"
-"""Of a text that knows no colours."""
+"""Of a text without colours."""
 
 
 def png(frame: Frame) -> bytes:
@@ -79,7 +79,7 @@ def _font(size: int) -> FreeTypeFont:
     from matplotlib import get_data_path
     from PIL import ImageFont
 
-    # The basic layout keeps every letter in its cell, and does not hang on which libraries Pillow finds.
+    # The basic layout keeps every letter in its cell, and does not depend on which libraries Pillow finds.
     return ImageFont.truetype(
         f"{get_data_path()}/fonts/ttf/DejaVuSansMono.ttf", size, layout_engine=ImageFont.Layout.BASIC
     )

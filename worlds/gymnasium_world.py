@@ -1,4 +1,4 @@
-"""Any Gymnasium environment that speaks text, as a world: names for its actions, and words for what it says."""
+"""Any Gymnasium environment with text observations, as a world with named actions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ def progress_reported(info: Mapping[str, Any]) -> float:
 
 
 class GymnasiumWorld(World):
-    """An environment under the house's contract. It must follow from seed and actions alone; nothing here can check it.
+    """An environment as a `World`. It must be a function of seed and actions alone, which nothing here can check.
 
     A distribution registers it with a factory of (task, max_steps), named by its WorldEntry:
 

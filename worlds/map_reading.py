@@ -1,6 +1,6 @@
 """Reads the map out of a NetHack observation's long text: where one can step, stairs, doors, monsters, items.
 
-For people, players and hooks, which may say it as notices (`notices`); nothing here looks behind the text.
+For people, players and hooks, which may show it as notices (`notices`); everything comes from the text.
 Positions are (x, y) as the text's own cursor line counts them: x from 0 at the left, y from 1 at the map's top line.
 A symbol alone can be ambiguous (`-` is a wall or an open door, `+` a door or a spellbook, a letter a monster or its
 statue): walls around it decide, and next to the player the text's own list, which names things.
@@ -76,7 +76,7 @@ class Map:
 
     @cached_property
     def passable(self) -> tuple[str, ...]:
-        """Directions in which nothing known stands in the way: floor, open doors (not diagonally), things, pets."""
+        """Directions in which nothing known blocks the way: floor, open doors (not diagonally), things, pets."""
         return tuple(direction for direction in STEPS if self._can_step(direction))
 
     @cached_property
@@ -103,7 +103,7 @@ class Map:
 
     @cached_property
     def monsters(self) -> tuple[tuple[Place, str], ...]:
-        """What stands on the map beside the player, pets and statues too: position and symbol."""
+        """Creatures on the map, pets and statues included, without the player: position and symbol."""
         return tuple((place, symbol) for place, symbol in self._seen(_MONSTERS) if place != self.player)
 
     @cached_property
@@ -224,7 +224,7 @@ def _listed(what: str, player: Place, places: list[tuple[Place, str]], most: int
 
 
 def _monster(seen: Map, player: Place, place: Place, symbol: str) -> str:
-    """Its name where the observation gives it, which is beside the player; else its symbol."""
+    """Its name where the observation gives it, which is for neighbours of the player; else its symbol."""
     return seen.beside.get(_way(player, place).removeprefix("1 "), symbol)
 
 

@@ -45,7 +45,7 @@ _LISTED_IN_QUESTS = (
 def task_actions(task: str) -> Actions:
     """The actions of a task: BALROG's, and in quests every other name whose key the task accepts.
 
-    BALROG offers `zap` in a quest but not the letters that say what to zap, nor `esc` to think better of it.
+    BALROG offers `zap` in a quest but not the letters that say what to zap, nor `esc` to cancel.
     """
     if "Boxoban" in task:
         return only(_PUSHES, default="north")

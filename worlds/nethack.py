@@ -14,7 +14,7 @@ TASKS = ("NetHackChallenge-v0",)
 STALLED = 150
 """Actions without a game turn after which an episode is given up: the paper's protocol."""
 
-_UNSAID = Observation(long="", short="")
+_EMPTY = Observation(long="", short="")
 
 DLVL = (
     *(0.0, 0.015392, 0.017540, 0.021221, 0.026482, 0.035429, 0.048461, 0.069581, 0.097709, 0.125586),
@@ -71,7 +71,7 @@ class NetHackWorld(NetHackGame):
         self._stalled = self._stalled + 1 if turn == self._turn else 0
         self._turn = turn
         return Turn(
-            _UNSAID,
+            _EMPTY,
             answer.reward,
             progression(self._deepest, self._highest),
             statistics={"deepest": self._deepest, "highest_xp": self._highest, "stalled": self._stalled},
@@ -95,6 +95,6 @@ def progression(dlvl: int, xp: int) -> float:
     """How far a game has come: the larger of two shares of games people played (BALROG's tables).
 
     Those that ended above the deepest dungeon level (Dlvl) reached, and above the highest experience level (Xp).
-    Levels beyond a table count as its last, below 1 as its first.
+    Levels past the end of a table count as its last, below 1 as its first.
     """
     return max(table[min(max(level, 1), len(table)) - 1] for table, level in ((DLVL, dlvl), (XP, xp)))

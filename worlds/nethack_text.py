@@ -45,19 +45,19 @@ def top_message(text: str) -> str:
     early = 0
     if indent == WIDTH:
         text, indent, early = "\0" + text, 0, 1
-    said = ""
+    message = ""
     blank = 0
     for start in range(0, WIDTH * HEIGHT, WIDTH):
         row = trimmed(text[start + indent : start + early + WIDTH])
         if not row:
             blank += 1
             if dead and blank > 1:
-                return said
+                return message
             continue
-        said += row
+        message += row
         if _ends_page(row):
-            return said
-        said += "\n"
+            return message
+        message += "\n"
         blank = 0
     return first
 
@@ -81,7 +81,7 @@ def joined(message: str, following: str) -> str:
 
 
 class Wording(StrEnum):
-    """How distances are told."""
+    """How distances are worded."""
 
     NUMERIC = "numeric"
     BALROG = "balrog"
@@ -113,7 +113,7 @@ _PAPER_WORDS = re.compile(rf"\b({'|'.join(_PAPER)})\b")
 
 
 class Screen(NamedTuple):
-    """What the game shows at one moment: nle's arrays, C-contiguous."""
+    """What the game shows: nle's arrays, C-contiguous."""
 
     glyphs: NDArray[np.int16]
     """Shape (21, 79)."""
@@ -130,7 +130,7 @@ class Screen(NamedTuple):
 
 
 def observation(screen: Screen, wording: Wording = Wording.NUMERIC, message: str | None = None) -> Observation:
-    """The text of a moment; `message` stands in for the screen's own where pages were joined (`joined`)."""
+    """The text of a screen; `message` replaces the screen's own where pages were joined (`joined`)."""
     bands = NUMERIC_BANDS if wording is Wording.NUMERIC else BANDS
     x, y = int(screen.blstats[0]), int(screen.blstats[1])
     row, column = screen.tty_cursor.tolist()

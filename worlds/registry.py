@@ -28,11 +28,11 @@ class MissingEngine(ValueError):
 
 
 class BadData(ValueError):
-    """What was given as a world's extra data is none, or broken; the message says what is wrong."""
+    """Extra data of a world is missing or broken; the message says what is wrong."""
 
 
 class BrokenWorld(ValueError):
-    """An entry point does not lead to a usable world."""
+    """An entry point does not give a usable world."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ExtraData:
 
 @dataclass(frozen=True)
 class WorldEntry:
-    """What is known of a world before its engine is loaded."""
+    """A world's description, available before its engine is loaded."""
 
     name: str
     summary: str
@@ -76,7 +76,7 @@ class WorldEntry:
     """Whether episodes are played in a process of their own, which keeps an engine's crash to one episode and can be
     branched by fork. Its engine has no threads, and `World._branched` copies what it holds besides memory."""
     default: str = ""
-    """The task played where none is named: one that needs nothing besides the engine. Empty: the first."""
+    """The task played where none is named: one that needs the engine only. Empty: the first."""
 
     @property
     def default_task(self) -> str:
@@ -105,7 +105,7 @@ class WorldEntry:
 
 
 _WORDING = ("numeric", "balrog", "paper")
-"""How the worlds on NetHack tell distances: worlds.nethack_text.Wording."""
+"""Wordings of distances in the worlds on NetHack: worlds.nethack_text.Wording."""
 
 BUILT_IN = (
     WorldEntry(
@@ -194,7 +194,7 @@ def world_names() -> tuple[str, ...]:
 
 
 def world_entry(name: str) -> WorldEntry:
-    """The entry of a world. UnknownWorld if there is none, BrokenWorld if its entry point leads nowhere."""
+    """The entry of a world. UnknownWorld if there is none, BrokenWorld if its entry point is unusable."""
     for entry in BUILT_IN:
         if entry.name == name:
             return entry
@@ -208,7 +208,7 @@ def make_world(name: str, task: str | None = None, *, max_steps: int | None = No
     """A world ready for `reset`, with its entry's default task, step limit and options unless others are given.
 
     UnknownWorld for an unknown name, task, option or value of one, MissingEngine if the engine is not installed,
-    BrokenWorld if the entry leads to no world, ValueError if `max_steps` is below 1.
+    BrokenWorld if the entry gives no world, ValueError if `max_steps` is below 1.
     """
     entry = world_entry(name)
     task = entry.default_task if task is None else task

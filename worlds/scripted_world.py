@@ -1,7 +1,7 @@
-"""A small world of our own, without an engine: a corridor of locked doors, whose codes stand on notes that crumble.
+"""A small world of our own, without an engine: a corridor of locked doors, whose codes are on notes that crumble.
 
 The notes hang near the west end, a door for each of them lies further east, and a note can be read once. So a code is
-seen at one step and needed many steps later: whoever keeps no notes can only guess, and three wrong guesses end it.
+seen at one step and needed many steps later: without notes one can only guess, and three wrong guesses end it.
 """
 
 import random
@@ -14,7 +14,7 @@ from worlds.world import Actions, Frame, Observation, Turn, World
 DIGITS = ("1", "2", "3", "4")
 CODE_LENGTH = 3
 GUESSES = 3
-"""The wrong code of this number ends the episode."""
+"""Wrong codes that end the episode."""
 
 TASKS = {"one-door": 1, "three-doors": 3, "six-doors": 6}
 """Doors of each task."""
@@ -38,7 +38,7 @@ class _Corridor:
     """The state of one episode. Rooms are numbered from 0 in the west."""
 
     notes: dict[int, str]
-    """Room → colour of the door its note speaks of, while the note hangs there."""
+    """Room → colour of the door that its unread note is about."""
     doors: dict[int, str]
     """Room → colour of the locked door in its east wall."""
     codes: dict[str, str]

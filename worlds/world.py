@@ -1,4 +1,4 @@
-"""What a world is: a Gymnasium environment that speaks text, and the vocabulary of actions it understands."""
+"""The world interface: a Gymnasium environment with text observations and named actions."""
 
 import copy
 import re
@@ -17,12 +17,12 @@ Frame: TypeAlias = NDArray[np.uint8] | str
 
 
 class ColouredText(str):
-    """A text frame that knows its colours, made for a black ground. Everywhere else it is the plain text."""
+    """A text frame with colours for a black background; otherwise an ordinary string."""
 
     runs: tuple[tuple[tuple[str, str], ...], ...]
     """Of each line, its parts of one colour: (text, "#rrggbb")."""
     cursor: tuple[int, int] | None
-    """(row, column) of the cell to look at first, if there is one; it may lie beyond the end of its line."""
+    """(row, column) of the cell to look at first, if there is one; it may lie past the end of its line."""
 
     @classmethod
     def of(cls, runs: tuple[tuple[tuple[str, str], ...], ...], cursor: tuple[int, int] | None = None) -> "ColouredText":
@@ -37,7 +37,7 @@ TEXT_LIMIT = 16_384
 
 
 class Observation(TypedDict):
-    """What the world says after a reset or a step."""
+    """What the world shows after a reset or a step."""
 
     long: str
     """What lasts: messages, surroundings, map."""
@@ -54,7 +54,7 @@ class CannotBranch(RuntimeError):
 
 
 class Turn(NamedTuple):
-    """What an engine says about one reset or step, before the base class has counted it."""
+    """The result of one reset or step of an engine, before the base class counts it."""
 
     observation: Observation
     reward: float
@@ -153,7 +153,7 @@ def text_space() -> spaces.Dict:
 
 
 class World(gymnasium.Env[Observation, str], ABC):
-    """A game that speaks text. Same task, seed and actions, same episode, bit for bit, in any process.
+    """A game played in text. Same task, seed and actions, same episode, bit for bit, in any process.
 
     Subclasses set `name`, `actions` and `tasks`, and implement `_reset`, `_step` and `frame`; this class keeps the
     contract: actions are members, steps are counted and limited, nothing is stepped after its end, observations hold no
@@ -164,8 +164,8 @@ class World(gymnasium.Env[Observation, str], ABC):
     tasks: tuple[str, ...]
     actions: Actions
     clock: str = ""
-    """A regular expression of what in the observations only tells how late it is, such as a turn counter. Each step's
-    `info` carries it, for whoever asks whether anything else has changed; empty where no clock is shown."""
+    """A regular expression of what in the observations only shows the time, such as a turn counter; empty for none.
+    Each step's `info` carries it, so that a reader can see whether anything else has changed."""
     metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Gymnasium does not say it is the class's
         "render_modes": ["rgb_array", "ansi"],
         "render_fps": 8,
@@ -201,10 +201,10 @@ class World(gymnasium.Env[Observation, str], ABC):
 
     @abstractmethod
     def frame(self) -> Frame:
-        """The present moment as people see it. Looking never changes the episode."""
+        """The present state as people see it. Reading it never changes the episode."""
 
     def tiles(self) -> NDArray[np.uint8] | None:
-        """The present moment in the engine's own pictures, RGB, for a world whose frame is text; None without any."""
+        """The present state in the engine's own pictures, RGB, for a world whose frame is text; None without any."""
         return None
 
     def branch(self) -> "World":
@@ -289,5 +289,5 @@ class World(gymnasium.Env[Observation, str], ABC):
         return turn._replace(observation=Observation(long=long, short=short))
 
     def _info(self, turn: Turn) -> dict[str, Any]:
-        told = {"progression": turn.progression, "statistics": turn.statistics, "end_reason": turn.end_reason}
-        return told | {"clock": self.clock} if self.clock else told
+        info = {"progression": turn.progression, "statistics": turn.statistics, "end_reason": turn.end_reason}
+        return info | {"clock": self.clock} if self.clock else info

@@ -1,7 +1,7 @@
-"""Code of scaffolds that this repository does not ship runs here: in a process of its own, under bubblewrap.
+"""Runs the code of scaffolds that this repository does not ship: in a process of its own, under bubblewrap.
 
-It can reach nothing but a pipe to us. Over it come calls of hooks and operations, and go requests for notebook
-operations, which we carry out on the episode's notebook: journalled, and within what the code may write.
+The process reaches nothing but a pipe to its parent. The parent sends calls of hooks and operations; the process asks
+for notebook operations, which the parent carries out, journalled, on the files that the code may write.
 """
 
 from scaffolds.containment.loading import Declared, declared

@@ -76,7 +76,7 @@ def seccomp_program(machine: str) -> bytes | None:
 _ROOT = Path(__file__).resolve().parents[2]
 _INSIDE = "scaffolds/containment/inside"
 HOME = "/automem"
-"""Where our files lie in the container."""
+"""Folder of this project's files in the container."""
 _HOOKS_FILES = {
     "pydantic.py": f"{_INSIDE}/pydantic.py",
     "memory_fs/__init__.py": f"{_INSIDE}/memory_fs.py",
@@ -90,13 +90,13 @@ _HOOKS_FILES = {
         )
     },
 }
-"""The files of ours that a scaffold's code sees: name inside, and name in the repository."""
+"""This project's files that a scaffold's code sees: name inside, and name in the repository."""
 _SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/nix/store", "/etc/ld.so.cache")
 _NOBODY = "65534"
 
 
 class CannotContain(RuntimeError):
-    """This machine cannot contain code. The message is a clause: why, and what would have to be installed."""
+    """This machine cannot contain code. The message is a clause: why, and what to install."""
 
 
 def hooks_command(information: int, filter_: int, arguments: Sequence[str], modules: Sequence[str]) -> list[str]:
@@ -116,7 +116,7 @@ def _module_file(name: str) -> Path:
         found = None
     if found is None or found.origin is None or not found.origin.endswith(".py"):
         raise CannotContain(
-            f"the module {name}, which its world offers to scaffolds, is no Python file on this machine"
+            f"the module {name}, which its world offers to scaffolds, is not a Python file on this machine"
         )
     return Path(found.origin)
 
@@ -131,7 +131,7 @@ def command(
 ) -> list[str]:
     """The command line that starts `inside/PROGRAM.py` with `arguments`.
 
-    `information`: file descriptor that is told the process's number; `filter_`: one that gives the seccomp program;
+    `information`: file descriptor to which the process id is written; `filter_`: one that gives the seccomp program;
     `files`: files and folders that it sees, read-only, by their place inside; `scratch_bytes`: the size of a /tmp in
     memory, where it starts and may write. CannotContain where bubblewrap is missing.
     """
@@ -173,7 +173,7 @@ def interpreter_places(python: Path) -> list[Path]:
 
 
 def _mounts(interpreter: Sequence[Path]) -> list[str]:
-    """Options that bind what is there, once; a link among the system's folders is made again as a link."""
+    """Options that bind each existing path once; a link among the system's folders stays a link."""
     words: list[str] = []
     bound: list[Path] = []
     for path in [*map(Path, _SYSTEM), *interpreter]:

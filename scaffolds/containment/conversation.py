@@ -1,4 +1,4 @@
-"""Calls to contained code: a request, notebook operations it asks for meanwhile, and an answer or a fault."""
+"""Calls to contained code: a request, notebook operations that it asks for, and an answer or a fault."""
 
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,25 +16,24 @@ _ARGUMENTS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("search", "count", "append", "write"), (str, str)),
     "upsert": (str, str, str),
 }
-"""What each notebook operation takes."""
+"""Argument types of each notebook operation."""
 _WHAT_CHARS = 500
-"""How much is kept of what contained code says of its fault."""
+"""Kept of the description of a fault."""
 
 
 class Broke(Exception):
-    """The contained code broke, as its process says: what happened, and in which file and line if it knows."""
+    """The contained code raised, as its process reports: what happened, and in which file and line if known."""
 
     def __init__(self, fault: object) -> None:
-        told = fault if isinstance(fault, dict) else {}
-        line, file = told.get("line"), told.get("file")
-        what = told.get("what")
-        self.what = " ".join(what.split())[:_WHAT_CHARS] if isinstance(what, str) else "it does not say what broke"
+        facts = fault if isinstance(fault, dict) else {}
+        line, file, what = (facts.get(name) for name in ("line", "file", "what"))
+        self.what = " ".join(what.split())[:_WHAT_CHARS] if isinstance(what, str) else "it gives no reason"
         self.line = line if type(line) is int and 0 < line < 1_000_000 else None
         self.file = file if isinstance(file, str) else None
         super().__init__(self.what)
 
 
-class Conversation:
+class ContainedCalls:
     """Calls to one contained process, which may import `modules`. CannotContain if it cannot be started."""
 
     def __init__(self, bounds: Bounds, modules: Sequence[str]) -> None:
@@ -42,24 +41,24 @@ class Conversation:
         self.process = ContainedProcess(bounds, modules)
 
     def ask(self, call: str, given: Mapping[str, Any], notebook: GuardedNotebook | None = None) -> object:
-        """The value that answers a call; `notebook` is what the code may ask of meanwhile.
+        """Make a call and return its value; `notebook` carries out the operations that the code asks for meanwhile.
 
-        Broke where the code fails at it. Stopped where it does something else than answering: the process is ended.
+        Broke where the code raises. Stopped where it breaks the protocol or a limit: the process is ended.
         """
         try:
             self.process.call(call, given)
             for _ in range(self._bounds.notebook_requests):
-                message = self.process.hear()
+                message = self.process.receive()
                 if "ask" not in message:
                     return _value(message)
-                self.process.say(_reply(message, notebook))
+                self.process.send(_reply(message, notebook))
             requests = f"{self._bounds.notebook_requests:,} notebook requests"
-            raise Stopped("output", f"it made {requests} in one call and would not end")
+            raise Stopped("output", f"it made {requests} in one call without answering")
         except Broke:
             raise
         except Stopped as reason:
             raise self.process.stop(reason) from None
-        except BaseException:  # the notebook failed, or Ctrl-C: the process waits for a reply
+        except BaseException:  # the notebook failed, or Ctrl-C: the process still waits for a reply
             self.process.close()
             raise
 
@@ -69,12 +68,12 @@ class Conversation:
 
 
 def sent(code: Mapping[str, ScaffoldCode]) -> dict[str, tuple[str, str]]:
-    """The code as it is sent inside: what was read, whatever the files hold by now."""
+    """The code in the form that is sent: as loaded, even if the files have changed since."""
     return {name: (str(one.path), one.source) for name, one in code.items()}
 
 
 def shortened(value: object) -> str:
-    """What was sent, in a few words. repr() itself fails on what is nested a thousand deep."""
+    """A value in a few words. repr() itself fails on a value nested a thousand deep."""
     return reprlib.repr(value)[:200]
 
 
@@ -90,7 +89,7 @@ def _reply(message: Mapping[str, Any], notebook: GuardedNotebook | None) -> dict
     """Carry out a notebook operation that contained code asks for, if it may."""
     name, arguments = message["ask"], message.get("arguments")
     if notebook is None or not isinstance(name, str) or name not in _ARGUMENTS or not isinstance(arguments, list):
-        raise Stopped("garbage", f"it asked for something there is not: {shortened(message)}")
+        raise Stopped("garbage", f"it asked for an unknown operation: {shortened(message)}")
     if [type(argument) for argument in arguments] != list(_ARGUMENTS[name]):
         types = ", ".join(one.__name__ for one in _ARGUMENTS[name])
         return {"refused": f"notebook.{name} takes ({types}), not {shortened(arguments)}"}

@@ -1,4 +1,4 @@
-"""What a foreign scaffold's code declares, told by a contained process: loading runs none of it in ours."""
+"""What a foreign scaffold's code declares, read by running it in a contained process."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_fs import MemoryResult
 from scaffolds.containment.bubblewrap import CannotContain, refusal
-from scaffolds.containment.conversation import Broke, Conversation, sent
+from scaffolds.containment.conversation import Broke, ContainedCalls, sent
 from scaffolds.containment.wire import Bounds, Stopped
 from scaffolds.faults import ScaffoldError
 from scaffolds.notebook_view import NotebookView
@@ -22,12 +22,12 @@ _Scalar = str | int | float | bool | None
 _FIELD_SETTINGS = frozenset(
     ("description", "title", "ge", "gt", "le", "lt", "multiple_of", "min_length", "max_length", "pattern", "strict")
 )
-"""What contained code may say of an argument with `Field`."""
+"""Settings of `Field` that contained code may use."""
 _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool}
 
 
 class Declared(NamedTuple):
-    """The hooks that hooks.py has, and the operations of operations.py; these run once an episode binds them."""
+    """The hooks of hooks.py, and the operations of operations.py, which run once an episode binds them."""
 
     entry_points: frozenset[str]
     operations: tuple[Operation, ...]
@@ -41,7 +41,7 @@ class _Argument(_Table):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
     type: Literal["str", "int", "float", "bool"] | None
     choices: Annotated[list[str | int | bool], Field(max_length=100)]
-    said: Annotated[list[dict[str, _Scalar]], Field(max_length=10)]
+    fields: Annotated[list[dict[str, _Scalar]], Field(max_length=10)]
 
 
 class _Operation(_Table):
@@ -70,37 +70,37 @@ def _declared(files: tuple[tuple[str, Path, str], ...], bounds: Bounds, modules:
     code = {name: ScaffoldCode(path, source) for name, path, source in files}
     folder = files[0][1].parent
     try:
-        talk = Conversation(bounds, modules)
+        calls = ContainedCalls(bounds, modules)
     except CannotContain as error:
         raise ScaffoldError(refusal(error, code), folder) from error
     try:
-        told = _Declared.model_validate(talk.ask("declare", {"code": sent(code)}))
+        found = _Declared.model_validate(calls.ask("declare", {"code": sent(code)}))
     except Broke as broke:
         path = code[broke.file].path if broke.file in code else folder
         raise ScaffoldError(broke.what, path, broke.line if broke.file in code else None) from None
     except Stopped as stopped:
         raise ScaffoldError(f"running its code ({', '.join(code)}) in a container: {stopped}", folder) from None
     except ValidationError:
-        raise ScaffoldError("what its contained process declares is nothing that can be declared", folder) from None
+        raise ScaffoldError("its contained process declares something invalid", folder) from None
     finally:
-        talk.close()
-    operations = tuple(own_operation(code["operations.py"].path, _read(one)) for one in told.operations)
-    return Declared(frozenset(told.entry_points), operations)
+        calls.close()
+    operations = tuple(own_operation(code["operations.py"].path, _read(one)) for one in found.operations)
+    return Declared(frozenset(found.entry_points), operations)
 
 
-def _read(told: _Operation) -> Declaration:
-    arguments = {argument.name: _hint(argument) for argument in told.arguments}
-    return Declaration(told.name, told.kind, told.help, told.line, arguments, _unbound)
+def _read(one: _Operation) -> Declaration:
+    arguments = {argument.name: _hint(argument) for argument in one.arguments}
+    return Declaration(one.name, one.kind, one.help, one.line, arguments, _unbound)
 
 
-def _hint(told: _Argument) -> Any:
-    bare = Literal[tuple(told.choices)] if told.type is None else _TYPES[told.type]
-    said = [Field(**_field_settings(one)) for one in told.said]
-    return Annotated[(bare, *said)] if said else bare
+def _hint(argument: _Argument) -> Any:
+    bare = Literal[tuple(argument.choices)] if argument.type is None else _TYPES[argument.type]
+    settings = [Field(**_field_settings(one)) for one in argument.fields]
+    return Annotated[(bare, *settings)] if settings else bare
 
 
-def _field_settings(said: Mapping[str, _Scalar]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name in _FIELD_SETTINGS}
+def _field_settings(given: Mapping[str, _Scalar]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in _FIELD_SETTINGS}
 
 
 def _unbound(notebook: NotebookView, arguments: Mapping[str, Any]) -> MemoryResult:

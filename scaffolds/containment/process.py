@@ -1,4 +1,4 @@
-"""A contained process: started, asked, and stopped for good."""
+"""A contained process: started, called, and stopped."""
 
 import json
 import reprlib
@@ -13,15 +13,14 @@ from scaffolds.containment.starting import ending, has_ended, start, stop
 from scaffolds.containment.wire import Bounds, Stopped, Wire
 
 _LAST_MOMENT_MS = 500
-"""How long bubblewrap may take to end after what it contained: usually a millisecond. It passes on how that ended."""
+"""Time for bubblewrap to end after its process and pass on the exit status: usually a millisecond."""
 
 
 class ContainedProcess:
     """One process in a container, alive from here to `close`. CannotContain if this machine cannot start one.
 
-    `modules`: what its world offers (`WorldEntry.modules`), besides what every scaffold's code may import.
-
-    It dies with this process too, however that ends. Not for use by several threads at once.
+    `modules`: what its world offers (`WorldEntry.modules`), in addition to what every scaffold's code may import. The
+    process dies with its parent, however that ends. Not thread-safe.
     """
 
     def __init__(self, bounds: Bounds, modules: Sequence[str] = ()) -> None:
@@ -31,57 +30,57 @@ class ContainedProcess:
         self._clock = (~self.pid << 3) | 2  # the CPU clock of another process: clock_getcpuclockid(3)
         self._wire = Wire(*self._started.pipes, bounds)
         self._calls = 0
-        self._past = Stopped("ended", "its contained process is closed")
+        self._reason = Stopped("ended", "its contained process is closed")
         try:
             self._wire.begin(bounds.start_s)
-            self._wire.hear()
+            self._wire.receive()
             self._spent = self._cpu_s()
         except Stopped as stopped:
             raise CannotContain(f"it does not start: {self.stop(stopped)}") from None
 
     @property
     def pid(self) -> int:
-        """The contained process's number, as this side sees it."""
+        """The process id outside the container."""
         return self._started.pid
 
     def call(self, name: str, given: Mapping[str, Any]) -> None:
-        """Begin a call: send its request. This and what follows raises Stopped where the process must be stopped."""
+        """Start a call: send its request. All calls raise Stopped where the process must be stopped."""
         if not self._close.alive:
-            raise self._past
+            raise self._reason
         self._calls += 1
         idle = self._cpu_s() - self._spent
         if idle > self._bounds.idle_cpu_s:
-            raise Stopped("cpu", f"it used {idle:.1f} s of CPU time while nothing was asked of it")
+            raise Stopped("cpu", f"it used {idle:.1f} s of CPU time between two calls")
         self._wire.begin(self._bounds.answer_s)
-        self.say({"id": self._calls, "call": name, **given})
+        self.send({"id": self._calls, "call": name, **given})
 
-    def say(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> None:
         """Send one line."""
-        self._wire.say(json.dumps(message, separators=(",", ":")).encode())
+        self._wire.send(json.dumps(message, separators=(",", ":")).encode())
 
-    def hear(self) -> dict[str, Any]:
+    def receive(self) -> dict[str, Any]:
         """The next line of this call."""
-        message = self._wire.hear()
+        message = self._wire.receive()
         if message.get("id") != self._calls:
-            raise Stopped("garbage", f"it answered a request that was not made: {reprlib.repr(message.get('id'))}")
+            raise Stopped("garbage", f"it answered with an unknown request id: {reprlib.repr(message.get('id'))}")
         self._spent = self._cpu_s()
         return message
 
     def close(self) -> None:
-        """Stop the process and everything in its container. Takes about a millisecond; closing twice is no fault."""
+        """Stop the process and everything in its container, in about a millisecond. Closing twice is harmless."""
         self._close()
 
     def stop(self, reason: Stopped) -> Stopped:
-        """Stop it for a reason, which every later call is told too. Returns that reason, or how the process ended."""
+        """Stop the process; later calls raise the reason. Returns the reason, or how it ended by itself."""
         if self._close.alive:
             ended = reason.kind == "ended"
             words = self._last_words() if ended else ""
             self.close()
-            self._past = Stopped("ended", ending(self._started.outer.returncode) + words) if ended else reason
-        return self._past
+            self._reason = Stopped("ended", ending(self._started.outer.returncode) + words) if ended else reason
+        return self._reason
 
     def _last_words(self) -> str:
-        """What it printed last, in brackets, once it has ended by itself."""
+        """Its last prints, in brackets, once it has ended by itself."""
         has_ended(self._started.outer_end, _LAST_MOMENT_MS)
         with suppress(Stopped):
             self._wire.drain()

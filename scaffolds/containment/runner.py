@@ -1,7 +1,7 @@
 """Runs a foreign scaffold's code for one episode in a contained process: a `HooksRunner`, as the direct one is.
 
-Whatever the process answers is checked as if written by a stranger: its types, its length, and that it keeps the
-promises of `scaffolds.hooks` and `scaffolds.operations`.
+No answer of the process is trusted: its types, its length and the protocol of `scaffolds.hooks` and
+`scaffolds.operations` are checked.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from memory_fs import MemoryFS, MemoryResult
 from scaffolds.containment.bubblewrap import CannotContain
-from scaffolds.containment.conversation import Broke, Conversation, sent, shortened
+from scaffolds.containment.conversation import Broke, ContainedCalls, sent, shortened
 from scaffolds.containment.wire import Bounds, Stopped
 from scaffolds.faults import HookFailure
 from scaffolds.hooks import (
@@ -36,7 +36,7 @@ _T = TypeVar("_T")
 class ContainedHooks:
     """Hooks and own operations of one episode. HookFailure if the process cannot be started or its code breaks.
 
-    `code`: hooks.py and operations.py, as far as there are any; `maintained`: the files `maintain` may write;
+    `code`: hooks.py and operations.py, where present; `maintained`: the files `maintain` may write;
     `modules`: what its world offers (`WorldEntry.modules`).
     """
 
@@ -53,11 +53,11 @@ class ContainedHooks:
         self._maintained = frozenset(maintained)
         self._bounds = bounds
         self._steps = 0
-        """Since it first wrote: each begins with `observe`."""
+        """Steps since the code first wrote; each begins with `observe`."""
         self._written = 0
-        """Into the notebook's journal."""
+        """Bytes that the code has added to the notebook's journal."""
         try:
-            self._talk = Conversation(bounds, modules)
+            self._calls = ContainedCalls(bounds, modules)
         except CannotContain as error:
             path = next(iter(code.values())).path.parent
             raise HookFailure(f"{path}: its code cannot be contained: {error}", kind="containment") from error
@@ -66,8 +66,8 @@ class ContainedHooks:
 
     @property
     def pid(self) -> int:
-        """The contained process's number."""
-        return self._talk.process.pid
+        """The process id outside the container."""
+        return self._calls.process.pid
 
     def observe(self, view: View) -> list[str]:
         """The hooks' notices on a step; empty if they have none."""
@@ -122,8 +122,8 @@ class ContainedHooks:
         return rebound(operation, run)
 
     def close(self) -> None:
-        """The episode is over: nothing of it keeps running."""
-        self._talk.close()
+        """End the process."""
+        self._calls.close()
 
     def _given(self) -> dict[str, Any]:
         return {"code": sent(self._code), "maintained": sorted(self._maintained)}
@@ -131,9 +131,9 @@ class ContainedHooks:
     def _ask(
         self, file: str, doing: str, call: str, given: Mapping[str, Any], notebook: GuardedNotebook | None = None
     ) -> object:
-        """The value that answers a call; whatever else comes is a HookFailure."""
+        """The value of a call; anything else is a HookFailure."""
         try:
-            return self._talk.ask(call, given, notebook)
+            return self._calls.ask(call, given, notebook)
         except Stopped as stopped:
             raise HookFailure(f"{self._code[file].path}: {doing}: {stopped}", kind=stopped.kind) from None
         except Broke as broke:
@@ -148,13 +148,13 @@ class ContainedHooks:
             raise self._garbage(file, doing, value) from None
 
     def _charge(self, file: str, doing: str, written: int) -> None:
-        """Count what the code has added to the journal. HookFailure where that is a flood."""
+        """Count what the code has added to the journal. HookFailure above the limit."""
         if not self._written:
-            self._steps = 1  # those replayed when an episode is taken up have written before
+            self._steps = 1  # steps replayed on a resume have written before
         self._written += written
         most = self._bounds.journal_bytes + self._bounds.step_journal_bytes * self._steps
         if self._written > most:
-            self._talk.close()
+            self._calls.close()
             what = (
                 f"it has written {self._written:,} bytes into the notebook's history; by now {most:,} are allowed: "
                 "write what has changed"
@@ -162,8 +162,8 @@ class ContainedHooks:
             raise HookFailure(f"{self._code[file].path}: {doing}: {what}", kind="output")
 
     def _garbage(self, file: str, doing: str, value: object) -> HookFailure:
-        self._talk.close()
-        what = f"it answered with something else than it must: {shortened(value)}"
+        self._calls.close()
+        what = f"it answered with something invalid: {shortened(value)}"
         return HookFailure(f"{self._code[file].path}: {doing}: {what}", kind="garbage")
 
 

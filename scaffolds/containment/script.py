@@ -1,10 +1,9 @@
 """Runs one Python script that a model wrote, contained as scaffold code is: a process of its own under bubblewrap.
 
-What is there: the interpreter with its standard library, `numpy`, `orjson`, `zstandard`, and of ours the packages
-`traces` and `memory_fs`, so that `from traces import TraceReader` reads what is mounted. Only these packages' own
-folders are to be seen: nothing else of the repository or of the virtual environment is. The given folders lie
-read-only under /runs; a link in them leads nowhere outside of them. /tmp is empty, in memory, and bounded. There is no
-network, no environment, no second process or thread.
+It sees the interpreter with its standard library, `numpy`, `orjson`, `zstandard`, and this project's
+packages `traces` and `memory_fs`, so that `from traces import TraceReader` reads what is mounted; nothing else of the
+repository or of the virtual environment. The given folders are mounted read-only under /runs; links cannot lead out of
+them. /tmp is empty, in memory, and bounded. There is no network, no environment, no second process or thread.
 """
 
 import json
@@ -31,12 +30,12 @@ _NAME = re.compile(r"(?!\.{1,2}$)[\w.-]{1,100}", re.ASCII)
 _CHUNK = 65_536
 
 Ended = Literal["ok", "error", "timeout", "cpu", "memory", "output", "killed"]
-"""By itself; with an exception or another status than 0; for a limit; or by a signal of its own doing."""
+"""ok: status 0; error: an exception or another status; a limit by its name; killed: by another signal."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScriptBounds:
-    """Limits of one script. It is stopped at the first it reaches."""
+    """Limits of one script, which is stopped at the first it reaches."""
 
     wall_s: float = 60.0
     """Seconds from start to end. Reading 20,000 steps whole takes about 5 s."""
@@ -54,14 +53,14 @@ class ScriptBounds:
 
 @dataclass(frozen=True, slots=True)
 class ScriptResult:
-    """What came of a script."""
+    """The result of a script."""
 
     output: str
-    """What it printed to standard output, also where it was stopped."""
+    """Its standard output, also where it was stopped."""
     error: str
-    """What it printed to standard error; an exception's traceback is the end of it."""
+    """Its standard error, which ends with the traceback of an exception."""
     exit_code: int | None
-    """The status it ended with; None where it was stopped or ended by a signal."""
+    """Its exit status; None where it was stopped or ended by a signal."""
     ended: Ended
     sentence: str
     """How it ended, in words; empty where it ended by itself with status 0."""
@@ -83,7 +82,7 @@ def run_script(
     """Run `source` as a script, with the folders (or files) `read_only` at /runs/NAME, and wait for its end.
 
     ValueError for a name that is none, a place that does not exist or a script that is too long; CannotContain where
-    this machine can contain no code, saying what to install. Whatever the script does is told in the result.
+    this machine cannot contain code, with what to install. Anything the script does is part of the result.
     """
     bounds = bounds or ScriptBounds()
     code = source.encode(errors="backslashreplace")
@@ -115,20 +114,20 @@ def _mounted(read_only: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _packages() -> dict[str, Path]:
-    """What a script can import besides the standard library, and what runs it: place inside, and outside."""
+    """What a script can import in addition to the standard library, and what runs it: path inside, and outside."""
     places = {f"{HOME}/{name}": _ROOT / name for name in _OURS}
     for name in _OTHERS:
         spec = find_spec(name)
         folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
         if folder is not None:
-            beside = folder.with_name(f"{name}.libs")  # shared libraries of a wheel
-            places |= {f"{HOME}/{one.name}": one for one in (folder, beside) if one.exists()}
+            libraries = folder.with_name(f"{name}.libs")  # shared libraries of a wheel
+            places |= {f"{HOME}/{one.name}": one for one in (folder, libraries) if one.exists()}
     inside = Path("scaffolds", "containment", "inside")
     return places | {f"{HOME}/{inside}/{name}.py": _ROOT / inside / f"{name}.py" for name in _RUNNER}
 
 
 def _collect(started: Started, given: bytes, bounds: ScriptBounds) -> _Collected:
-    """Feed standard input and take in what is printed until the process ends or must be stopped."""
+    """Feed standard input and collect the output until the process ends or must be stopped."""
     stdin, stdout, stderr = started.pipes
     poll = select.poll()
     for descriptor, event in ((stdin, select.POLLOUT), *((one, select.POLLIN) for one in (stdout, stderr))):
@@ -160,7 +159,7 @@ def _collect(started: Started, given: bytes, bounds: ScriptBounds) -> _Collected
 
 
 def _feed(started: Started, poll: select.poll, stdin: int, rest: memoryview) -> memoryview:
-    """Write what the pipe takes; close it at the end, or where nobody reads any more."""
+    """Write what the pipe takes; close it at the end, or when the script has closed its end."""
     try:
         rest = rest[os.write(stdin, rest[:_CHUNK]) :]
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""Starting a contained process, from any thread, event loop or not."""
+"""Start a contained process from any thread or event loop, and stop it."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _DEATH_MS = 5_000
 """How long the kernel may take to end a killed process; usually a millisecond."""
 
 Command = Callable[[int, int], list[str]]
-"""Makes a command line for bubblewrap of two file descriptors (see `bubblewrap.command`)."""
+"""Makes bubblewrap's command line from two file descriptors (see `bubblewrap.command`)."""
 
 
 class Started(NamedTuple):
@@ -27,13 +27,13 @@ class Started(NamedTuple):
     pid: int
     outer: subprocess.Popen[bytes]
     end: int
-    """Descriptor of the process (pidfd): to signal it, whoever may have its number by now."""
+    """Descriptor of the process (pidfd), which signals this process even if its id was reused."""
     outer_end: int
     """Descriptor of bubblewrap's; readable when that has ended."""
 
     @property
     def pipes(self) -> tuple[int, int, int]:
-        """Our ends of its standard input, output and error."""
+        """The parent's ends of its standard input, output and error."""
         stdin, stdout, stderr = self.outer.stdin, self.outer.stdout, self.outer.stderr
         if stdin is None or stdout is None or stderr is None:
             raise ValueError("this process was started without pipes")
@@ -70,21 +70,21 @@ def _launch(command: Command) -> Started:
     finally:
         os.close(writing)
     try:
-        pid = _told(reading)
+        pid = _read_pid(reading)
         end = os.pidfd_open(pid)
-    except (ValueError, OSError) as error:  # it told nothing, or what it told of has ended
+    except (ValueError, OSError) as error:  # bubblewrap wrote no id, or that process has ended
         raise CannotContain(_complaint(outer, error)) from error
     return Started(pid, outer, end, os.pidfd_open(outer.pid))
 
 
-def _told(reading: int) -> int:
-    """The process's number, from the JSON object that bubblewrap writes in pieces. ValueError if it ends without."""
-    told = b""
+def _read_pid(reading: int) -> int:
+    """The process id, from the JSON object that bubblewrap writes in pieces. ValueError if it ends without one."""
+    read = b""
     with os.fdopen(reading, "rb", buffering=0) as information:
         while piece := information.read(4_096):
-            told += piece
+            read += piece
             with suppress(json.JSONDecodeError):
-                return int(json.loads(told)["child-pid"])
+                return int(json.loads(read)["child-pid"])
     raise ValueError("it ended")
 
 
@@ -99,7 +99,7 @@ def _bubblewrap(command: Command, information: int) -> subprocess.Popen[bytes]:
             bufsize=0,
             env={},
             pass_fds=(information, filter_),
-            start_new_session=True,  # Ctrl-C is ours to deal with
+            start_new_session=True,  # Ctrl-C is handled by the parent
         )
     except OSError as error:
         raise CannotContain(f"bubblewrap cannot be started: {error}") from error
@@ -108,10 +108,9 @@ def _bubblewrap(command: Command, information: int) -> subprocess.Popen[bytes]:
 
 
 def stop(started: Started) -> None:
-    """Kill what is in the container, wait for bubblewrap to have seen it, and let go of the pipes.
+    """Kill what is in the container, wait for bubblewrap to end, and close the pipes.
 
-    Without time.sleep and so without `Popen.wait(timeout)`, which an event loop may not call under LangGraph's dev
-    server.
+    It uses no time.sleep, and so no `Popen.wait(timeout)`, which LangGraph's dev server forbids on an event loop.
     """
     outer = started.outer
     for pipe in (outer.stdin, outer.stdout, outer.stderr):
@@ -134,7 +133,7 @@ def has_ended(process: int, most_ms: int) -> bool:
 
 
 def ending(status: int) -> str:
-    """In words, the exit status that bubblewrap passes on."""
+    """The exit status that bubblewrap passes on, in words."""
     try:
         return f"it was ended by {signal.Signals(status - 128).name}"
     except ValueError:
@@ -142,9 +141,9 @@ def ending(status: int) -> str:
 
 
 def _complaint(outer: subprocess.Popen[bytes], error: Exception) -> str:
-    """Why bubblewrap, which may still run, made no container."""
+    """Why bubblewrap made no container; it may still run."""
     with suppress(ProcessLookupError):
         os.killpg(outer.pid, signal.SIGKILL)
-    _, said = outer.communicate()
-    words = " ".join(said.decode(errors="replace").split())[:300]
+    _, error_output = outer.communicate()
+    words = " ".join(error_output.decode(errors="replace").split())[:300]
     return f"bubblewrap makes no container ({words or error}); an administrator may have to allow user namespaces"

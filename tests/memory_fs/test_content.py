@@ -49,7 +49,7 @@ def test_quotas_are_refused_with_what_to_do(tmp_path: Path) -> None:
     assert result.code is RejectionCode.FILE_FULL
     assert result.text == (
         "Refused: a.md would have 2 lines and 22 bytes; a file holds 3 lines and 20 bytes. "
-        "Write it anew, shorter, or go on in another file."
+        "Rewrite it, shorter, or go on in another file."
     )
     assert fs.append("a.md", "x" * 21).code is RejectionCode.FILE_FULL
     assert fs.append("b.md", "\n\n\n\n").code is RejectionCode.FILE_FULL

@@ -42,7 +42,7 @@ def test_a_full_disk_stops_the_notebook_and_reopening_finds_all_that_was_done(tm
     done, text = fs.revision, fs.at(fs.revision)
     assert done > 10
     assert (tmp_path / "memory.journal.jsonl").read_bytes().endswith(b"\n")
-    with pytest.raises(NotebookFailure, match="opened anew"):
+    with pytest.raises(NotebookFailure, match="opened again"):
         fs.append("log.md", "more")
     assert fs.search("log.md", f"step {done - 1}:").outcome is Outcome.HIT
     again = MemoryFS(tmp_path / "memory")
@@ -94,7 +94,7 @@ def test_a_place_that_cannot_be_written_fails_at_opening(tmp_path: Path) -> None
     (tmp_path / "folder").mkdir()
     with pytest.raises(NotebookFailure, match="Is a directory"):
         MemoryFS(tmp_path / "memory", journal=tmp_path / "folder")
-    with pytest.raises(NotebookFailure, match="is no plain file"):
+    with pytest.raises(NotebookFailure, match="is not a plain file"):
         MemoryFS(tmp_path / "memory", journal="/dev/full")
 
 

@@ -147,7 +147,7 @@ def test_a_journal_written_by_someone_else_stops_the_writer(tmp_path: Path) -> N
     fs.append("log.md", "one")
     with (tmp_path / "memory.journal.jsonl").open("ab") as journal:
         journal.write(b"noise")
-    with pytest.raises(NotebookFailure, match="changed by someone else"):
+    with pytest.raises(NotebookFailure, match="changed by another process"):
         fs.append("log.md", "two")
     assert MemoryFS(fs.root).read("log.md").total == 1
 

@@ -31,17 +31,17 @@ ENDLESS = {
         "output",
         "printed more than 1,048,576 bytes",
     ),
-    "sleep": ("import time\ntime.sleep(1000)", "unresponsive", r"hooks\.py: observe, step 3: it gave no answer within"),
-    "busy loop": ("while True:\n    pass", "unresponsive", "it gave no answer within 1 s"),
+    "sleep": ("import time\ntime.sleep(1000)", "unresponsive", r"hooks\.py: observe, step 3: it did not answer within"),
+    "busy loop": ("while True:\n    pass", "unresponsive", "it did not answer within 1 s"),
     "slowly": (
         "while True:\n    print('.')\n    import time; time.sleep(0.01)",
         "unresponsive",
-        "it gave no answer within 1 s",
+        "it did not answer within 1 s",
     ),
     "waiting for input": (
         "import os\nos.read(3, 1 << 20)\nos.read(3, 1)",
         "unresponsive",
-        "it gave no answer within 1 s",
+        "it did not answer within 1 s",
     ),
     "fork bomb": (
         "import os\nwhile True:\n    os.fork()",
@@ -129,7 +129,7 @@ def test_no_file_and_no_variable_of_ours_is_to_be_found_anywhere(attack, monkeyp
     assert (environment, here) == ("{}", "/")
     automem = [path for path in files if path.startswith("/automem/")]
     assert set(files) - set(automem) <= {"/etc/ld.so.cache"}
-    assert len(automem) == 12
+    assert len(automem) == 11
     assert not [path for path in files if str(tmp_path) in path or "steps.jsonl.zst" in path]
 
 
@@ -150,7 +150,7 @@ def test_a_server_on_this_machine_is_not_reached(attack):
         ("import os\nos._exit(0)", "it ended with exit status 0"),
         ("import os\nos._exit(3)", "it ended with exit status 3"),
         ("import ctypes\nctypes.string_at(0)", "it was ended by SIGSEGV"),
-        ("import os\nos.closerange(0, 64)\nwhile True: pass", "it gave no answer within 1 s"),
+        ("import os\nos.closerange(0, 64)\nwhile True: pass", "it did not answer within 1 s"),
         ("import os\nos.execv('/usr/lib/nothing', ['x'])", "FileNotFoundError"),
         ("import os, sys\nos.write(2, b'oh no')\nos._exit(1)", r"it ended with exit status 1 \(oh no\)"),
     ],
@@ -179,14 +179,14 @@ def test_working_on_between_calls_is_noticed(attack):
     hooks = attack(observe(body), idle_cpu_s=0.05)
     assert hooks.observe(VIEW) == []
     time.sleep(0.5)
-    with pytest.raises(HookFailure, match=r"used 0\.\d s of CPU time while nothing was asked of it|gave no answer"):
+    with pytest.raises(HookFailure, match=r"used 0\.\d s of CPU time between two calls|did not answer"):
         hooks.observe(VIEW)
 
 
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("while True: pass\n", r"running its code \(hooks\.py\) in a container: it gave no answer within"),
+        ("while True: pass\n", r"running its code \(hooks\.py\) in a container: it did not answer within"),
         ("import os\nos._exit(0)\n", "it ended with exit status 0"),
         ("x = bytearray(1 << 40)\n", r"hooks\.py:1: running this file raised MemoryError"),
         ("x = " + "(" * 50_000 + "\n", r"hooks\.py:1: this is no Python"),

@@ -29,18 +29,18 @@ GARBAGE = {
     "half a character": (r"b'{\"id\": 2, \"value\": [\"\\ud800\"]}\n'", "no JSON"),
     "endless nesting": (r"b'[' * 500_000 + b'\n'", "no JSON"),
     "nesting without a value": (r"b'{\"id\": 2, \"x\":' + b'[' * 1000 + b']' * 1000 + b'}\n'", "neither a value"),
-    "a nested number": (r"b'{\"id\": ' + b'[' * 1000 + b']' * 1000 + b'}\n'", "a request that was not made"),
+    "a nested number": (r"b'{\"id\": ' + b'[' * 1000 + b']' * 1000 + b'}\n'", "an unknown request id"),
     "a huge line": (r"b'x' * 2_000_000", "a line of more than 1,048,576 bytes"),
     "requests it may not make": (
         r"(b'{\"id\": 2, \"ask\": \"index\", \"arguments\": []}' + b' ' * 9_999 + b'\n') * 500",
-        "asked for something there is not",
+        "asked for an unknown operation",
     ),
     "nothing": (r"b'{\"id\": 2}\n'", "neither a value nor a fault"),
-    "another call's number": (r"b'{\"id\": 99, \"value\": []}\n'", "a request that was not made: 99"),
-    "no number": (r"b'{\"value\": []}\n'", "a request that was not made: None"),
+    "another call's number": (r"b'{\"id\": 99, \"value\": []}\n'", "an unknown request id: 99"),
+    "no number": (r"b'{\"value\": []}\n'", "an unknown request id: None"),
     "a request where none may be made": (
         r"b'{\"id\": 2, \"ask\": \"write\", \"arguments\": [\"a\", \"b\"]}\n'",
-        "asked for something there is not",
+        "asked for an unknown operation",
     ),
 }  # fmt: skip
 
@@ -61,12 +61,12 @@ def test_an_answer_that_is_none_ends_the_process(attack, other, name):
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ('["not", "a", "decision"]', "something else than it must"),
-        (NESTED, "something else than it must"),
-        ('{"kind": ' + NESTED + "}", "something else than it must"),
-        ('{"kind": "send"}', "something else than it must"),
-        ('{"kind": "send", "action": 7}', "something else than it must"),
-        ('{"kind": "launch", "action": "Do", "why": "?"}', "something else than it must"),
+        ('["not", "a", "decision"]', "something invalid"),
+        (NESTED, "something invalid"),
+        ('{"kind": ' + NESTED + "}", "something invalid"),
+        ('{"kind": "send"}', "something invalid"),
+        ('{"kind": "send", "action": 7}', "something invalid"),
+        ('{"kind": "launch", "action": "Do", "why": "?"}', "something invalid"),
         ('{"kind": "repair", "action": "Fly", "why": "?"}', "is no action of the world"),
         ('{"kind": "veto", "why": ""}', "needs a reason"),
     ],
@@ -81,9 +81,9 @@ def test_a_forged_decision_is_checked_like_any_other(attack, value, says):
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ("7", r"hooks\.py: observe, step 3: it does not say what broke"),
-        (NESTED, "it does not say what broke"),
-        ('{"what": 7, "line": "x", "file": ["y"]}', "it does not say what broke"),
+        ("7", r"hooks\.py: observe, step 3: it gives no reason"),
+        (NESTED, "it gives no reason"),
+        ('{"what": 7, "line": "x", "file": ["y"]}', "it gives no reason"),
         ('{"what": "a\\nb", "line": -1, "file": "/etc/passwd"}', r"hooks\.py: observe, step 3: a b$"),
         ('{"what": "' + "x" * 9_000 + '", "line": 5}', r"hooks\.py:5: observe, step 3: x{500}$"),
     ],
@@ -117,9 +117,7 @@ def test_a_forged_result_is_checked(make_scaffold, begin, needs_containment, tmp
     look = scaffold.vocabulary("PLAN", make_world("crafter").actions, hooks=begin(scaffold)).get("look")
     with (
         MemoryFS(tmp_path / "notebook") as notebook,
-        pytest.raises(
-            HookFailure, match=r"operations\.py: operation look: it answered with something else than it must"
-        ),
+        pytest.raises(HookFailure, match=r"operations\.py: operation look: it answered with something invalid"),
     ):
         look.run(notebook, look.arguments())
 
@@ -128,7 +126,7 @@ def test_speaking_before_being_asked_is_noticed(attack):
     line = r"b'{\"id\": 2, \"value\": []}\n{\"id\": 3, \"value\": [\"forged\"]}\n'"
     hooks = attack(garbage(line, then="import time; time.sleep(100)"))
     assert hooks.observe(VIEW) == []
-    with pytest.raises(HookFailure, match="spoke without being asked"):
+    with pytest.raises(HookFailure, match="wrote without being called"):
         hooks.observe(VIEW)
 
 

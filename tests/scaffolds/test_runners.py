@@ -188,7 +188,7 @@ def test_results_of_the_notebook_arrive_whole(hooks_of, tmp_path):
         ),
         ("def observe(self, view):\n    return 'one'", "observe", "must return a list of texts, not 'one'"),
         ("def observe(self, view):\n    return [1]", "observe", r"must return a list of texts, not \[1\]"),
-        ("def observe(self, view):\n    return ['x' * 16_001]", "observe", "may say 16,000 characters, not 16,001"),
+        ("def observe(self, view):\n    return ['x' * 16_001]", "observe", "may return 16,000 characters, not 16,001"),
         ("def observe(self, view):\n    view.step = 8", "observe", "FrozenInstanceError"),
         ("def observe(self, view):\n    return self.observe(view)", "observe", r"hooks\.py:6: .*RecursionError"),
         ("def maintain(self, view, notebook):\n    return 1", "maintain", "must return None, not 1"),

@@ -50,7 +50,7 @@ def test_a_scaffold_is_found_by_path_and_by_name(monkeypatch, tmp_path):
         Scaffold.load("crafter/v9")
     with pytest.raises(ScaffoldError, match="no such scaffold folder"):
         Scaffold.load("/no/where/at/all")
-    with pytest.raises(ScaffoldError, match="cannot be looked into: File name too long"):
+    with pytest.raises(ScaffoldError, match="cannot be read: File name too long"):
         Scaffold.load("x" * 5_000)
     with pytest.raises(ScaffoldError, match="no such scaffold folder"):
         Scaffold.load("a\0b")

@@ -19,7 +19,7 @@ from worlds.crafter_text import NAMES
 from worlds.players import Prompt
 from worlds.players.crafter_notes import AREA, BLOCKS, FEW_LINES, KEPT, Notes, read_notes, write_change, write_notes
 from worlds.players.crafter_player import ACHIEVEMENTS, GOALS, MAP, CrafterPolicy
-from worlds.players.crafter_reckoning import advance, beside
+from worlds.players.crafter_reckoning import advance, neighbour
 from worlds.players.crafter_sight import DIRECTIONS, read_sight
 
 
@@ -171,7 +171,7 @@ def test_a_move_that_is_blocked_only_turns(front: str, moved: bool) -> None:
     before = read_sight(seen("grass 1 step to your west", f"{front} 1 step to your east", front="grass"))
     now = read_sight(seen("grass 1 step to your west", f"{front} 1 step to your east", front=front))
     after = advance(read_notes("step 4: at 32,32 facing north"), before, "Move East", now, step=5)
-    assert (after.at, after.facing) == (beside((32, 32), "east") if moved else (32, 32), "east")
+    assert (after.at, after.facing) == (neighbour((32, 32), "east") if moved else (32, 32), "east")
 
 
 def test_the_notes_stay_short_however_long_the_episode(notebook: MemoryFS) -> None:

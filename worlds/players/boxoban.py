@@ -1,8 +1,8 @@
 """Plays Boxoban: a solver, bounded best-first search over pushes, and rules that follow its plan from the notebook.
 
-The solver knows corners that hold a box for good and how many pushes each goal is away, and nothing else: many of the
-published levels are beyond it. A long search pays only where its result can be kept: without a notebook the player
-looks a few positions ahead in every step, and pushes nothing that such a search has not confirmed.
+The solver knows corners that hold a box for good and how many pushes each goal is away, and nothing else: it fails on
+many of the published levels. A long search pays only where its result can be kept: without a notebook the player looks
+a few positions ahead in every step, and pushes nothing that such a search has not confirmed.
 """
 
 import heapq
@@ -24,11 +24,11 @@ _BOXES = 3
 
 
 class Puzzle(NamedTuple):
-    """A level at one moment."""
+    """A position: the level, its boxes and the player."""
 
     floor: frozenset[Place]
     goals: frozenset[Place]
-    """Goals that can be seen: boxes and the player hide those they stand on."""
+    """Goals that can be seen: boxes and the player hide those under them."""
     boxes: frozenset[Place]
     player: Place
 
@@ -85,8 +85,8 @@ def _pushes_away(puzzle: Puzzle) -> dict[Place, dict[Place, int]]:
             box, pushes = queue.popleft()
             away.setdefault(box, {})[goal] = pushes
             for dx, dy in _WAYS.values():
-                before, stand = Place(box.x - dx, box.y - dy), Place(box.x - 2 * dx, box.y - 2 * dy)
-                if before in puzzle.floor and stand in puzzle.floor and before not in seen:
+                before, behind = Place(box.x - dx, box.y - dy), Place(box.x - 2 * dx, box.y - 2 * dy)
+                if before in puzzle.floor and behind in puzzle.floor and before not in seen:
                     seen.add(before)
                     queue.append((before, pushes + 1))
     return away
@@ -182,9 +182,9 @@ def recall_plan(prompt: Prompt, notebook: str | None) -> list[Decision]:
 def follow(puzzle: Puzzle, step: int, results: Iterable[tuple[str, str]]) -> str:
     """The next move: the plan's, if one is noted and the player is where it says; else that of a short search."""
     for _, text in results:
-        for x, y, begun, letters in _NOTED.findall(text):
+        for x, y, start, letters in _NOTED.findall(text):
             moves = [_DIRECTIONS[letter] for letter in letters]
-            done = step - int(begun)
+            done = step - int(start)
             if 0 <= done < len(moves) and _after(Place(int(x), int(y)), moves[:done]) == puzzle.player:
                 return moves[done]
     moves = solve(puzzle, SHORT)

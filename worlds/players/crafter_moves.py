@@ -151,7 +151,7 @@ def turn(x: int, y: int) -> str:
 
 
 _HORIZON = 40
-"""Steps beyond which a block is no choice."""
+"""Blocks more steps away are not considered."""
 
 
 def explore(now: Situation, near: str = "") -> str:

@@ -68,11 +68,11 @@ class Notes:
     planted: tuple[Cell, int] | None = None
     """Where and at which step the last sapling was planted."""
     goals: frozenset[str] = frozenset()
-    """Achievements known to be unlocked; they stand in a file of their own."""
+    """Achievements known to be unlocked; they have a file of their own."""
 
 
 def read_notes(text: str) -> Notes:
-    """Notes from text that may be damaged, edited or not ours at all: what cannot be read is skipped."""
+    """Notes from text that may be damaged, edited or not this player's: what cannot be read is skipped."""
     notes = Notes()
     for line in text[-_MAX_TEXT:].split("\n"):
         place = _PLACE.search(line)

@@ -9,7 +9,7 @@ wanders by the step number in the prompt.
 import re
 from dataclasses import replace
 
-from worlds.players import Decision, Prompt
+from worlds.players import Decision, Prompt, sections
 from worlds.players import crafter_progress as progress
 from worlds.players import crafter_survival as survival
 from worlds.players.crafter_moves import explore
@@ -62,7 +62,6 @@ ACHIEVEMENTS = (
 _PREY = {"cow": "eat_cow", "zombie": "defeat_zombie", "skeleton": "defeat_skeleton"}
 _MATERIALS = ("coal", "diamond", "iron", "sapling", "stone", "wood")
 _PLACED = {"table": "wood", "furnace": "stone", "stone": "stone", "plant": "sapling"}
-_SECTION = re.compile(r"^## (\w[\w ]*)$", re.MULTILINE)
 _FILE = re.compile(r"^- (.+) \((\d+) lines?\)$", re.MULTILINE)
 
 
@@ -74,20 +73,15 @@ class CrafterPolicy:
         log = prompt.routine == "LOG"
         if log and not prompt.operations & {"append", "write"}:
             return [("done", {})]
-        sections = _sections(prompt.text)
+        parts = sections(prompt.text)
         if not prompt.results:
-            recalls = _recalls(prompt, sections.get("Notebook"))
+            recalls = _recalls(prompt, parts.get("Notebook"))
             if recalls:
                 return recalls
         recalled = {name: _recalled(prompt, name) for name in FILES}
         notes = read_notes(f"{recalled[MAP]}\n{recalled[TRACK]}" if recalled[TRACK] else recalled[MAP])
         notes.goals = frozenset(goal for goal in ACHIEVEMENTS if goal in recalled[GOALS])
-        return _log(prompt, sections, notes) if log else [("act", {"action": _plan(prompt, sections, notes)})]
-
-
-def _sections(text: str) -> dict[str, str]:
-    parts = _SECTION.split(text)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+        return _log(prompt, parts, notes) if log else [("act", {"action": _plan(prompt, parts, notes)})]
 
 
 def _recalls(prompt: Prompt, notebook: str | None) -> list[Decision]:
@@ -111,11 +105,11 @@ def _recalled(prompt: Prompt, name: str) -> str:
     return "\n".join(text for title, text in prompt.results if name in title)
 
 
-def _log(prompt: Prompt, sections: dict[str, str], notes: Notes) -> list[Decision]:
-    if "Now" not in sections:
+def _log(prompt: Prompt, parts: dict[str, str], notes: Notes) -> list[Decision]:
+    if "Now" not in parts:
         return [("done", {})]
-    before, now = read_sight(sections.get("Before", "")), read_sight(sections["Now"])
-    action = sections.get("Action sent", "").strip()
+    before, now = read_sight(parts.get("Before", "")), read_sight(parts["Now"])
+    action = parts.get("Action sent", "").strip()
     if keyed(prompt):
         notes.room = ROOMY
     decisions = record(prompt, notes, advance(notes, before, action, now, prompt.step))
@@ -146,14 +140,14 @@ def _reached(before: Sight, action: str, now: Sight) -> list[str]:
     return [goal for goal in reached if goal in ACHIEVEMENTS]
 
 
-def _plan(prompt: Prompt, sections: dict[str, str], notes: Notes) -> str:
-    sight = read_sight(sections.get("Now", prompt.text))
+def _plan(prompt: Prompt, parts: dict[str, str], notes: Notes) -> str:
+    sight = read_sight(parts.get("Now", prompt.text))
     lost = not notes.found and prompt.step > 1
     if lost:
-        turned = sections.get("Action sent", "").strip().removeprefix("Move ").lower()
+        turned = parts.get("Action sent", "").strip().removeprefix("Move ").lower()
         notes.facing = turned if turned in DIRECTIONS else ""
     if not notes.found:
         look(notes, sight)
     notes = replace(notes, goals=notes.goals | {f"make_{tool}" for tool in sight.inventory})
-    notices = read_notices(sections.get("Notices", ""))
+    notices = read_notices(parts.get("Notices", ""))
     return choose(Situation(sight, notes, prompt.step, notes.facing or None, lost, notices))

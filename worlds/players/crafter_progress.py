@@ -10,7 +10,7 @@ _TOOLS = ("wood_pickaxe", "wood_sword", "stone_pickaxe", "stone_sword", "iron_pi
 _HARVEST = 30
 """Steps that a ripe plant is worth."""
 _AT_A_TABLE = frozenset({"path", "stone", "tree"})
-"""What may stand where one wants to work: it can be removed."""
+"""What may be on the cell where one works: it can be removed."""
 
 
 def plant(now: Situation) -> str:
@@ -24,7 +24,7 @@ def plant(now: Situation) -> str:
 
 
 def harvest(now: Situation) -> str:
-    """Eat a plant that a notice tells is ripe, for the first time or when hungry."""
+    """Eat a plant that a notice calls ripe, for the first time or when hungry."""
     ripe = [(abs(x) + abs(y), (x, y)) for x, y in now.notices.ripe]
     if not ripe or now.lost or now.exposed or now.sight.vitals["health"] < 4 or now.sight.distance("zombie") <= 2:
         return ""

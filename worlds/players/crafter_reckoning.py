@@ -17,25 +17,25 @@ def advance(old: Notes, before: Sight, action: str, now: Sight, step: int) -> No
     if direction in DIRECTIONS and not (before.sleeping and now.sleeping):
         facing = direction
         if _moved(before, direction, now):
-            x, y = beside(at, direction)
+            x, y = neighbour(at, direction)
             at = (min(AREA - 1, max(0, x)), min(AREA - 1, max(0, y)))
     new = replace(old, at=at, facing=facing, found=True, marks=dict(old.marks), rows=list(old.rows))
     if at != old.at:
         new.trail = [*old.trail[-TRAIL:], at]
     look(new, now)
     if action == "Place Plant" and now.has("sapling") < before.has("sapling"):
-        new.planted = beside(at, facing), step
+        new.planted = neighbour(at, facing), step
     return new
 
 
-def beside(cell: Cell, direction: str) -> Cell:
+def neighbour(cell: Cell, direction: str) -> Cell:
     """The neighbouring cell in a direction."""
     x, y = DIRECTIONS[direction]
     return cell[0] + x, cell[1] + y
 
 
 def _moved(before: Sight, direction: str, now: Sight) -> bool:
-    """Whether a step in that direction was taken; the player moves before all others, so what stood there decides."""
+    """Whether a step in that direction was taken; the player moves before all others, so what was there decides."""
     names = before.around[direction]
     blocked = sum(name not in WALKABLE for name in names)
     if names and blocked in (0, len(names)):
@@ -60,9 +60,9 @@ def look(notes: Notes, sight: Sight) -> None:
             notes.marks[cell] = kind + GUESS
     for direction, names in sight.around.items():
         if len(names) == 1 and names[0] in SOLID:
-            notes.marks[beside(notes.at, direction)] = names[0]
+            notes.marks[neighbour(notes.at, direction)] = names[0]
     if notes.facing:
-        ahead = beside(notes.at, notes.facing)
+        ahead = neighbour(notes.at, notes.facing)
         if sight.front in SOLID:
             notes.marks[ahead] = sight.front
         elif sight.front != "nothing":

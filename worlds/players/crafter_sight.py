@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 DIRECTIONS: dict[str, tuple[int, int]] = {"west": (-1, 0), "north": (0, -1), "south": (0, 1), "east": (1, 0)}
 """(x, y) of one step, y growing southwards; in the order in which the text's own scan meets the four neighbours."""
-OPPOSITE = {"west": "east", "east": "west", "north": "south", "south": "north"}
 WALKABLE = frozenset({"grass", "sand", "path"})
 CREATURES = frozenset({"zombie", "skeleton", "cow", "arrow"})
 VIEW_X, VIEW_Y = 4, 3

@@ -1,8 +1,8 @@
 """What one PLAN of the rule-based Crafter player knows, and how it asks about it."""
 
 from dataclasses import dataclass
-from hashlib import blake2b
 
+from worlds.players import coin
 from worlds.players.crafter_notes import GUESS, Cell, Notes
 from worlds.players.crafter_sight import DIRECTIONS, NOTHING, Notices, Sight
 
@@ -27,7 +27,7 @@ class Situation:
 
     def has(self, item: str) -> int:
         """How many of an item are carried."""
-        return self.sight.inventory.get(item, 0)
+        return self.sight.has(item)
 
     def missing(self, goal: str) -> bool:
         """Whether the goal is not known to be reached."""
@@ -36,7 +36,7 @@ class Situation:
     def coin(self, sides: int, salt: str) -> int:
         """A number below `sides` that looks random and follows from the prompt alone."""
         seen = f"{salt} {self.step} {self.sight.front} {sorted(self.sight.vitals.items())}"
-        return int.from_bytes(blake2b(seen.encode(), digest_size=4).digest()) % sides
+        return coin(sides, seen)
 
     @property
     def hour(self) -> int:

@@ -71,10 +71,10 @@ def _price(now: Situation, room: frozenset[Cell]) -> int:
             if not _removable(now, now.notes.marks[cell]):
                 return _NEVER
             price += 5
-        for direction, beyond in _neighbours(cell):
-            if beyond in room or _solid(now, beyond):
+        for direction, outer in _neighbours(cell):
+            if outer in room or _solid(now, outer):
                 continue
-            behind = (2 * cell[0] - beyond[0], 2 * cell[1] - beyond[1])
+            behind = (2 * cell[0] - outer[0], 2 * cell[1] - outer[1])
             if behind not in room and (cell, direction) != (now.notes.at, now.facing):
                 return _NEVER
             stones += 1
@@ -103,8 +103,8 @@ def _work(now: Situation, room: frozenset[Cell]) -> str:
             if cell not in room or (cell, direction) in seen:
                 continue
             seen.add((cell, direction))
-            beyond = (2 * cell[0] - at[0], 2 * cell[1] - at[1])
-            if beyond not in room and not _solid(now, beyond):
+            outer = (2 * cell[0] - at[0], 2 * cell[1] - at[1])
+            if outer not in room and not _solid(now, outer):
                 return _step(now, first or direction)
             queue.append((cell, first or direction))
     return ""
@@ -123,7 +123,7 @@ _SLEEP_PER_ENERGY = 11
 
 _FEEDS = {"cow": "food", "water": "drink"}
 _WORTH = {"cow": 12, "water": 6}
-"""Steps that a source is worth which a notice tells of; twice as many when what it feeds is down to `_URGENT`."""
+"""Steps that a source named by a notice is worth; twice as many when what it feeds is down to `_URGENT`."""
 _URGENT = 4
 
 
@@ -263,7 +263,7 @@ def _feed(now: Situation, source: str) -> str:
 
 
 def _noticed(now: Situation, source: str) -> int:
-    """Steps to where a notice tells that a source was last seen; FAR when none tells so."""
+    """Steps to where a source was last seen by a notice; FAR without one."""
     x, y = now.notices.sources.get(source, (FAR, 0))
     return abs(x) + abs(y)
 

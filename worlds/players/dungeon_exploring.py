@@ -90,9 +90,9 @@ def force(now: Situation) -> str:
     """To a locked door, and kick it."""
     locked = [door for door in now.locked if now.notes.kicked[door] < _KICKS]
     for direction, (dx, dy) in _NEXT:
-        beside = Place(now.at.x + dx, now.at.y + dy)
+        neighbour = Place(now.at.x + dx, now.at.y + dy)
         closed = "closed door" in now.sight.seen.beside.get(direction, "")
-        if closed and (beside in locked or (not now.notes.kept and "locked" in now.sight.message)):
+        if closed and (neighbour in locked or (not now.notes.kept and "locked" in now.sight.message)):
             return "kick"
     nearby = {index(Place(x + dx, y + dy)) for x, y in locked for _, (dx, dy) in _NEXT}
     way = now.ground.way(nearby.__contains__, PUSHING, now.vain) if nearby else None
@@ -126,7 +126,7 @@ def wander(now: Situation) -> str:
 
 
 def shake(now: Situation) -> str:
-    """Without notes nothing tells that one goes round in circles: now and then, a step anywhere."""
+    """Without notes a circle goes unnoticed: now and then, a step anywhere."""
     return wander(now) if not now.notes.kept and now.step > 2 and now.coin(8, "shake") == 0 else ""
 
 
@@ -146,10 +146,10 @@ def _frontier(now: Situation) -> Callable[[int], bool]:
 def _walk(now: Situation, way: Way) -> str:
     """The way's first step, or a far move where the ground makes it end in the right place."""
     first = way.steps[0]
-    length, beyond = now.ground.beyond(way)
+    length, after = now.ground.straight_part(way)
     lasting = now.full or "}" in "".join(now.sight.seen.lines)
     far = f"far {first}"
-    if lasting and length >= 3 and beyond not in ANYHOW and not now.company and (now.at, far) not in now.notes.vain:
+    if lasting and length >= 3 and after not in ANYHOW and not now.company and (now.at, far) not in now.notes.vain:
         end = place(now.ground.start + (length + 1) * (index(Place(*STEPS[first]))))
         return first if now.sight.seen.at(*end) == "}" else far
     return first

@@ -66,7 +66,7 @@ def listed(notebook: str | None) -> dict[str, int]:
 
 
 def recalls(prompt: Prompt, notebook: str | None, level: str, in_need: bool) -> list[Decision]:
-    """How to recall the level's notes, and the last prayer where that matters; none where nothing is there."""
+    """The operations that recall the level's notes, and the last prayer where needed; none where nothing is noted."""
     files = listed(notebook)
     if notebook is not None:
         maps = [name for name in files if files[name] and ("map" in name or "visited" in name) and "symbol" not in name]
@@ -85,9 +85,9 @@ def recalls(prompt: Prompt, notebook: str | None, level: str, in_need: bool) -> 
 
 
 def recalls_whole(prompt: Prompt) -> list[Decision]:
-    """How to read a file of which a search showed the last lines only, where it has one line per place and stays short.
+    """The operations that read whole a file of one line per place, of which a search showed the last lines only.
 
-    A file of appended lines grows with the episode: of that, the last lines must do.
+    A file of appended lines grows with the episode; of that, the last lines suffice.
     """
     if "read" not in prompt.operations or any(title.startswith("READ") for title, _ in prompt.results):
         return []
@@ -96,7 +96,7 @@ def recalls_whole(prompt: Prompt) -> list[Decision]:
 
 
 def read_notes(results: Iterable[tuple[str, str]], level: str) -> Notes:
-    """Notes from recalls that may be damaged, edited or not ours at all: what cannot be read is skipped."""
+    """Notes from recalls that may be damaged, edited or not this player's: what cannot be read is skipped."""
     notes = Notes()
     for title, text in results:
         text = text[-_MAX_TEXT:]
@@ -143,7 +143,7 @@ def line_between(start: Place, end: Place) -> list[Place]:
 
 
 def record_place(prompt: Prompt, level: str, start: Place, end: Place, what: str) -> list[Decision]:
-    """How to write down what is at a place, or along a straight walk."""
+    """The operations that write down what is at a place, or along a straight walk."""
     if "upsert_map" in prompt.operations:
         cells = line_between(start, end)
         return [("upsert_map", {"coordinate": f"{x},{y}", "description": f"{level} {what}"}) for x, y in cells]
@@ -152,7 +152,7 @@ def record_place(prompt: Prompt, level: str, start: Place, end: Place, what: str
 
 
 def record(prompt: Prompt, file: str, key: str, text: str) -> list[Decision]:
-    """How to write down a line."""
+    """The operations that write down a line."""
     if "append" in prompt.operations and (file != MAP or "upsert" not in prompt.operations):
         return [("append", {"file": file, "text": f"{key} {text}"})]
     if "upsert" in prompt.operations:

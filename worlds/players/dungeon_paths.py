@@ -1,7 +1,7 @@
 """Ways over a map of NetHack's: what can be walked on, which known places border on the unknown, where to search.
 
 A blank beside a place that was walked on is known to be rock (or to hide something); any other blank is unknown. So
-which places are worth going to follows from the map and from the notes of where one has been.
+the map and the notes of where one has been say which places are worth going to.
 """
 
 import re
@@ -171,7 +171,7 @@ class Ground:
             steps.append(name)
         return Way(tuple(reversed(steps)), place(end))
 
-    def beyond(self, way: Way) -> tuple[int, str]:
+    def straight_part(self, way: Way) -> tuple[int, str]:
         """(steps of the way's first straight part, code of the place right after it)."""
         name = way.steps[0]
         length = next((i for i, step in enumerate(way.steps) if step != name), len(way.steps))

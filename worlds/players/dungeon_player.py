@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from worlds.map_reading import STEPS, Place
-from worlds.players import Decision, Prompt
+from worlds.players import Decision, Prompt, sections
 from worlds.players.boxoban import follow, read_puzzle, recall_plan
 from worlds.players.boxoban import plan as boxoban_plan
 from worlds.players.dungeon_answers import answer, food
@@ -27,7 +27,7 @@ from worlds.players.dungeon_notes import (
     record_place,
 )
 from worlds.players.dungeon_paths import EASY
-from worlds.players.dungeon_sight import Sight, read_sight, sections
+from worlds.players.dungeon_sight import Sight, read_sight
 from worlds.players.dungeon_situation import COUNT, Situation
 
 _PEACEFUL = re.compile(r"Really attack (?:the )?(?:peaceful )?([\w' -]{1,30})\?")
@@ -213,7 +213,7 @@ class DungeonPolicy:
 
     def decide(self, prompt: Prompt) -> list[Decision]:
         """LOG: record the step and be done. PLAN: recall the notes, then act."""
-        parts = sections(prompt.text)
+        parts = {"Now": prompt.text} | sections(prompt.text)
         if prompt.routine == "LOG":
             return log(prompt, parts)
         sight = read_sight(parts["Now"])

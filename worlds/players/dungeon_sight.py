@@ -9,7 +9,6 @@ from functools import cached_property
 
 from worlds.map_reading import STEPS, Map, Place, read_map
 
-_SECTION = re.compile(r"^## (\w[\w ]*)$", re.MULTILINE)
 _MAP = "\nmap:\n"
 _SCREEN_LINES = 23
 _LEVEL = re.compile(r"\bDlvl:(\d{1,2})\b")
@@ -22,12 +21,6 @@ _MORE = "--More--"
 """Written at a line's end it can run over into the next, where nothing else finds it."""
 _AND = re.compile(r",? and |, ")
 _ASKED = re.compile(r"\? \[|\[yn|^(?:In what direction|Where do you want|What do you want|Pay\b)", re.MULTILINE)
-
-
-def sections(text: str) -> dict[str, str]:
-    """The parts of a routine's first message by heading; all of it under "Now" when there is no such heading."""
-    parts = _SECTION.split(text)
-    return {"Now": text} | dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 
 from worlds.map_reading import STEPS, Place
+from worlds.players import coin
 from worlds.players.dungeon_notes import Notes
 from worlds.players.dungeon_paths import Ground, index
 from worlds.players.dungeon_sight import Sight
@@ -59,7 +59,7 @@ class Situation:
 
     @cached_property
     def locked(self) -> list[Place]:
-        """Doors known to be locked that still stand."""
+        """Doors known to be locked that are still there."""
         return [door for door in self.notes.locked if self.sight.seen.at(*door) == "+"]
 
     def _barred(self) -> set[Place]:
@@ -113,5 +113,4 @@ class Situation:
 
     def coin(self, sides: int, salt: str) -> int:
         """A number below `sides` that looks random and follows from the prompt alone."""
-        seen = f"{salt} {self.step} {self.sight.at}"
-        return int.from_bytes(blake2b(seen.encode(), digest_size=4).digest()) % sides
+        return coin(sides, f"{salt} {self.step} {self.sight.at}")

@@ -1,4 +1,4 @@
-"""What a contained process may use: set by itself before it runs anything, and never to be raised again."""
+"""Resource limits of a contained process, which it sets before it runs any code and cannot raise again."""
 
 import resource
 
@@ -7,10 +7,10 @@ OUT_OF_MEMORY = 77
 
 
 def limit(memory_mb: int, cpu_s: int, file_bytes: int = 0, open_files: int = 64) -> None:
-    """Set limits. With `file_bytes` 0 no file can grow, so none can be written wherever it lay."""
+    """Set limits. With `file_bytes` 0 no file can grow, so none can be written anywhere."""
     wanted = {"AS": memory_mb * 1024 * 1024, "CPU": cpu_s, "NPROC": 1, "NOFILE": open_files, "FSIZE": file_bytes}
     for name, most in {**wanted, "CORE": 0, "MSGQUEUE": 0, "MEMLOCK": 0}.items():
         kind = getattr(resource, f"RLIMIT_{name}")
-        standing = resource.getrlimit(kind)[1]  # where we run may be bounded more narrowly already
-        value = most if standing == resource.RLIM_INFINITY else min(most, standing)
+        current = resource.getrlimit(kind)[1]  # the machine may set a lower limit already
+        value = most if current == resource.RLIM_INFINITY else min(most, current)
         resource.setrlimit(kind, (value, value))

@@ -4,7 +4,7 @@ Requests:  {"id", "call": "declare" | "begin" | "observe" | "maintain" | "act" |
 Answers:   {"id", "value"} or {"id", "fault": {"file", "line", "what"}}
 Meanwhile: {"id", "ask": a notebook operation, "arguments"}, which the parent replies to with {"result"} or {"refused"}
 
-Everything here is in the hands of the code it runs: the parent checks each line as if a stranger had written it.
+The code that runs here can change anything in this process, so the parent trusts no line of it.
 """
 
 import gc
@@ -34,13 +34,13 @@ def main() -> None:
     os.environ.clear()  # bubblewrap and Python set PWD and LC_CTYPE
     limit(**json.loads(sys.argv[1]))
     pipe = Pipe()
-    pipe.say({"ready": True})
+    pipe.send({"ready": True})
     runner = Runner(pipe)
     while request := pipe.next():
         try:
-            pipe.say({"id": request["id"], "value": runner.carry_out(request)})
-        except _FAULTS as error:  # any other ends this process, with a traceback among what it printed
-            pipe.say({"id": request["id"], "fault": _fault(error)})
+            pipe.send({"id": request["id"], "value": runner.carry_out(request)})
+        except _FAULTS as error:  # any other ends this process and prints a traceback
+            pipe.send({"id": request["id"], "fault": _fault(error)})
 
 
 class Pipe:
@@ -63,7 +63,7 @@ class Pipe:
         self._id = request["id"] if request else 0
         return request
 
-    def say(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any]) -> None:
         """Send one line."""
         line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
         while line:
@@ -71,7 +71,7 @@ class Pipe:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request of our own in the middle of a call, and return the parent's reply."""
-        self.say({"id": self._id, **request})
+        self.send({"id": self._id, **request})
         reply: dict[str, Any] = json.loads(self._requests.readline() or "{}")
         return reply
 
@@ -137,7 +137,7 @@ class Runner:
             self._hooks = DirectHooks(files["hooks.py"], maintained)
         if "operations.py" in files:
             self._operations = {one.name: one for one in declarations(files["operations.py"])}
-        gc.freeze()  # what was loaded stays: no collection need look at it again
+        gc.freeze()  # what was loaded stays: garbage collection skips it
 
     def _observe(self, view: dict[str, Any]) -> list[str]:
         return self._hooks.observe(_view(view))
@@ -166,14 +166,16 @@ def _declared(one: Declaration) -> dict[str, object]:
     for name, hint in one.arguments.items():
         metadata = getattr(hint, "__metadata__", ())
         bare = hint.__origin__ if metadata else hint
-        said = [item.said for item in metadata if hasattr(item, "said")]
+        fields = [item.settings for item in metadata if hasattr(item, "settings")]
         choices = list(get_args(bare))
-        arguments.append({"name": name, "type": None if choices else bare.__name__, "choices": choices, "said": said})
+        arguments.append(
+            {"name": name, "type": None if choices else bare.__name__, "choices": choices, "fields": fields}
+        )
     return {"name": one.name, "kind": one.kind, "help": one.help, "line": one.line, "arguments": arguments}
 
 
 def _fault(error: Exception) -> dict[str, object]:
-    """What is said of an error. Whatever it holds on to (a list that filled the memory) is let go first."""
+    """An error as plain data. What it refers to (perhaps a list that filled the memory) is released first."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     if isinstance(error, ScaffoldError):
         return {"file": error.path.name if error.path else None, "line": error.line, "what": error.problem}

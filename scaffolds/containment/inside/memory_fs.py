@@ -1,4 +1,4 @@
-"""`memory_fs` as contained code imports it: results, but no notebook; that one stays with the parent."""
+"""`memory_fs` as contained code imports it: results, but no notebook, which stays with the parent."""
 
 from memory_fs.results import MemoryResult, Outcome, RejectionCode, Source
 
@@ -6,4 +6,4 @@ __all__ = ["MemoryResult", "NotebookFailure", "Outcome", "RejectionCode", "Sourc
 
 
 class NotebookFailure(RuntimeError):
-    """The machine's failure. It is never raised in here: it ends the call on the other side of the pipe."""
+    """The machine's failure. Never raised here: it ends the call in the parent."""

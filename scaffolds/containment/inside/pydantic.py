@@ -4,11 +4,11 @@ import json
 
 
 class FieldInfo:
-    """What was said of an argument: keyword arguments of the real `pydantic.Field`."""
+    """Settings of an argument: keyword arguments of the real `pydantic.Field`."""
 
-    def __init__(self, **said: object) -> None:
-        json.dumps(said)  # TypeError here, where it is written, for what could not be told to the parent
-        self.said = said
+    def __init__(self, **settings: object) -> None:
+        json.dumps(settings)  # TypeError at this line for what cannot be sent to the parent
+        self.settings = settings
 
 
 Field = FieldInfo

@@ -252,9 +252,12 @@ def test_there_is_no_network(made: Workspace, how: str) -> None:
 
 
 FLOODS = {
-    "notices": (hooks("if view.step > 2:\n    return ['x' * 20_000]\nreturn []"), "it may say 16,000 characters"),
+    "notices": (hooks("if view.step > 2:\n    return ['x' * 20_000]\nreturn []"), "it may return 16,000 characters"),
     "prints": (hooks("if view.step > 2:\n    print('x' * 2_000_000)\nreturn []"), "it printed more than"),
-    "empty notices": (hooks("if view.step > 2:\n    return [''] * 200_000\nreturn []"), "it may say 16,000 characters"),
+    "empty notices": (
+        hooks("if view.step > 2:\n    return [''] * 200_000\nreturn []"),
+        "it may return 16,000 characters",
+    ),
 }
 
 
