@@ -1,4 +1,4 @@
-"""What stands between the marks of a tag: dividing a body into arguments, and writing arguments as a body."""
+"""The body of a tag: divided into arguments, and written from arguments."""
 
 from tools.operation import Operation
 
@@ -50,7 +50,7 @@ def _first_line(value: str) -> str:
 
 
 def _unclosed(body: str, operation: Operation) -> str:
-    """The body of an operation without a closer: its line, or its text without what stands behind it."""
+    """The body of an operation without a closer: its line, or its text without the mark of a next list item."""
     body = body.strip()
     if not operation.carries_text:
         body = body.partition("\n")[0].rstrip()

@@ -31,7 +31,7 @@ class Mark(Enum):
 
 
 class Token(NamedTuple):
-    """One mark: what it is, where it stands, the operation's name (as written for unknown ones), whether damaged."""
+    """One mark: its kind, its place, the operation's name (as written for unknown ones), whether damaged."""
 
     mark: Mark
     start: int
@@ -71,7 +71,7 @@ def scan(text: str, start: int, known: Container[str], *, is_action: Callable[[s
 
 
 def _opens_line(text: str, match: re.Match[str]) -> bool:
-    """Whether nothing but a little Markdown stands before the match on its line."""
+    """Whether only a little Markdown precedes the match on its line."""
     start = match.start()
     before = text[max(start - _BEFORE_ACTION - 1, 0) : start]
     line = before.rpartition("\n")[2]
@@ -79,7 +79,7 @@ def _opens_line(text: str, match: re.Match[str]) -> bool:
 
 
 def _line(text: str, match: re.Match[str], tokens: list[Token]) -> Token:
-    """The line of this match with what stands before it, up to a tag in it."""
+    """The line of this match from its start, up to a tag in it."""
     start = text.rfind("\n", max(match.start() - _BEFORE_ACTION - 1, 0), match.start()) + 1
     end = text.find("\n", match.end())
     end = len(text) if end < 0 else end

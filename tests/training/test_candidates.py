@@ -92,7 +92,7 @@ def test_of_two_models_only_the_memory_models_turns_are_candidates(tmp_path: Pat
     ["", "vault/one-door/seed-1/step-1", "a/b/seed-x/step-1/LOG", "a/b/seed-1/step-1/ACT", "a/b/c/seed-1/step-1/LOG"],
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
-    with pytest.raises(SourceError, match="no id of a candidate"):
+    with pytest.raises(SourceError, match="not the id of a candidate"):
         CandidateId.parse(text)
 
 
