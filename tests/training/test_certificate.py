@@ -205,7 +205,7 @@ def test_examples_of_evaluation_seeds_are_neither_made_nor_certified(
 
 def test_an_empty_dataset_is_not_certified(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").touch()
-    assert certify(tmp_path / "empty.jsonl", run) == [f"{tmp_path}/empty.jsonl: it holds no example."]
+    assert certify(tmp_path / "empty.jsonl", run) == [f"{tmp_path}/empty.jsonl: it has no examples."]
 
 
 def test_a_run_of_a_scaffold_that_changed_since_gives_no_dataset(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_run_of_a_scaffold_that_changed_since_gives_no_dataset(tmp_path: Path)
     run = collected(tmp_path / "run", seeds=[1], scaffold=str(scaffold))
     ids = [candidate.id for candidate in candidates(run)]
     (scaffold / "prompts" / "log.md").write_text((scaffold / "prompts" / "log.md").read_text() + "\nMore.")
-    with pytest.raises(SourceError, match="is not what"):
+    with pytest.raises(SourceError, match="has changed since"):
         build_dataset(run, ids, tmp_path / "x.jsonl")
 
 
