@@ -219,8 +219,8 @@ def _failed_filter(candidate: Candidate, filters: Filters, scores: Mapping[str, 
     for name, value in most.items():
         if (limit := getattr(filters, name)) is not None and value > limit:
             return name
-    for name, value in least.items():
-        if (limit := getattr(filters, name)) is not None and value is not None and value < limit:
+    for name, reached in least.items():
+        if (limit := getattr(filters, name)) is not None and reached is not None and reached < limit:
             return name
     if filters.recall_before_record and candidate.records and not candidate.recall_before_record:
         return "recall_before_record"
