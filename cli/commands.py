@@ -50,6 +50,10 @@ COMMANDS = {
         "cli.check:check",
         "Verify a run's traces, journals, notebooks, results, summary and records against each other; 1 if damaged.",
     ),
+    "doctor": Entry(
+        "cli.doctor:doctor",
+        "Look at the machine, a model's server and a scaffold with that model, and say what to do before a run.",
+    ),
     "eval": Entry(
         "cli.evaluate:evaluate",
         "Play a protocol's episodes and score them: progression, mean ± standard error.",

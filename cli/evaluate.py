@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import run_evaluation
 from cli.results_table import print_results, who
@@ -48,6 +49,7 @@ def evaluate(
     trust_scaffold_code: o.TrustScaffoldCode = False,
     trace_sample: o.TraceSample = 1.0,
     trace_hide: o.TraceHide = None,
+    no_check: o.NoCheck = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Play a protocol's episodes and score them: progression, mean ± standard error."""
@@ -94,6 +96,8 @@ def evaluate(
         ceilings=o.read_ceilings(run_ceiling),
         protocol=protocol.value if protocol else None,
     )
+    if not no_check:
+        warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
     _run(request, context, max_steps or entry.max_steps, quiet)
 
 

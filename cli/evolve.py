@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli.doctor import warn_before
 from cli.evolve_lines import EVENTS
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
@@ -89,6 +90,7 @@ def evolve(
     overflow: o.Overflow = o.OverflowName.shorten,
     constrained: o.Constrained = False,
     resume: o.LoopResume = False,
+    no_check: o.NoCheck = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
@@ -133,6 +135,9 @@ def evolve(
         given["approve"] = approve
     if concurrency is not None:
         given["concurrency"] = concurrency
+    if not no_check:
+        playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
+        warn_before([*playing, (reviewer_model, reviewer_base_url)], world, max_tokens, out)
     run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 
 

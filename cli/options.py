@@ -139,6 +139,9 @@ PlayTraceSample: TypeAlias = Annotated[
 TraceHide: TypeAlias = Annotated[
     str | None, typer.Option(help="Texts kept from LangSmith: observations, prompts, replies, notes; by commas.")
 ]
+NoCheck: TypeAlias = Annotated[
+    bool, typer.Option("--no-check", help="Leave out the look at machine and servers before the first step.")
+]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Show the results only.")]
 
 AgentModel: TypeAlias = Annotated[

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
 from cli.specialize_lines import EVENTS, final_table
@@ -109,6 +110,7 @@ def specialize(
     constrained: o.Constrained = False,
     resume: o.LoopResume = False,
     trust_scaffold_code: o.TrustScaffoldCode = False,
+    no_check: o.NoCheck = False,
     quiet: o.Quiet = False,
 ) -> None:
     """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
@@ -156,6 +158,9 @@ def specialize(
         "ceilings": o.read_ceilings(ceiling),
         "resume": resume,
     }
+    if not no_check:
+        playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
+        warn_before([*playing, (curator_model, curator_base_url)], world, max_tokens, out)
     run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
 
 

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from examined_server import Habits
 from in_process import in_process
 from openai_stub import OpenAIStub
 from playing import by_turn
@@ -38,7 +39,7 @@ def commands(*programs: str) -> list[list[str]]:
 
 @pytest.fixture
 def server() -> Iterator[OpenAIStub]:
-    with OpenAIStub(by_turn({}, otherwise="<|ACTION|>Noop<|END|>")) as stub:
+    with OpenAIStub(Habits(agent=by_turn({}, otherwise="<|ACTION|>Noop<|END|>"))) as stub:
         yield stub
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "graphs" / "README.md"
-FOLDERS = ("", "agent", "inner_agent", "evaluation", "reviewer", "reviewer/trace_tools", "curator", "served")
+FOLDERS = ("", "agent", "inner_agent", "evaluation", "reviewer", "reviewer/trace_tools", "curator", "doctor", "served")
 HEAD = """# graphs: who does what, when
 
 `inner_agent` plays one episode, `evaluation` a protocol's; `reviewer` (loop 1) and `curator` (loop 2) are built around
