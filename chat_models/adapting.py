@@ -53,7 +53,7 @@ class Adaptation:
         for name in self._left_out:
             changed.pop(name, None)
         if self.folds_system:
-            changed["messages"] = _folded(changed["messages"])
+            changed["messages"] = folded(changed["messages"])
         return changed
 
     def learn(self, sent: Mapping[str, Any], status: int, body: object) -> bool:
@@ -81,7 +81,7 @@ class Adaptation:
         return False
 
 
-def _folded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def folded(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The messages with the system's text at the beginning of the first user message."""
     if messages[0]["role"] != "system":
         return messages

@@ -190,12 +190,13 @@ class Engine:
         row = network.row(len(tokens) + limit)
         network.use(request.adapter)
         keys = block_keys(request.adapter[0] if request.adapter else "", tokens)
-        cached = row.length = self.prefixes.restore(keys[: (len(tokens) - 1) // BLOCK], row.kv)
+        cached = row.length = 0 if row.kv is None else self.prefixes.restore(keys[: (len(tokens) - 1) // BLOCK], row.kv)
         logits = None
-        for start in range(cached, len(tokens), BLOCK):
-            piece = tokens[start : start + BLOCK]
-            logits = network.prefill(row, piece, last=start + BLOCK >= len(tokens))
-            if len(piece) == BLOCK:
+        block = BLOCK if row.kv is not None else len(tokens)  # states that are no keys are computed in one go
+        for start in range(cached, len(tokens), block):
+            piece = tokens[start : start + block]
+            logits = network.prefill(row, piece, last=start + block >= len(tokens))
+            if len(piece) == BLOCK and row.kv is not None:
                 self.prefixes.store(keys[start // BLOCK], row.kv[..., start : start + BLOCK, :])
         assert logits is not None, "the last token of a prompt is always computed"
         return _Writing(request, future, row, len(tokens), cached, limit, generator, constraint), logits

@@ -15,15 +15,24 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from jinja2.exceptions import TemplateError
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AttentionInterface,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+)
 from transformers.utils import logging
 
+from chat_models.adapting import folded
 from chat_models.failures import ConfigurationError
 
 if TYPE_CHECKING:
@@ -38,13 +47,19 @@ SMALL = 500_000_000
 """Parameters below which a step is computed by one thread: its many short products gain a third from two threads on an
 idle machine (27 ms for 38), and lose a factor of ten and more where another process wants one of the cores."""
 ATTENTION = "automem_rows"
+UNLIMITED = 1 << 17
+"""Tokens that a model may read which names no limit (states in place of attention)."""
 
 
 class Row:
-    """Keys and values of one call: [layers, 2, heads, capacity, dimension], of which `length` tokens are computed."""
+    """Keys and values of one call: [layers, 2, heads, capacity, dimension], of which `length` tokens are computed.
 
-    def __init__(self, kv: Tensor) -> None:
+    Of a network that computes each call apart, `kv` is None and `cache` what transformers keeps.
+    """
+
+    def __init__(self, kv: Tensor | None) -> None:
         self.kv = kv
+        self.cache: Any = None
         self.length = 0
 
 
@@ -64,6 +79,7 @@ class _Rows:
         all_keys, all_values = [], []
         for index, row in enumerate(self.rows):
             end = row.length + new
+            assert row.kv is not None, "calls that are computed apart have no rows"
             kv = row.kv[layer]
             kv[0, :, row.length : end] = keys[index]
             kv[1, :, row.length : end] = values[index]
@@ -114,32 +130,24 @@ AttentionInterface.register(ATTENTION, _attend)
 class Network:
     """Model, tokenizer and adapters of one folder of weights. For one thread.
 
-    `dtype`: float32, bfloat16, or None for what suits the machine. ConfigurationError for a model that is none of
-    plain causal attention.
+    `dtype`: float32, bfloat16, or None for what suits the machine. ConfigurationError for a folder that transformers
+    loads no causal language model from, and for one without a chat template.
     """
 
     def __init__(self, weights: Path, dtype: str | None = None) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.dtype = getattr(torch, dtype or _suitable(self.device))
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(weights)
-        with _without_bars():
-            model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=self.dtype, attn_implementation=ATTENTION)
-        config = model.config
-        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-        if getattr(config, "sliding_window", None):
-            kinds.add("sliding_attention")
-        if not model._supports_attention_backend or kinds != {"full_attention"}:
-            raise ConfigurationError(
-                f"The model in {weights} ({config.model_type}) is none that 'embedded' can run: it needs plain causal "
-                "attention in every layer, as Llama and Qwen models have."
-            )
+        self.tokenizer, model = _loaded(weights, self.dtype)
+        config = model.config.get_text_config()
+        self.apart = config._attn_implementation != ATTENTION
+        """Whether calls are computed one by one, without kept prefixes: layers with windows or states of their own."""
+        self._forward_takes = frozenset(signature(model.forward).parameters)
+        self._cache_name = "past_key_values" if "past_key_values" in self._forward_takes else "cache_params"
         self.model = model.to(self.device).eval()
         self._peft: PeftModel | None = None
         self._adapter: str | None = None
-        self.context: int = config.max_position_embeddings
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        dimension = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self._shape = (config.num_hidden_layers, 2, heads, dimension)
+        self.context: int = getattr(config, "max_position_embeddings", None) or UNLIMITED
+        self._shape = () if self.apart else _shape(config)
         ends = model.generation_config.eos_token_id
         self.ends = frozenset([ends] if isinstance(ends, int) else ends or []) | {self.tokenizer.eos_token_id}
         self._threads = torch.get_num_threads()
@@ -149,25 +157,43 @@ class Network:
 
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """The tokens that open the model's turn after these messages, as its chat template writes them."""
-        text = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        try:
+            text = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        except TemplateError as refused:
+            # Gemma's and others' templates take no system message.
+            opened = folded(list(map(dict, messages)))
+            if opened == messages:
+                raise ConfigurationError(f"The chat template of the model refuses the prompt: {refused}.") from refused
+            text = self.tokenizer.apply_chat_template(opened, add_generation_prompt=True, tokenize=False)
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
     def row(self, capacity: int) -> Row:
         """An empty row for as many tokens."""
-        layers, two, heads, dimension = self._shape
-        return Row(torch.empty(layers, two, heads, capacity, dimension, dtype=self.dtype, device=self.device))
+        if self.apart:
+            return Row(None)
+        *outer, dimension = self._shape
+        return Row(torch.empty(*outer, capacity, dimension, dtype=self.dtype, device=self.device))
 
     def prefill(self, row: Row, tokens: Sequence[int], *, last: bool) -> Tensor | None:
         """Compute the next tokens of a prompt; with `last`, the logits after them (float32 [vocabulary])."""
         torch.set_num_threads(self._threads)
         ids = torch.tensor([list(tokens)], device=self.device)
-        logits = self._forward(ids, [row], 1 if last else self._nothing)
+        if self.apart:
+            logits = self._forward_apart(ids, row)
+        else:
+            logits = self._forward(ids, [row], 1 if last else self._nothing)
         return logits[0, -1].float().cpu() if last else None
 
     def step(self, rows: Sequence[Row], tokens: Sequence[int]) -> Tensor:
         """Compute one token more of each row; the logits after it (float32 [rows, vocabulary])."""
         torch.set_num_threads(self._step_threads)
+        if self.apart:
+            one_by_one = [
+                self._forward_apart(torch.tensor([[token]], device=self.device), row)[0, -1]
+                for row, token in zip(rows, tokens, strict=True)
+            ]
+            return torch.stack(one_by_one).float().cpu()
         ids = torch.tensor([*tokens, *[tokens[-1]] * (-len(rows) % WIDTH)], device=self.device)[:, None]
         return self._forward(ids, rows, 1)[: len(rows), -1].float().cpu()
 
@@ -182,6 +208,16 @@ class Network:
             ).logits
         for row in rows:
             row.length += new
+        return logits
+
+    def _forward_apart(self, ids: Tensor, row: Row) -> Tensor:
+        """`ids`: [1, new tokens] of one call, whose cache transformers makes and keeps."""
+        options = {"logits_to_keep": 1} if "logits_to_keep" in self._forward_takes else {}
+        with torch.inference_mode():
+            out = self.model(input_ids=ids, use_cache=True, **{self._cache_name: row.cache}, **options)
+        row.cache = getattr(out, self._cache_name)
+        row.length += ids.shape[1]
+        logits: Tensor = out.logits
         return logits
 
     def use(self, adapter: tuple[str, Path] | None) -> None:
@@ -207,6 +243,38 @@ class Network:
             self._peft.load_adapter(folder, adapter_name=name)
         cast("Any", self._peft.base_model).enable_adapter_layers()
         self._peft.set_adapter(name)
+
+
+def _loaded(weights: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Tokenizer and model. ConfigurationError if they cannot be loaded, or cannot hold a conversation."""
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(weights)
+        attention = ATTENTION if _is_plain(AutoConfig.from_pretrained(weights)) else None
+        with _without_bars():
+            model: Any = AutoModelForCausalLM.from_pretrained(weights, dtype=dtype, attn_implementation=attention)
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise ConfigurationError(
+            f"The model in {weights} cannot be loaded as a causal language model: {words}."
+        ) from error
+    if not tokenizer.chat_template:
+        raise ConfigurationError(f"The model in {weights} has no chat template: name one made for conversations.")
+    return tokenizer, model
+
+
+def _shape(config: Any) -> tuple[int, ...]:
+    """Of the keys and values of a token: [layers, 2, heads, dimension]."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    dimension = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return (config.num_hidden_layers, 2, heads, dimension)
+
+
+def _is_plain(config: Any) -> bool:
+    """Whether every layer attends to all of a call's past and to nothing else."""
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    able = getattr(MODEL_FOR_CAUSAL_LM_MAPPING.get(type(config), None), "_supports_attention_backend", False)
+    others = ("sliding_window", "attn_logit_softcapping")
+    return able and kinds == {"full_attention"} and not any(getattr(config, name, None) for name in others)
 
 
 @contextmanager

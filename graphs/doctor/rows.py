@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
+State = Literal["ok", "warning", "fault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Row:
     """One thing looked at. A fault keeps a run from working; a warning makes it slower, dearer or less repeatable."""
 
     name: str
-    state: Literal["ok", "warning", "fault"]
+    state: State
     found: str
     advice: str = ""
     """What to do; empty for ok."""
@@ -26,7 +28,7 @@ def ok(name: str, found: str) -> Row:
     return Row(name, "ok", found)
 
 
-def within(seconds: float, look: Callable[[], T], otherwise: T) -> T:
+def within(seconds: float, look: Callable[[], T], otherwise: U) -> T | U:
     """What `look` returns, or `otherwise` if that takes longer.
 
     It runs in a thread of its own, which is left behind then: looking up a host's name has no time limit.

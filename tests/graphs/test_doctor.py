@@ -10,8 +10,9 @@ from examined_server import Habits
 from openai_stub import OpenAIStub, status
 
 from graphs.doctor import machine
+from graphs.doctor.calls import Examination
 from graphs.doctor.rows import Row
-from graphs.doctor.server import Server, cheap_rows
+from graphs.doctor.server import cheap_rows
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def stub() -> Iterator[OpenAIStub]:
 def examined(stub: OpenAIStub, habits: Habits | None = None, spec: str = "vllm:m", **asked: object) -> dict[str, Row]:
     stub.default = habits or Habits()
     stub.gets = {"/v1/models": {"data": [{"id": "m", "max_model_len": 32_768}]}}
-    server = Server(spec, stub.url, **asked)  # type: ignore[arg-type]
+    server = Examination(spec, stub.url, **asked)  # type: ignore[arg-type]
     server.examine()
     return {row.name: row for row in server.rows}
 
@@ -80,7 +81,7 @@ def test_what_the_run_needs_is_a_fault_where_it_is_missing(stub: OpenAIStub) -> 
 def test_a_failure_that_no_call_survives_leaves_the_rest_untried(stub: OpenAIStub) -> None:
     stub.default = status(401, "no such key")
     stub.gets = {}
-    server = Server("vllm:m", stub.url)
+    server = Examination("vllm:m", stub.url)
     server.examine()
     faults = [row for row in server.rows if row.state == "fault"]
     assert [row.name for row in faults] == ["first call"]
