@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from dev_server import DevServer, dev_server
+from dev_server import DevServer
 from replay_pages import CHROMIUM, NO_BROWSER, browsing
 
 if TYPE_CHECKING:
@@ -21,12 +21,6 @@ ASK = """async ([url, options]) => {
     try { const answer = await fetch(url, options); return [answer.status, await answer.text()] }
     catch (error) { return [0, String(error)] }
 }"""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    with dev_server(tmp_path_factory.mktemp("pages")) as started:
-        yield started
 
 
 class _Page(BaseHTTPRequestHandler):

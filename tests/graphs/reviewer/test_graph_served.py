@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from dev_server import dev_server
+from dev_server import DevServer
 from puppet_reviewer import breaks, helps
 from searching import searching
 
 
-def test_a_search_is_answered_over_the_api_and_nothing_in_it_blocks_the_server(tmp_path: Path) -> None:
-    (tmp_path / "server").mkdir()
+def test_a_search_is_answered_over_the_api_and_nothing_in_it_blocks_the_server(
+    tmp_path: Path, server: DevServer
+) -> None:
     revision = [helps()[0], [*helps()[1], breaks(["purple"])[0][0]]]
-    with (
-        searching(tmp_path, revision, approve=True, seeds=[1, 2], gate="confirm", holdout_seeds=[11]) as search,
-        dev_server(tmp_path / "server", AUTOMEM_ROOTS=str(tmp_path)) as server,
-    ):
+    with searching(tmp_path, revision, approve=True, seeds=[1, 2], gate="confirm", holdout_seeds=[11]) as search:
         thread, context = server.thread(), dataclasses.asdict(search.context)
         waiting = server.run(thread, "reviewer", dict(search.given), context=context)
         asked = waiting["__interrupt__"][0]["value"]
