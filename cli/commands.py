@@ -42,6 +42,10 @@ COMMANDS = {
     "trace": Entry(
         "cli.trace:trace", "Print an episode's trace, each step as a line of JSON; also while it is played."
     ),
+    "diff": Entry(
+        "cli.diff:diff",
+        "Name the first difference between two episodes of one seed, and whose doing it is; of two runs, per seed.",
+    ),
     "report": Entry(
         "cli.report:report",
         "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from traces.divergence import compare
 from traces.folders import EpisodeFolder, disk_failure
 from traces.reader import TraceReader
 from traces.replay_blocks import Stream, packed, written
@@ -105,7 +106,15 @@ def _blocks(title: str, episodes: Sequence[Shown], report: Callable[[str], None]
         head: dict[str, Any] = {}
         yield from _episode(number, shown, head, report)
         heads.append(head)
-    yield "head", written(packed({"format": FORMAT, "title": title, "marks": MARKS, "episodes": heads}))
+    head = {"format": FORMAT, "title": title, "marks": MARKS, "episodes": heads, "parting": _parting(episodes)}
+    yield "head", written(packed(head))
+
+
+def _parting(episodes: Sequence[Shown]) -> dict[str, Any] | None:
+    """The first step at which one of the others differs from the first episode, and what differs there."""
+    found = [compare(episodes[0].folder, other.folder).divergence for other in episodes[1:]]
+    first = min((one for one in found if one is not None), key=lambda one: one.step, default=None)
+    return None if first is None else {"step": first.step, "what": f"{first.cause}: {first.what}"}
 
 
 def _episode(

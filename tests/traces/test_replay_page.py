@@ -236,3 +236,16 @@ def test_two_episodes_go_in_lockstep_and_one_may_end_first(page: Page, tmp_path:
     stands_at(page, 20)
     assert "Its recording ends after step 12" in str(page.locator(".panel1").text_content())
     assert page.locator(".panel0 .outcome").is_visible()
+
+
+def test_a_key_and_a_button_lead_to_the_first_difference(page: Page, tmp_path: Path) -> None:
+    one, other = synthetic(tmp_path / "a", 30), synthetic(tmp_path / "b", 20)
+    opened(page, page_of(tmp_path, one, other), "#step=3")
+    page.keyboard.press("d")
+    stands_at(page, 20)
+    assert page.locator("button.parting").text_content() == "first difference: step 20, world: how the step ended"
+    page.keyboard.press("Home")
+    page.locator("button.parting").click()
+    stands_at(page, 20)
+    opened(page, page_of(tmp_path, one, name="alone.html"), "#step=3")
+    assert page.locator("button.parting").count() == 0

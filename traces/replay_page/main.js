@@ -20,13 +20,14 @@ function chip(episode, episodes, choose) {
   return h('button.chip', { type: 'button', id: `chip${episode.number}`, onclick: press }, inside);
 }
 
-/** Keys, unless someone is writing. @param {any} player @param {any} search */
-function keys(player, search) {
+/** Keys, unless someone is writing. @param {any} player @param {any} search @param {any} parting */
+function keys(player, search, parting) {
   const does = /** @type {Record<string, () => void>} */ ({
     ArrowLeft: () => player.go(player.step - 1), ArrowRight: () => player.go(player.step + 1),
     PageUp: () => player.gain(-1), PageDown: () => player.gain(1), Home: () => player.go(1), End: () => player.go(player.positions),
     ' ': () => player.play(!player.playing), '/': () => search.open(), '?': () => byId('help').showModal(),
     n: () => search.next(1, player.step), p: () => search.next(-1, player.step),
+    d: () => parting && player.go(parting.step),
     Escape: () => byId('search').close(),
   });
   addEventListener('keydown', (event) => {
@@ -68,7 +69,12 @@ async function open() {
   byId('open-search').addEventListener('click', () => search.open());
   byId('open-help').addEventListener('click', () => byId('help').showModal());
   byId('timeline').setAttribute('aria-valuemax', String(player.positions));
-  keys(player, search);
+  if (head.parting) {
+    const { step, what } = head.parting;
+    const press = () => player.go(step);
+    byId('episodes').append(h('button.parting', { type: 'button', onclick: press }, `first difference: step ${step}, ${oneLine(what, 90)}`));
+  }
+  keys(player, search, head.parting);
   await player.fromLink();
   document.body.dataset.ready = 'true';
 }
