@@ -19,6 +19,10 @@ BEFORE = {
 }
 NOW = {**BEFORE, "short": BEFORE["short"].replace("wood: 1", "wood: 2")}
 NOTICES = ["map_notes.md has 61 lines, more than 60: write it anew, keeping what still matters."]
+REPLIES = [
+    Reply(title="SEARCH map_notes.md|water", text="step 7: lake 6 steps east", ok=True, call_id=None),
+    Reply(title="<|RAED|>strategy.md<|END|>", text="There is no operation RAED.", ok=False, call_id=None),
+]
 
 LEVEL = [" ------- ", " |.....| ", " |..@d.+ ", " |..>..| ", " ------- "]
 DUNGEON = {
@@ -33,7 +37,28 @@ ASKED = {**DUNGEON, "long": DUNGEON["long"].replace("You displaced Idefix.", "Wh
 
 def prompts() -> dict[str, str]:
     """Every prompt by the name of its snapshot."""
-    return _crafter() | _dungeons()
+    return _crafter() | _dungeons() | _small()
+
+
+def _small() -> dict[str, str]:
+    crafter, minihack = Scaffold.load("crafter/small"), Scaffold.load("minihack/small")
+    found = {}
+    for spoken, notebook in (("tags", "on"), ("functions", "on"), ("tags", "off"), ("tags", "frozen")):
+        found[f"small-crafter-system-{spoken}-{notebook}.md"] = system(crafter, spoken, notebook)
+    for kind in ("Boxoban-Hard", "MazeWalk-9x9", "Corridor-R3", "CorridorBattle-Dark", "Quest-Easy"):
+        task = f"MiniHack-{kind}-v0"
+        name = f"small-minihack-system-{kind.lower()}.md"
+        found[name] = spoken_system(minihack, "tags", "on", task, task_actions(task))
+    for scaffold, before, now in ((crafter, BEFORE, NOW), (minihack, DUNGEON, ASKED)):
+        files = [(name, 0) for name in scaffold.settings.files]
+        given = {"step": 12, "action": "Do", "observation": now, "files": files}
+        world = scaffold.settings.world
+        found[f"small-{world}-log.md"] = scaffold.render("log", previous=before, notices=[], **given)
+        found[f"small-{world}-plan.md"] = scaffold.render("plan", notices=["Free to step: east."], **given)
+        found[f"small-{world}-results.md"] = scaffold.render(
+            "results", replies=REPLIES, routine="PLAN", turns_left=1, note=""
+        )
+    return found
 
 
 def _dungeons() -> dict[str, str]:
@@ -74,13 +99,9 @@ def _crafter() -> dict[str, str]:
     found["plan-first-notebook-off.md"] = scaffold.render(
         "plan", step=1, action=None, observation=NOW, notices=[], files=[]
     )
-    replies = [
-        Reply(title="SEARCH map_notes.md|water", text="step 7: lake 6 steps east", ok=True, call_id=None),
-        Reply(title="<|RAED|>strategy.md<|END|>", text="There is no operation RAED.", ok=False, call_id=None),
-    ]
-    found["results-log.md"] = scaffold.render("results", replies=replies, routine="LOG", turns_left=9, note="")
+    found["results-log.md"] = scaffold.render("results", replies=REPLIES, routine="LOG", turns_left=9, note="")
     found["results-plan-last.md"] = scaffold.render(
-        "results", replies=replies, routine="PLAN", turns_left=1, note="The action was held back."
+        "results", replies=REPLIES, routine="PLAN", turns_left=1, note="The action was held back."
     )
     found["handoff.md"] = scaffold.render("handoff", step=12, note="")
     return found
