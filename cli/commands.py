@@ -46,6 +46,11 @@ COMMANDS = {
         "cli.diff:diff",
         "Name the first difference between two episodes of one seed, and whose doing it is; of two runs, per seed.",
     ),
+    "counterfactual": Entry(
+        "cli.counterfactual:counterfactual",
+        "Measure what a note did: play on with it and without it, or with another text, from one moment of the world.",
+        "",
+    ),
     "report": Entry(
         "cli.report:report",
         "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",

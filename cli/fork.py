@@ -41,7 +41,7 @@ def fork(
 ) -> None:
     """Play an episode again from one of its steps in a new folder; the episode itself is not changed."""
     source = EpisodeFolder(Path(episode))
-    settings, target = _prepare(source, step, _texts(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
+    settings, target = _prepare(source, step, texts_of(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
     console = Console()
     run = target.path.parents[3]
     request = Input(
@@ -93,7 +93,7 @@ def _prepare(
     return settings, target
 
 
-def _texts(edits: list[str]) -> dict[str, str]:
+def texts_of(edits: list[str]) -> dict[str, str]:
     """The texts of FILE=PATH options."""
     texts = {}
     for edit in edits:

@@ -18,7 +18,7 @@ from worlds import extra_data
 from worlds.registry import BUILT_IN
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOORS = ("memory_fs", "worlds", "tools", "scaffolds", "chat_models", "traces", "training", "graphs", "cli")
+FLOORS = ("memory_fs", "worlds", "tools", "scaffolds", "chat_models", "traces", "training", "graphs", "lab", "cli")
 """Bottom up: a room imports only from rooms before it."""
 BESIDE = {("worlds", "memory_fs"), ("memory_fs", "worlds"), ("traces", "chat_models"), ("chat_models", "traces")}
 """Rooms that stand side by side and know nothing of each other."""
@@ -112,7 +112,7 @@ def test_only_worlds_and_scaffold_data_know_a_game() -> None:
     names = {entry.name for entry in BUILT_IN} | extra_data().keys()
     names |= {module for entry in BUILT_IN for module in entry.modules}
     games = re.compile("|".join([*map(re.escape, sorted(names)), r"\bnle\b"]), re.IGNORECASE)
-    rooms = list(sources("memory_fs", "tools", "chat_models", "traces", "training", "graphs", "cli"))
+    rooms = list(sources("memory_fs", "tools", "chat_models", "traces", "training", "graphs", "lab", "cli"))
     rooms += [*sorted((ROOT / "scaffolds").glob("*.py")), *sources("scaffolds/containment")]
     assert [str(path) for path in rooms if games.search(_strip_documentation(path.read_text()))] == []
 

@@ -24,7 +24,7 @@ def write_run(folder: RunFolder, configuration: Mapping[str, Any]) -> None:
             "format": FORMAT,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "configuration": dict(configuration),
-            "versions": _versions(),
+            "versions": versions(),
             "host": {"name": platform.node(), "system": platform.platform(), "cpus": os.cpu_count()},
         },
     )
@@ -63,7 +63,7 @@ def read_run(folder: RunFolder) -> dict[str, Any] | None:
     return found
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Name the version of Python, of this distribution and of each library it asks for."""
     from importlib.metadata import PackageNotFoundError, requires, version  # 20 ms that only this needs
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from itertools import islice, pairwise, tee
-from typing import TYPE_CHECKING, Any, cast
+from itertools import chain, islice, pairwise, tee
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chat_models.keys import called_for_client
 from graphs.inner_agent.forking import origin_of
@@ -44,12 +44,25 @@ def check(settings: EpisodeSettings) -> Scaffold:
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     _check_tracing(settings)
     dialect(settings.dialect or scaffold.settings.dialect)
-    open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options).close()
+    _new_world(settings).close()
     return scaffold
 
 
+class Living(NamedTuple):
+    """A world that is where an episode's trace ends already: nothing is replayed in it."""
+
+    world: World
+    observation: Observation
+    """What it shows now."""
+
+
 def open_session(
-    settings: EpisodeSettings, folder: EpisodeFolder, *, step: int | None = None, revision: int | None = None
+    settings: EpisodeSettings,
+    folder: EpisodeFolder,
+    *,
+    step: int | None = None,
+    revision: int | None = None,
+    living: Living | None = None,
 ) -> Session:
     """The live session of an episode, after its last complete step.
 
@@ -66,7 +79,7 @@ def open_session(
         raise TraceDamaged(f"{ended.failure.sentence}: it cannot be played on; restore it, or play it again elsewhere")
     folder.create()
     folder.set_failure_aside()
-    world = open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
+    world = living.world if living is not None else _new_world(settings)
     session = Session(
         settings=settings,
         folder=folder,
@@ -79,7 +92,7 @@ def open_session(
     )
     try:
         session.system = {"role": "system", "content": system_text(session)}
-        _restore(session, world, step, revision)
+        _restore(session, step, revision, living)
         choice = Choice(settings.trace_sample, tuple(settings.trace_hide))
         session.live = live_episode(folder, choice, session.position.step - 1)
         if session.live is not None and session.position.over:
@@ -109,10 +122,17 @@ def system_text(session: Session) -> str:
     )
 
 
-def _restore(session: Session, world: World, step: int | None, revision: int | None) -> None:
+def _new_world(settings: EpisodeSettings) -> World:
+    return open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
+
+
+def _restore(session: Session, step: int | None, revision: int | None, living: Living | None) -> None:
     """Bring a new session to the position of its folder and of the caller."""
     folder = session.folder
-    _replay(session, world)
+    if living is None:
+        _replay(session, session.world)
+    else:
+        _recount(session, living)
     origin = origin_of(folder)
     if origin is not None and origin.step == session.position.step:
         session.start_revision = origin.revision
@@ -245,6 +265,20 @@ def _replay(session: Session, world: World) -> None:
             _check_shown(session, played)
             _play_again(session, played)
             _count_again(session, played, *world.step(played.action))
+
+
+def _recount(session: Session, living: Living) -> None:
+    """Bring hooks and counts to where the trace ends; the world is there."""
+    session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
+    with TraceReader(session.folder) as reader:
+        if not len(reader):
+            raise SettingsError(f"{session.folder.path} has no step yet: there is nothing to go on from.")
+        session.position = Position(step=1, observation=cast(Observation, reader.step(1).observation), info={})
+        for played, following in pairwise(chain(reader.steps(), [None])):
+            assert played is not None, "only the last of a pair is nothing"
+            _play_again(session, played)
+            after = living.observation if following is None else cast(Observation, following.observation)
+            _count_again(session, played, after, played.reward, played.terminated, played.truncated, played.info)
 
 
 def _check_shown(session: Session, played: StepRecord) -> None:

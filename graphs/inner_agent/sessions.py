@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from graphs.fields import shown_value
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.forking import fork_episode, next_free
-from graphs.inner_agent.opening import open_session
+from graphs.inner_agent.opening import Living, open_session
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.run_file import check_not_summed_up, check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
@@ -101,10 +101,11 @@ class Sessions:
                 self._drop(live)
             return self._start(settings, folder, step, middle)
 
-    def hold(self, settings: EpisodeSettings, folder: EpisodeFolder) -> Session:
-        """Open an episode and keep its session alive until `close`."""
+    def hold(self, settings: EpisodeSettings, folder: EpisodeFolder, living: Living | None = None) -> Session:
+        """Open an episode and keep its session alive until `close`; `living`: its world, where that need not be
+        replayed."""
         with self._one_opening(folder):
-            session = self._start(settings, folder, None, None)
+            session = self._start(settings, folder, None, None, living)
             self._held.add(str(folder.path))
             return session
 
@@ -137,9 +138,14 @@ class Sessions:
             self._drop(session)
 
     def _start(
-        self, settings: EpisodeSettings, folder: EpisodeFolder, step: int | None, revision: int | None
+        self,
+        settings: EpisodeSettings,
+        folder: EpisodeFolder,
+        step: int | None,
+        revision: int | None,
+        living: Living | None = None,
     ) -> Session:
-        session = open_session(settings, folder, step=step, revision=revision)
+        session = open_session(settings, folder, step=step, revision=revision, living=living)
         with self._lock:
             self._live[str(folder.path)] = session
             idle = [one for key, one in self._live.items() if key not in self._held and one.lease.run is None]

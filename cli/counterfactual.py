@@ -1,0 +1,215 @@
+"""automem counterfactual: what a note did, measured by playing on with it and without it."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.fork import texts_of
+from cli.options import read_ceilings, written
+from cli.stopping import go_on_with
+from cli.visible_text import one_line
+from graphs.inner_agent.run_file import run_of
+from graphs.settings import SettingsError
+from graphs.spending import CeilingReached, Spending, parse_ceilings
+from lab.counterfactual import (
+    ARMS,
+    ERROR,
+    FEWEST,
+    Change,
+    Effect,
+    Estimate,
+    Experiment,
+    Write,
+    find_write,
+    read_effects,
+    write_effect,
+    writes_of,
+)
+from traces import EpisodeFolder, RunFolder
+from traces.replay import Shown, write_replay
+
+
+class Sweep(StrEnum):
+    """Which operations a sweep measures."""
+
+    WRITES = "writes"
+
+
+def counterfactual(
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="EPISODE|RUN", help="Episode folder RUN/episodes/WORLD/TASK/seed-N; with --sweep, a run."
+        ),
+    ],
+    at: Annotated[
+        str | None, typer.Option(metavar="STEP[.INDEX]", help="The write: its step, and its number there.")
+    ] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Play on without it.")] = False,
+    edit: Annotated[str | None, typer.Option(metavar="TEXT", help="Play on as if it had written TEXT.")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option(help="FILE=PATH: play on with the text in PATH as FILE; may be repeated.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=1_000, help="Times that both arms are played.")] = 16,
+    horizon: Annotated[int, typer.Option(min=1, help="Steps played after the write, at most.")] = 200,
+    sweep: Annotated[Sweep | None, typer.Option(help="Measure many operations: those recalled most first.")] = None,
+    budget: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=N", help="What a sweep may spend: calls, tokens, cost, minutes.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write. (default: RUN-lab)", parser=written, metavar="PATH")
+    ] = None,
+) -> None:
+    """Measure what a note did: play on with it and without it, or with another text, from one moment of the world."""
+    console = Console()
+    ceilings = parse_ceilings(read_ceilings(budget))
+    if sweep is not None:
+        if at or drop or edit is not None or file:
+            raise typer.BadParameter(
+                "--sweep drops one write after the other: leave out --at, --drop, --edit and --file."
+            )
+        _sweep(console, place, samples, horizon, ceilings, out)
+        return
+    if at is None:
+        raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes.")
+    change = _change(drop=drop, edit=edit, files=file or [])
+    episode = EpisodeFolder(place.resolve())
+    if not episode.steps.exists():
+        raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
+    experiment = _experiment(episode, find_write(episode, at), change, horizon, out)
+    go_on_with("the same command goes on")
+    effect = asyncio.run(experiment.measure(samples, Spending(ceilings, "run")))
+    write_effect(episode, effect)
+    _show(console, effect)
+    page = _page(experiment)
+    console.print(Text(f"written: {page}, {episode.path / 'effects.jsonl'}"), soft_wrap=True)
+
+
+def _change(*, drop: bool, edit: str | None, files: list[str]) -> Change:
+    if drop + (edit is not None) + bool(files) != 1:
+        raise typer.BadParameter("Give one of --drop, --edit TEXT, --file NAME=PATH.")
+    return Change(text=edit, files=texts_of(files))
+
+
+def _experiment(episode: EpisodeFolder, write: Write, change: Change, horizon: int, out: Path | None) -> Experiment:
+    run = run_of(episode).path
+    place = out or run.with_name(f"{run.name}-lab")
+    what = change.kind if change.kind == "drop" else f"{change.kind}-{_number_of(change):08x}"
+    return Experiment(episode, write, change, place.joinpath(*episode.path.parts[-3:], write.name, what), horizon)
+
+
+def _number_of(change: Change) -> int:
+    """A number that tells changes of one write apart, the same in every process."""
+    from zlib import crc32
+
+    return crc32(repr((change.text, sorted(change.files.items()))).encode())
+
+
+def _sweep(
+    console: Console, place: Path, samples: int, horizon: int, ceilings: dict[str, float], out: Path | None
+) -> None:
+    """Measure the writes of a run, those recalled most first, until the budget is spent; then a ranked table."""
+    if not ceilings:
+        raise typer.BadParameter("A sweep needs a --budget, such as calls=2000.")
+    episodes = [one for one in RunFolder(place.resolve()).episodes() if one.steps.exists()]
+    if not episodes:
+        raise SettingsError(f"{place} holds no episode: name the run folder of an evaluation.")
+    queue = [(one, write) for one in episodes for write in writes_of(one)]
+    queue.sort(key=lambda each: -each[1].recalled)
+    spending, stopped = Spending(ceilings, "run"), None
+    go_on_with("the same command goes on")
+    for number, (episode, write) in enumerate(queue, 1):
+        if _measured(episode, write, horizon):
+            continue
+        try:
+            effect = asyncio.run(_decided(_experiment(episode, write, Change(), horizon, out), samples, spending))
+        except CeilingReached as reached:
+            stopped = str(reached)
+            break
+        except SettingsError as refused:
+            console.print(Text(f"left out: {one_line(str(refused), 300)}"), style="dim", soft_wrap=True)
+            continue
+        write_effect(episode, effect)
+        console.print(Text(f"{number} of {len(queue)}: {_line(effect)}"), soft_wrap=True)
+    if stopped:
+        console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
+    console.print(_ranking(episodes))
+
+
+async def _decided(experiment: Experiment, samples: int, spending: Spending) -> Effect:
+    """The effect after as few samples as decide it: two looks, each with half of the error."""
+    if samples > FEWEST:
+        few = await experiment.measure(FEWEST + 1, spending, ERROR / 2)
+        if few.progression.verdict != "undecided":
+            return few
+    return await experiment.measure(samples, spending, ERROR / 2)
+
+
+def _measured(episode: EpisodeFolder, write: Write, horizon: int) -> bool:
+    return any(
+        (one["step"], one["index"], one["change"], one["horizon"]) == (write.step, write.index, "drop", horizon)
+        for one in read_effects(episode)
+    )
+
+
+def _ranking(episodes: list[EpisodeFolder]) -> Table:
+    table = Table(show_edge=False, pad_edge=False)
+    for heading in ("task", "seed", "at", "note", "dropped, it is", "points", "95 %"):
+        table.add_column(heading, overflow="fold")
+    found = [(one, effect) for one in episodes for effect in read_effects(one) if effect["change"] == "drop"]
+    for episode, effect in sorted(found, key=lambda each: each[1]["progression"]["mean"]):
+        estimate = Estimate(**effect["progression"])
+        note = one_line(str(effect["arguments"].get("text", "")), 60)
+        points = f"{100 * estimate.mean:+.1f}"
+        seed = episode.path.name.removeprefix("seed-")
+        where = f"{effect['step']}.{effect['index']}"
+        table.add_row(episode.path.parts[-2], seed, where, note, estimate.verdict, points, _interval(estimate))
+    return table
+
+
+def _show(console: Console, effect: Effect) -> None:
+    console.print(Text(_line(effect)), soft_wrap=True)
+    returns = effect.episode_return
+    tokens = "unknown" if effect.tokens is None else f"{effect.tokens:,}"
+    for line in (
+        f"  with the note {effect.unchanged:.1%}, with the change {effect.changed:.1%}",
+        f"  return {returns.mean:+.2f}",
+        f"  {effect.samples} samples of up to {effect.horizon} steps, {effect.calls:,} calls, {tokens} tokens",
+        *(["  the world cannot be branched: each sample replayed its actions"] if effect.replayed else []),
+        *([] if effect.samples >= FEWEST else [f"  an interval needs at least {FEWEST} samples"]),
+    ):
+        console.print(Text(line), soft_wrap=True)
+
+
+def _line(effect: Effect) -> str:
+    text = one_line(str(effect.arguments.get("text", "")), 80)
+    what = {"drop": "dropped", "edit": "edited", "file": "its files given"}[effect.change]
+    estimate = effect.progression
+    return (
+        f"step {effect.step}.{effect.index} {effect.routine} {effect.operation} {effect.file}: {text!r} {what}: "
+        f"{100 * estimate.mean:+.1f} points of progression {_interval(estimate)}".rstrip()
+    )
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
+
+
+def _page(experiment: Experiment) -> Path:
+    """The first sample's two arms side by side."""
+    page = experiment.out / "replay.html"
+    names: dict[str, Any] = {"unchanged": "with the note", "changed": "with the change"}
+    shown = [Shown(experiment.folder(0, arm), names[arm], {}) for arm in ARMS]
+    world, task, seed = experiment.source.path.parts[-3:]
+    write_replay(page, f"{world} · {task} · {seed} · {experiment.write.name}", shown, lambda _: None)
+    return page

@@ -1,0 +1,139 @@
+"""What a note did, on episodes where the truth is known: in the vault a code that is not noted opens no door."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.commands import app
+from graphs.evaluation import graph
+from graphs.inner_agent import Context
+from graphs.settings import SettingsError
+from graphs.spending import CeilingReached, Spending
+from lab.counterfactual import Change, Effect, Estimate, Experiment, find_write, read_effects, writes_of
+from traces import EpisodeFolder, RunFolder, TraceReader
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """Two episodes of the scripted player in the vault."""
+    out = tmp_path_factory.mktemp("lab") / "played"
+    graph.invoke({"world": "vault", "tasks": ["one-door"], "seeds": [1, 2], "out": str(out)}, context=Context())
+    return RunFolder(out)
+
+
+@pytest.fixture
+def episode(run: RunFolder) -> EpisodeFolder:
+    return run.episode("vault", "one-door", 1)
+
+
+def experiment(episode: EpisodeFolder, out: Path, change: Change, horizon: int = 40) -> Experiment:
+    (write,) = writes_of(episode)
+    return Experiment(episode, write, change, out, horizon)
+
+
+def measure(one: Experiment, samples: int = 1, **ceilings: float) -> Effect:
+    return asyncio.run(one.measure(samples, Spending(ceilings, "run")))
+
+
+def actions(folder: EpisodeFolder) -> list[str]:
+    with TraceReader(folder) as reader:
+        return [step.action for step in reader]
+
+
+def test_a_write_is_found_with_how_often_it_was_recalled(episode: EpisodeFolder) -> None:
+    (write,) = writes_of(episode)
+    assert (write.name, write.routine, write.record.operation, write.record.file) == (
+        "3.1",
+        "LOG",
+        "append",
+        "codes.md",
+    )
+    assert write.recalled > 0
+    assert find_write(episode, "3.1").record == find_write(episode, "3").record == write.record
+    for at, sentence in (("99", "there is no step 99"), ("1", "has these writes: none"), ("x", "names no operation")):
+        with pytest.raises(SettingsError, match=sentence):
+            find_write(episode, at)
+
+
+def test_without_the_note_of_the_code_the_door_stays_closed(episode: EpisodeFolder, tmp_path: Path) -> None:
+    one = experiment(episode, tmp_path, Change())
+    effect = measure(one, samples=7)
+    assert effect.progression == Estimate(-1.0, -1.0, -1.0)
+    assert effect.progression.verdict == "helpful"
+    assert (effect.unchanged, effect.changed, effect.replayed) == (1.0, 0.0, False)
+    assert actions(one.folder(0, "unchanged")) == actions(episode)  # the arm that keeps the note is the episode itself
+    assert actions(one.folder(0, "changed"))[:3] == actions(episode)[:3]
+    assert (one.folder(0, "changed").memory / "codes.md").read_text() == ""
+
+
+def test_another_text_and_another_file(episode: EpisodeFolder, tmp_path: Path) -> None:
+    right = (episode.memory / "codes.md").read_text().strip()
+    wrong = measure(experiment(episode, tmp_path / "wrong", Change(text="blue 1 1 1")))
+    same = measure(experiment(episode, tmp_path / "same", Change(text=right)))
+    assert (wrong.changed, same.changed) == (0.0, 1.0)
+    unread = measure(experiment(episode, tmp_path / "unread", Change(files={"strategy.md": "The sky is blue.\n"})), 6)
+    assert unread.progression == Estimate(0.0, 0.0, 0.0)
+    assert unread.progression.verdict == "no effect"
+    with pytest.raises(SettingsError, match="would not be carried out"):
+        measure(experiment(episode, tmp_path / "empty", Change(text="")))
+
+
+def test_a_spent_budget_stops_it_and_the_same_call_goes_on(episode: EpisodeFolder, tmp_path: Path) -> None:
+    whole = measure(experiment(episode, tmp_path / "whole", Change()), samples=2)
+    stopped = experiment(episode, tmp_path / "stopped", Change())
+    with pytest.raises(CeilingReached, match="ceiling of 30 model calls"):
+        measure(stopped, samples=2, calls=30)
+    assert measure(stopped, samples=2) == whole
+    for arm in ("unchanged", "changed"):
+        one, other = (each.folder(1, arm) for each in (stopped, experiment(episode, tmp_path / "whole", Change())))
+        assert actions(one) == actions(other)
+
+
+def test_few_samples_give_no_interval() -> None:
+    few, enough = Estimate.of([-1.0] * 5), Estimate.of([-1.0] * 6)
+    assert (few.low, few.verdict) == (None, "undecided")
+    assert (enough.low, enough.verdict) == (-1.0, "helpful")
+    assert Estimate.of([0.5] * 6).verdict == "harmful"
+    assert Estimate.of([1.0, -1.0] * 4).verdict == "undecided"
+
+
+def test_nethack_goes_on_in_branches_of_one_game(tmp_path: Path) -> None:
+    out = tmp_path / "played"
+    graph.invoke({"world": "nethack", "seeds": [1], "out": str(out)}, context=Context(max_steps=8))
+    episode = RunFolder(out).episode("nethack", "NetHackChallenge-v0", 1)
+    write = writes_of(episode)[0]
+    one = Experiment(episode, write, Change(), tmp_path / "lab", horizon=3)
+    assert measure(one).replayed is False
+    assert actions(one.folder(0, "unchanged")) == actions(episode)[: write.step + 3]
+
+
+def command(*words: object) -> Result:
+    return CliRunner().invoke(app, ["counterfactual", *map(str, words)], env={"COLUMNS": "160"})
+
+
+def test_a_sweep_ranks_the_writes_of_a_run(run: RunFolder, tmp_path: Path) -> None:
+    words = [run.path, "--sweep", "writes", "--horizon", 40, "--out", tmp_path / "lab"]
+    stopped = command(*words, "--budget", "calls=300")
+    assert "stopped: the run's ceiling of 300 model calls is reached" in stopped.output
+    shown = command(*words, "--budget", "calls=3000")
+    assert shown.output.count("helpful") == 2
+    assert "-100.0" in shown.output
+    assert [one["change"] for one in read_effects(run.episode("vault", "one-door", 2))] == ["drop"]
+    again = command(*words, "--budget", "calls=1")  # all is measured: nothing is played
+    assert again.output.count("helpful") == 2
+
+
+def test_one_change_is_shown_with_a_page(episode: EpisodeFolder, tmp_path: Path) -> None:
+    shown = command(episode.path, "--at", 3, "--drop", "--samples", 1, "--horizon", 40, "--out", tmp_path / "lab")
+    assert "with the note 100.0%, with the change 0.0%" in shown.output
+    assert "an interval needs at least 6 samples" in shown.output
+    assert (tmp_path / "lab" / "vault" / "one-door" / "seed-1" / "3.1" / "drop" / "replay.html").exists()
+    for words, sentence in (
+        (["--at", 3], "Give one of --drop"),
+        (["--sweep", "writes"], "--sweep needs a --budget|A sweep"),
+    ):
+        assert command(episode.path, *words).exit_code == 2, sentence
