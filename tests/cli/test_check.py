@@ -161,5 +161,5 @@ def test_what_replaying_cannot_prove_stays_damaged(run: Path) -> None:
     assert said.exit_code == 1
     found = json.loads(said.stdout)
     assert found["copy_damaged"]
-    assert "a replay cannot prove what was said" in found["repairs"][0]["what"]
+    assert "a replay cannot prove what a model wrote" in found["repairs"][0]["what"]
     assert read_results(RunFolder(run.with_name("v0-repaired")))[0].scored, "its result is whole"

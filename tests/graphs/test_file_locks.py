@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ CALLERS = {
 
 @pytest.fixture(autouse=True)
 def _outside_a_graph_and_without_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphs.evaluation.graph.get_stream_writer", lambda: print)
+    # The package's `graph` hides its module of that name.
+    monkeypatch.setattr(sys.modules["graphs.evaluation.graph"], "get_stream_writer", lambda: print)
     monkeypatch.setenv("AUTOMEM_CACHE", str(tmp_path))
     monkeypatch.setattr(embedded_weights, "find_weights", lambda: None)
     monkeypatch.setattr(embedded_weights, "_fetched", lambda cache, say: cache)
