@@ -166,7 +166,9 @@ async def aretried(
 _answered: WeakValueDictionary[int, BaseChatModel] = WeakValueDictionary()
 """The models that have answered once in this process."""
 _waited_for: WeakValueDictionary[int, BaseChatModel] = WeakValueDictionary()
-"""The models of which a wait for their start was reported."""
+"""The models that are, or were, waited for."""
+_waited_since: dict[int, float] = {}
+"""Of these, when the wait began (`time.monotonic`). All calls of a model share one patience."""
 
 
 def has_answered(model: BaseChatModel) -> bool:
@@ -184,7 +186,8 @@ class _Waits:
         self._number = 1
         """The attempt under way; those made while the server starts are not counted."""
         self._starting_s = 0.0
-        self._began = time.monotonic()
+        self._is_first = False
+        """Whether no call waited for the model's server before."""
 
     def after(self, error: Exception) -> float:
         """Seconds until the next attempt. Raises the failure when there is to be none."""
@@ -193,8 +196,7 @@ class _Waits:
         if failed.kind is FailureKind.RATE_LIMITED and asked is not None and asked > self._retry.longest_s:
             failed = limit_reached(failed)
         elif failed.may_be_starting and (wait := self._until_started()):
-            if id(self._model) not in _waited_for:
-                _waited_for[id(self._model)] = self._model
+            if self._starting_s == wait and self._is_first:
                 cause = failed.sentence.partition(";")[0]
                 logger.warning(f"{cause}: waiting up to {self._retry.patience_s:g} s for the server.")
             return wait
@@ -208,8 +210,13 @@ class _Waits:
 
     def _until_started(self) -> float:
         """The next wait for a server that has not answered yet; 0 if it has, or has had its time."""
-        spent = max(self._starting_s, time.monotonic() - self._began)
-        if has_answered(self._model) or spent >= self._retry.patience_s:
+        if has_answered(self._model):
+            return 0.0
+        if id(self._model) not in _waited_for:
+            _waited_for[id(self._model)], self._is_first = self._model, True
+            _waited_since[id(self._model)] = time.monotonic()
+        spent = max(self._starting_s, time.monotonic() - _waited_since[id(self._model)])
+        if spent >= self._retry.patience_s:
             return 0.0
         wait = min(max(0.1, 2 * self._starting_s), START_WAIT_S, self._retry.patience_s)
         self._starting_s += wait

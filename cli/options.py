@@ -62,7 +62,10 @@ class OverflowName(StrEnum):
 
 World: TypeAlias = Annotated[str, typer.Option(help="World to play.")]
 Model: TypeAlias = Annotated[
-    str, typer.Option(help="vllm:NAME, openai:NAME, provider:NAME, embedded or scripted (no language model).")
+    str,
+    typer.Option(
+        help="vllm:, sglang:, llamacpp: or openai:NAME, provider:NAME, embedded or scripted (no language model)."
+    ),
 ]
 Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.", parser=written, metavar="PATH")]
 ScaffoldPath: TypeAlias = Annotated[

@@ -65,11 +65,12 @@ def check_names(
     for name in given:
         if name in known:
             continue
+        hold = f"can hold {', '.join(known)}."
         if name in others:
-            raise SettingsError(f"{name} is not part of the {place}: give it in the {other}.")
+            raise SettingsError(f"{name} is not part of the {place}: give it in the {other}. The {place} {hold}")
         near = get_close_matches(str(name)[:100], known, n=1)
         hint = f"Did you mean {near[0]}? " if near else ""
-        raise SettingsError(f"The {place} has no {shown_value(name)}. {hint}It can hold {', '.join(known)}.")
+        raise SettingsError(f"The {place} has no {shown_value(name)}. {hint}It {hold}")
 
 
 def check_texts(where: str, given: object) -> None:

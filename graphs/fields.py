@@ -18,7 +18,10 @@ Choices = Sequence[str] | Callable[[], Sequence[str]]
 """The values that a field may have; a function where they can be added to from outside, such as worlds and recipes."""
 
 MODEL = "vllm:Qwen/Qwen2.5-32B-Instruct"
-WHO_PLAYS = "vllm:NAME, openai:NAME, provider:NAME, embedded or scripted (rules, no language model)."
+WHO_PLAYS = (
+    "vllm:NAME, sglang:NAME, llamacpp:NAME, openai:NAME, provider:NAME, embedded or scripted "
+    "(rules, no language model)."
+)
 SERVER = "http://127.0.0.1:8000/v1"
 SPENDABLE = "calls, tokens, cost (US dollars), minutes"
 

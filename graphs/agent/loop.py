@@ -48,10 +48,16 @@ class AgentLimits:
     retry: Retry | None = None
 
     @classmethod
-    def leaving(cls, left: Mapping[str, float], transcript: Path, price: Price | None) -> AgentLimits:
-        """That on a conversation, beyond what it has cost already, no more is spent than is `left`, by ceiling."""
+    def leaving(
+        cls, left: Mapping[str, float], transcript: Path, price: Price | None, patience_s: float
+    ) -> AgentLimits:
+        """That on a conversation, beyond what it has cost already, no more is spent than is `left`, by ceiling.
+
+        `patience_s`: as `Retry` has it.
+        """
         so_far = spent_on(transcript, price).amounts()
-        return cls(**{name: limit + so_far[name] for name, limit in left.items()}, price=price)  # type: ignore[arg-type]  # names of ceilings
+        ceilings: dict[str, Any] = {name: limit + so_far[name] for name, limit in left.items()}
+        return cls(**ceilings, price=price, retry=Retry(patience_s=patience_s))
 
     def check(self, spent: Spent, model: str) -> None:
         """CeilingReached if nothing more may be spent; SettingsError if `model` does not report what it spends."""

@@ -23,7 +23,8 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ValidationError
 
-from chat_models.calling import Retry, aretried
+from chat_models.calling import CHANGES, Retry, aretried
+from chat_models.failures import where_of
 from chat_models.messages import UNREADABLE, assistant_message, calls_of
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from traces.folders import disk_failure
@@ -54,6 +55,7 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._before_call = before_call
         self._ends: dict[str, asyncio.Event] = {}
         self._broken: BaseException | None = None
+        self._reported: set[str] = set()
 
     # Model calls
 
@@ -89,6 +91,10 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
     def _replied(self, response: ModelResponse[Any], seconds: float) -> ModelResponse[Any]:
         reply = response.result[-1]
         assert isinstance(reply, AIMessage), "a chat model answers with an AIMessage"
+        for change in reply.response_metadata.get(CHANGES, ()):  # in the transcript, too
+            if change not in self._reported:
+                self._reported.add(change)
+                logger.warning(f"{where_of(self._model)}: {change}")
         reply = readable(reply)
         self._ends = {}  # some servers give the calls of every reply the same ids
         self._talk.append(reply, seconds)

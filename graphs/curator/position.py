@@ -64,7 +64,7 @@ def budgets(run: Specialization) -> Budgets:
 
 def curator_limits(run: Specialization, transcript: Path) -> AgentLimits:
     """What the curator's conversation in an iteration may come to. CeilingReached where nothing is left."""
-    return AgentLimits.leaving(left_of(budgets(run)), transcript, _curators_price(run))
+    return AgentLimits.leaving(left_of(budgets(run)), transcript, _curators_price(run), run.context.patience_s)
 
 
 def _curators_price(run: Specialization) -> Price | None:

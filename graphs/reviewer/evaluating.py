@@ -61,7 +61,7 @@ def budgets(search: Search, under_way: Spent, *, whole_only: bool = False) -> Bu
 def review_limits(search: Search, attempt: AttemptFolder) -> AgentLimits:
     """What the reviewer's conversation on an attempt may come to. CeilingReached if nothing is left."""
     left = left_of(budgets(search, spent_in(search, attempt)))
-    return AgentLimits.leaving(left, attempt.transcript, _reviewers_price(search))
+    return AgentLimits.leaving(left, attempt.transcript, _reviewers_price(search), search.context.patience_s)
 
 
 def over_budget(reached: CeilingReached) -> Command[Any]:

@@ -57,6 +57,9 @@ def test_patience_ends_and_a_server_that_has_answered_gets_none(stub, ask, monke
     with pytest.raises(ProviderFailure, match="HTTP 503"):
         ask(retry=Retry(attempts=1, patience_s=0.3))
     assert len(stub.bodies) == 3  # at 0, 0.1 and 0.3 s
+    with pytest.raises(ProviderFailure, match="HTTP 503"):
+        ask(retry=Retry(attempts=1, patience_s=0.3))  # all calls of a model share one patience
+    assert len(stub.bodies) == 4
     assert time.monotonic() - began < 20
     stub._queue.clear()
     ask()

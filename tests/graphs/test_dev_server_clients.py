@@ -28,6 +28,14 @@ EVALUATION = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "model": "s
         ("evaluation", {**EVALUATION, "out": str(ROOT / "scaffolds" / "vault" / "v0")}, {}, "below runs/"),
         ("evaluation", {**EVALUATION, "out": ""}, {}, "names no folder"),
         ("evaluation", {**EVALUATION, "out": "runs/x", "max_steps": 2}, {}, "give it in the context"),
+        (
+            "inner_agent",
+            {**VAULT, "base_url": "http://127.0.0.1:9/v1"},
+            {},
+            "base_url is not part of the input: give it in the context. The input can hold world, task, seed, steps, ",
+        ),
+        ("inner_agent", VAULT, {"context": {"patience_s": 10**6}}, "patience_s lies between 0 and 3,600"),
+        ("inner_agent", VAULT, {"context": {"overflow": "cut"}}, "overflow must be one of 'shorten' or 'fail'"),
         ("curator", {"world": "vault", "out": "runs/c", "launcher": ["/bin/sh"]}, {}, "that this server names"),
     ],
 )

@@ -177,7 +177,7 @@ def test_what_was_finished_is_not_asked_again_and_the_next_message_follows_it(de
 def test_a_limit_counts_the_whole_conversation_and_what_was_spent_before_a_failure_once(desk: Desk) -> None:
     with pytest.raises(ProviderFailure):
         desk.run(puppet_agent(noted("a"), noted("b"), ConnectionError("gone")))
-    limits = AgentLimits.leaving({"calls": 1}, desk.transcript, None)
+    limits = AgentLimits.leaving({"calls": 1}, desk.transcript, None, 0.0)
     assert limits.calls == 3
     assert desk.run(puppet_agent("done"), calls=limits.calls).finished
     more = desk.run(puppet_agent(), message="more", calls=limits.calls)

@@ -182,7 +182,9 @@ def _heading(name: str, found: Overview, result: EpisodeResult | None) -> str:
         lines.append(f"Failed at step {cause.step} ({cause.where}, {cause.kind}): {one_line(cause.sentence, 400)}")
     elif result is not None and result.end_reason:
         lines.append(f"Ended: {one_line(result.end_reason)[1:-1]}")
-    if found.prompt_tokens:
+    if found.prompt_tokens is None:
+        lines.append("prompt tokens per step: unknown, the server did not report them")
+    elif found.prompt_tokens:
         lines.append(f"{found.prompt_tokens / max(found.steps, 1):,.0f} prompt tokens per step")
     return "\n".join(lines)
 

@@ -117,6 +117,6 @@ def test_prompts_that_only_break_in_play_are_a_fault(made: Workspace) -> None:
 
 
 def test_a_server_that_is_away_is_not_the_candidates_fault(made: Workspace) -> None:
-    context = Context(base_url="http://127.0.0.1:9/v1", attempts=1)
+    context = Context(base_url="http://127.0.0.1:9/v1", attempts=1, patience_s=0.0)
     with pytest.raises(Halted, match="no server answers"):
         probed(revise(made, UPSERT), model="vllm:m", context=context)
