@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from graphs.settings import Context, EpisodeSettings, SettingsError, episode_set
 from scaffolds.folder import resolve
 from traces import EpisodeFolder, RunFolder, read_result, read_run, write_run
 from traces.run_file import add_note
+
+logger = logging.getLogger(__name__)
 
 _PER_EPISODE = ("world", "task", "seed")
 SYSTEM = (
@@ -49,7 +52,9 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
     then = {**recorded, **recorded["settings"]}
     for name, value in {**common, **plan}.items():
         if name in then and _is_noted(name, then[name], value):
-            add_note(run, f"{name} was {then[name]} and is {value} since a resume.")
+            sentence = f"{name} was {then[name]} and is {value} since a resume."
+            if add_note(run, sentence):
+                logger.warning(sentence)
             continue
         # The scaffold may have another name or place: its content was compared above.
         if name in then and name not in (*FREE, "scaffold") and then[name] != value:

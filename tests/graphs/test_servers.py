@@ -161,7 +161,7 @@ def test_what_was_left_out_stays_out_and_the_call_fails_when_nothing_more_can_be
 
 
 def test_fail_fails_and_a_resume_may_shorten_and_lower_the_limit_of_new_tokens(
-    tmp_path: Path, stub: OpenAIStub
+    tmp_path: Path, stub: OpenAIStub, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub.script(say(SEARCHES["PLAN", 0]), context_too_long())
     assert evaluate(tmp_path, stub, overflow="fail")["status"] == "failed"
@@ -173,6 +173,7 @@ def test_fail_fails_and_a_resume_may_shorten_and_lower_the_limit_of_new_tokens(
         "max_tokens was 4096 and is 512 since a resume.",
         "overflow was fail and is shorten since a resume.",
     ]
+    assert [caplog.messages.count(note) for note in notes(tmp_path)[:2]] == [1, 1]
 
 
 def test_a_prompt_that_grows_without_its_tokens_is_reported_once(
