@@ -31,15 +31,19 @@ mistakes_per_step        what could not be read or was not allowed, / steps; mis
 rejections_per_step      memory operations refused, / steps; rejections_by_code: the same by code
 tokens                   {"prompt", "completion", "cached"}: sums over the episode, each None where the server did not
                          report it for every call; model_calls: likewise
+
+The health of memory (hits, repeated questions, notes nobody recalls, stale lines) is defined in health.py and part of
+the same result since version 3.
 """
 
 from collections import Counter
 from typing import Any
 
 from traces.flags import RECALLS, WRITES, Observation, StepJudge, clock_of, is_empty_search, is_search
+from traces.health import HealthAccumulator
 from traces.records import Conversation, Message, OperationRecord, StepRecord, total_tokens
 
-METRICS_VERSION = 2
+METRICS_VERSION = 3
 
 
 class MetricsAccumulator:
@@ -57,6 +61,7 @@ class MetricsAccumulator:
         self._mistakes: Counter[str] = Counter()
         self._rejections: Counter[str] = Counter()
         self._tokens = total_tokens(())
+        self._health = HealthAccumulator()
 
     def update(self, record: StepRecord) -> None:
         """Count the next step."""
@@ -71,6 +76,7 @@ class MetricsAccumulator:
         self._actions[record.action_outcome] += 1
         self._tokens = total_tokens((self._tokens, record.tokens))
         self._counts["model_calls"] += record.model_calls
+        self._health.update(record)
         for conversation in record.conversations:
             self._counts["prompt_characters"] += _prompt_characters(conversation)
             for operation in conversation.operations:
@@ -108,6 +114,7 @@ class MetricsAccumulator:
             "rejections_by_code": _shares(self._rejections, steps),
             "tokens": dict(tokens),
             "model_calls": counts["model_calls"],
+            **self._health.result(),
         }
 
     def _count_operation(self, operation: OperationRecord, routine: str) -> None:

@@ -27,6 +27,15 @@ BEHAVIOUR = (
     "writes_per_search",
 )
 """Metrics (`traces.metrics`) of how a notebook is used; less is better in all of them."""
+HEALTH = (
+    "recall_hit_rate",
+    "repeated_recall_rate",
+    "never_recalled_rate",
+    "stale_recall_rate",
+    "results_prompt_share",
+    "lines_per_100_steps",
+)
+"""Metrics of memory health that a report shows (`traces.health`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +129,11 @@ class Played:
         return sorted(version for version in found if isinstance(version, int))
 
     def behaviour(self, version: int) -> dict[str, Figures]:
-        """BEHAVIOUR over the episodes measured by this version's definitions: mean, standard error and n of each."""
+        """Mean, standard error and n of BEHAVIOUR and HEALTH, over the episodes measured by this version."""
         of_version = [one.metrics for one in self._measured if one.metrics.get("metrics_version") == version]
         return {
             name: mean_and_error([metrics[name] for metrics in of_version if metrics.get(name) is not None])
-            for name in BEHAVIOUR
+            for name in (*BEHAVIOUR, *HEALTH)
         }
 
     @property

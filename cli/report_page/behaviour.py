@@ -49,6 +49,16 @@ PANELS: dict[str, tuple[str, Callable[[float], str], str, str]] = {
 }
 """By metric (`traces.metrics`): title, how a value is written, unit, what it is. Less is better in all."""
 
+HEALTH: dict[str, tuple[str, Callable[[float], str]]] = {
+    "recall_hit_rate": ("Recalls that find something", share),
+    "repeated_recall_rate": ("Recalls asked twice in a step", share),
+    "never_recalled_rate": ("Writes not recalled within 200 steps", share),
+    "stale_recall_rate": ("Recalled lines that a later line contradicts", share),
+    "results_prompt_share": ("Answers' share of the prompts", share),
+    "lines_per_100_steps": ("Growth of the largest file (lines per 100 steps)", amount),
+}
+"""By metric (`traces.health`): title, how a value is written."""
+
 
 def behaviour_blocks(world: str, entries: Sequence[Entry], number: int) -> list[Block]:
     """A set of panels for each version of the definitions: figures of different versions are not comparable.
@@ -71,6 +81,8 @@ def behaviour_blocks(world: str, entries: Sequence[Entry], number: int) -> list[
         if pictures:
             blocks.append(Pictures(pictures))
         blocks.append(_behaviour_table(measured, version))
+        if any(figures[name]["n"] for _, figures in measured for name in HEALTH):
+            blocks.append(_health_table(measured, version))
     return blocks
 
 
@@ -111,7 +123,10 @@ def _dot(name: str, figures: Figures, written: Callable[[float], str], shape: Sh
 def _behaviour_table(measured: Sequence[tuple[Entry, dict[str, Figures]]], version: int) -> Table:
     metrics = [name for name in PANELS if any(figures[name]["n"] for _, figures in measured)]
     rows = [
-        [_named_cell(one, version), *(_metric_cell(name, figures, _first(measured, one)) for name in metrics)]
+        [
+            _named_cell(one, version),
+            *(_metric_cell(PANELS[name][1], name, figures, _first(measured, one)) for name in metrics),
+        ]
         for one, figures in measured
     ]
     columns = [PANELS[name][0] + (f" ({name.split('_')[1]})" if "per_step" in name else "") for name in metrics]
@@ -122,6 +137,17 @@ def _behaviour_table(measured: Sequence[tuple[Entry, dict[str, Figures]]], versi
         "A dash: nothing to measure, such as no search at all. Failed and damaged episodes are not in it."
     )
     return Table("Behaviour", ["run", *columns], [Group("", rows)], note)
+
+
+def _health_table(measured: Sequence[tuple[Entry, dict[str, Figures]]], version: int) -> Table:
+    """How well memory works, one line a run."""
+    metrics = [name for name in HEALTH if any(figures[name]["n"] for _, figures in measured)]
+    rows = [
+        [_named_cell(one, version), *(_metric_cell(HEALTH[name][1], name, figures, figures) for name in metrics)]
+        for one, figures in measured
+    ]
+    note = "Mean ± standard error over the episodes that have the measure; definitions in traces/health.py."
+    return Table("Memory health", ["run", *(HEALTH[name][0] for name in metrics)], [Group("", rows)], note)
 
 
 def _first(measured: Sequence[tuple[Entry, dict[str, Figures]]], of: Entry) -> dict[str, Figures]:
@@ -140,11 +166,12 @@ def _named_cell(entry: Entry, version: int) -> Cell:
     return Cell(entry.name, (count(sum(one.scored for one in measured), "episode"),))
 
 
-def _metric_cell(name: str, figures: dict[str, Figures], first: dict[str, Figures]) -> Cell:
+def _metric_cell(
+    written: Callable[[float], str], name: str, figures: dict[str, Figures], first: dict[str, Figures]
+) -> Cell:
     mean, error, before = figures[name]["mean"], figures[name]["se"], first[name]["mean"]
     if mean is None:
         return Cell("–")
-    written = PANELS[name][1]
     small = () if figures is first or not before else (f"{signed(100 * (mean / before - 1), 0)} %",)
     value = (
         f"{100 * mean:.1f} ± {100 * (error or 0):.1f} %"

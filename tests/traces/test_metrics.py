@@ -71,6 +71,12 @@ def test_an_episode_without_steps_has_no_rates():
         "rejections_by_code": {},
         "tokens": {"prompt": 0, "completion": 0, "cached": 0},
         "model_calls": 0,
+        "recall_hit_rate": None,
+        "repeated_recall_rate": None,
+        "never_recalled_rate": None,
+        "stale_recall_rate": None,
+        "results_prompt_share": None,
+        "lines_per_100_steps": None,
     }
 
 
