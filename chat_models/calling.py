@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 import orjson
 
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure_of, limit_reached
-from chat_models.messages import Message, to_langchain, to_plain
+from chat_models.messages import Message, thoughts_of, to_langchain, to_plain
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -88,6 +88,8 @@ class Completion:
     """As the server said; `length` when the limit of new tokens cut the reply, whatever the provider calls that."""
     changes: tuple[str, ...] = ()
     """How the request differed from what was asked, because the server refuses it otherwise: one sentence each."""
+    thoughts: str = ""
+    """Those that the provider sent apart from the reply."""
 
 
 def call(
@@ -300,6 +302,7 @@ def _completion(answer: AIMessage, latency_s: float, attempts: int) -> Completio
         attempts=attempts,
         finish_reason=_finish_reason(answer.response_metadata),
         changes=tuple(answer.response_metadata.get(CHANGES, ())),
+        thoughts=thoughts_of(answer),
     )
 
 

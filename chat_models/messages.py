@@ -135,6 +135,17 @@ def text_of(content: object) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
+def thoughts_of(message: AIMessage) -> str:
+    """What the model thought, where its provider sends that apart; for people, and part of no prompt."""
+    kept = message.additional_kwargs
+    apart = [kept.get("reasoning_content") or kept.get("reasoning")]
+    if isinstance(message.content, list):
+        blocks = [block for block in message.content if isinstance(block, dict)]
+        apart += [block.get("thinking") or block.get("reasoning") for block in blocks]
+        apart += [part.get("text") for block in blocks for part in block.get("summary") or () if isinstance(part, dict)]
+    return "\n".join(text for text in apart if isinstance(text, str) and text)
+
+
 def _is_text(block: object) -> bool:
     return isinstance(block, str) or (isinstance(block, dict) and block.get("type") in ("text", "output_text", None))
 

@@ -3,7 +3,7 @@
 inner_agent: one run plays steps of an episode
 
     step       step, observation, notices, action (the one before)      a step begins
-    reply      routine, role, text, tool_calls, tokens                  a model has answered
+    reply      routine, role, text, thoughts, tool_calls, tokens        a model has answered
     operation  routine, title, outcome, text                            an operation has run, or could not be read
     action     step, action, how, chosen, reward, progression, done, end_reason    the action was sent
 
@@ -49,6 +49,8 @@ curator (loop 2)
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
@@ -86,3 +88,12 @@ Specialization = Literal[
 def emit(event: Step | Loop | Search | Specialization, **fields: Any) -> None:
     """Stream an event of the graph run this is called in; without a consumer it is dropped."""
     get_stream_writer()({"event": event, **fields})
+
+
+def warner() -> Callable[[str], None]:
+    """What streams a sentence as a warning of the graph run this is called in; outside of one it logs it."""
+    try:
+        report = get_stream_writer()
+    except RuntimeError:
+        return logging.getLogger(__name__).warning
+    return lambda sentence: report({"event": "warning", "sentence": sentence})

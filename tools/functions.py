@@ -2,6 +2,7 @@
 
 The libraries check little: unknown tools, illegal values and arguments that are no object arrive as if valid. So the
 raw argument strings are read here, in the order written, and every entry of `tool_calls` gives one call or one mistake.
+Where a server has no parser for its model's calls they arrive as text, and are read from there (`written_calls`).
 """
 
 import json
@@ -20,12 +21,14 @@ from tools.reading import (
     MistakeCode,
     Reading,
     Reply,
-    content_text,
+    answer_text,
     encodable,
     excerpt,
+    nothing_written,
     one_line,
 )
 from tools.schema import Vocabulary
+from tools.written_calls import function_name, written_calls
 
 NOT_ANSWERED = "Not carried out."
 """Answer to a call that the routine ended before: a server refuses a conversation in which a call has no answer."""
@@ -121,17 +124,25 @@ class Functions:
 
 
 def _mended(message: Mapping[str, Any]) -> dict[str, Any]:
-    mended: dict[str, Any] = {"role": "assistant", "content": encodable(content_text(message))}
-    entries = _entries(message)
+    entries, text = _parts(message)
+    mended: dict[str, Any] = {"role": "assistant", "content": encodable(text)}
     if entries:
         ids = _call_ids(entries)
         mended["tool_calls"] = [_settled(entry, call_id) for entry, call_id in zip(entries, ids, strict=True)]
     return mended
 
 
+def _parts(message: Mapping[str, Any]) -> tuple[list[Any], str]:
+    """The calls of a message and the text beside them; without any, those that are written in the text."""
+    entries, text = message.get("tool_calls"), answer_text(message)
+    if isinstance(entries, list | tuple) and entries:
+        return list(entries), text
+    found = written_calls(text)
+    return list(found.calls), found.text
+
+
 def _entries(message: Mapping[str, Any]) -> list[Any]:
-    entries = message.get("tool_calls")
-    return list(entries) if isinstance(entries, list | tuple) else []
+    return _parts(message)[0]
 
 
 def _call_ids(entries: Sequence[Any]) -> list[str]:
@@ -156,7 +167,7 @@ def _name_and_arguments(entry: Any) -> tuple[str, Any]:
     if not isinstance(function, Mapping):
         return "", None
     name = function.get("name")
-    return (name if isinstance(name, str) else ""), function.get("arguments")
+    return (function_name(name) if isinstance(name, str) else ""), function.get("arguments")
 
 
 def _item(
@@ -247,14 +258,10 @@ def _tool_call(call_id: str, name: str, arguments: str) -> dict[str, Any]:
 
 def _no_call(message: Mapping[str, Any], vocabulary: Vocabulary, truncated: bool) -> Mistake:
     how = f"call one of the tools: {', '.join(vocabulary.names)}."
-    text = content_text(message)
+    text = answer_text(message)
+    if not text.strip():
+        return nothing_written(truncated, how)
     if truncated:
-        code, sentence = (
-            MistakeCode.TRUNCATED,
-            f"The reply was cut at the token limit before any call; be brief and {how}",
-        )
-    elif not text.strip():
-        code, sentence = MistakeCode.EMPTY_REPLY, f"The reply was empty; {how}"
-    else:
-        code, sentence = MistakeCode.UNREADABLE, f"The reply calls no tool; {how}"
-    return Mistake(code, sentence, excerpt(text))
+        sentence = f"The reply was cut at the token limit before any call; be brief and {how}"
+        return Mistake(MistakeCode.TRUNCATED, sentence, excerpt(text))
+    return Mistake(MistakeCode.UNREADABLE, f"The reply calls no tool; {how}", excerpt(text))

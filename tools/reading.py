@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tools.operation import Operation
+from tools.thoughts import separate
 
 FRAGMENT_CHARS = 200
 """How much of a fragment is kept: enough for a model to recognise its own words, small enough for a trace line."""
@@ -32,7 +33,7 @@ class MistakeCode(StrEnum):
     UNCLOSED = "unclosed"  # an operation that was not closed and whose arguments could not be had either
     UNREADABLE = "unreadable"  # something that looks like an operation and is none, or a message without any
     EMPTY_REPLY = "empty_reply"  # nothing but white space
-    TRUNCATED = "truncated"  # the reply hit the token limit inside an operation
+    TRUNCATED = "truncated"  # the reply hit the token limit inside an operation, or before its answer began
     AFTER_END = "after_end"  # an operation after `done` or `act`
     TOO_MANY = "too_many"  # beyond MAX_OPERATIONS
 
@@ -55,6 +56,14 @@ class Mistake:
     def title(self) -> str:
         """A heading for the reply: the start of what was written, or the code when nothing was."""
         return one_line(self.fragment) or self.code.value
+
+
+def nothing_written(truncated: bool, how: str) -> Mistake:
+    """The mistake of a reply without an answer; `how` is a clause that says what to write."""
+    if truncated:
+        sentence = f"The token limit was used up before the answer began; think less, and {how}"
+        return Mistake(MistakeCode.TRUNCATED, sentence)
+    return Mistake(MistakeCode.EMPTY_REPLY, f"The reply was empty; {how}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +110,13 @@ class Reply:
     call_id: str | None = None
 
 
-def content_text(message: Mapping[str, Any]) -> str:
-    """The text of a message whose content may be a string, a list of parts, or nothing."""
+def answer_text(message: Mapping[str, Any]) -> str:
+    """The text of a message, without thoughts; its content may be a string, a list of parts, or nothing."""
     content = message.get("content")
-    if isinstance(content, str):
-        return content
     if isinstance(content, list):
         parts = (part.get("text") if isinstance(part, Mapping) else part for part in content)
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""
+        content = "".join(part for part in parts if isinstance(part, str))
+    return separate(content).answer if isinstance(content, str) else ""
 
 
 def encodable(text: str) -> str:

@@ -9,13 +9,12 @@ Reading accepts the damages models are known for and never carries out what cann
 - A damaged closer inside a text yields to a whole `<|END|>` before the next operation.
 - A line `ACTION: Do` counts only without an ACTION tag in the message, and only with one of the world's actions.
 - A reply cut by the token limit: an operation still open is not carried out.
-- A leading `<think>` block is not read: drafts in it are no operations.
 - After `done` or `act` prose and stray marks are ignored, and each further operation is answered AFTER_END.
 """
 
 from tools import tag_grammar
 from tools.operation import ACT
-from tools.reading import AFTER_END, MAX_OPERATIONS, Call, Mistake, MistakeCode, excerpt
+from tools.reading import AFTER_END, MAX_OPERATIONS, Call, Mistake, MistakeCode, excerpt, nothing_written
 from tools.schema import Vocabulary
 from tools.tag_body import divide, is_torn_closer, line_value
 from tools.tag_scanner import Mark, Token, scan
@@ -41,8 +40,7 @@ class TagReader:
     def read(self) -> list[Call | Mistake]:
         """Calls and mistakes in the order written; at least one."""
         if not self.text.strip():
-            return [Mistake(MistakeCode.EMPTY_REPLY, f"The reply was empty; {self._how()}")]
-        self.position = _thought_end(self.text)
+            return [nothing_written(self.truncated, self._how())]
         is_action = self.vocabulary.is_action if ACT in self.vocabulary.names else None
         self.tokens = scan(self.text, self.position, self.vocabulary.known, is_action=is_action)
         index = 0
@@ -208,12 +206,3 @@ class TagReader:
             return "see the system message for how to write operations."
         forms = " ".join(tag_grammar.form(operation) for operation in self.vocabulary.operations)
         return f"write operations as {forms}" if forms else "no operation is allowed here."
-
-
-def _thought_end(text: str) -> int:
-    """Where the answer begins: after a leading reasoning block, whose opening tag the server may have kept."""
-    close = text.find("</think>")
-    opened = text.find("<think>")
-    if opened >= 0 and not text[:opened].strip():
-        return len(text) if close < 0 else close + len("</think>")
-    return close + len("</think>") if close >= 0 and opened < 0 else 0

@@ -7,7 +7,7 @@ from typing import Any
 from tools import tag_grammar
 from tools.memory_operations import MEMORY_OPERATIONS
 from tools.operation import ACT
-from tools.reading import EMPTY, Call, Mistake, Reading, Reply, content_text, encodable, excerpt
+from tools.reading import EMPTY, Call, Mistake, Reading, Reply, answer_text, encodable, excerpt
 from tools.schema import Vocabulary
 from tools.tag_body import pad
 from tools.tag_reader import MAX_REPLY_CHARS, TagReader
@@ -33,7 +33,7 @@ class Tags:
 
     def read(self, message: Mapping[str, Any], vocabulary: Vocabulary, *, truncated: bool = False) -> Reading:
         """Calls and mistakes in the order written; spans are character positions in the content. Never raises."""
-        text = content_text(message)
+        text = answer_text(message)
         if len(text) > MAX_REPLY_CHARS:
             text, truncated = text[:MAX_REPLY_CHARS], True
         return Reading(tuple(TagReader(text, vocabulary, truncated).read()))
@@ -48,11 +48,11 @@ class Tags:
 
     def settle(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The message as plain text, safe to encode and not empty; native tool calls mean nothing in this dialect."""
-        return {"role": "assistant", "content": encodable(content_text(message)) or EMPTY}
+        return {"role": "assistant", "content": encodable(answer_text(message)) or EMPTY}
 
     def remove(self, message: Mapping[str, Any], items: Sequence[Call | Mistake]) -> dict[str, Any]:
         """The message with the text of these items cut out."""
-        text = content_text(message)
+        text = answer_text(message)
         for start, end in sorted((item.span for item in items if item.span), reverse=True):
             text = text[:start] + text[end:]
         return {"role": "assistant", "content": encodable(text.strip())}

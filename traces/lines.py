@@ -1,7 +1,7 @@
 """Between a step's record and its line of the trace: plain JSON, fields named as in records.py.
 
-Fields that hold their default are left out. The messages of all conversations come last, so that what is read of every
-step of a long episode (outline.py) need not parse the prompts.
+Fields that hold their default are left out. The messages and thoughts of all conversations come last, so that what is
+read of every step of a long episode (outline.py) need not parse them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ def _defaults(kind: type[Any], *left_out: str) -> list[tuple[str, Any]]:
 
 _STEP = _defaults(StepRecord, "step", "observation", "conversations", "hook_operations")
 _CONVERSATION = _defaults(Conversation, "messages", "calls", "operations")
-_CALL, _OPERATION = _defaults(ModelCall), _defaults(OperationRecord, "lines", "provenance")
+_CALL, _OPERATION = _defaults(ModelCall, "thoughts"), _defaults(OperationRecord, "lines", "provenance")
 
 
 def encode(record: StepRecord) -> bytes:
@@ -42,15 +42,19 @@ def encode(record: StepRecord) -> bytes:
     if record.conversations:
         line["conversations"] = [_encode_conversation(one) for one in record.conversations]
         line["messages"] = [one.messages for one in record.conversations]
+        thoughts = [[call.thoughts for call in one.calls] for one in record.conversations]
+        if any(map(any, thoughts)):
+            line["thoughts"] = thoughts
     return dump(line)
 
 
 def decode(line: Line) -> StepRecord:
     """Return the record of a line. Raises ValueError, TypeError, KeyError or AttributeError where it is damaged."""
-    values = {name: value for name, value in line.items() if name not in ("format", "messages")}
+    values = {name: value for name, value in line.items() if name not in ("format", "messages", "thoughts")}
     if "conversations" in values:
-        pairs = zip(values["conversations"], line["messages"], strict=True)
-        values["conversations"] = [_decode_conversation(one, messages) for one, messages in pairs]
+        thoughts = line.get("thoughts") or [[""] * len(one.get("calls", ())) for one in values["conversations"]]
+        parts = zip(values["conversations"], line["messages"], thoughts, strict=True)
+        values["conversations"] = [_decode_conversation(*one) for one in parts]
     if "hook_operations" in values:
         values["hook_operations"] = list(map(_decode_operation, values["hook_operations"]))
     return StepRecord(**values)
@@ -95,8 +99,8 @@ def _encode_operation(one: OperationRecord) -> Line:
     return line
 
 
-def _decode_conversation(one: Mapping[str, Any], messages: list[dict[str, Any]]) -> Conversation:
-    calls = [ModelCall(**call) for call in one.get("calls", ())]
+def _decode_conversation(one: Mapping[str, Any], messages: list[dict[str, Any]], thoughts: list[str]) -> Conversation:
+    calls = [ModelCall(**call, thoughts=own) for call, own in zip(one.get("calls", ()), thoughts, strict=True)]
     operations = list(map(_decode_operation, one.get("operations", ())))
     return Conversation(**{**one, "messages": messages, "calls": calls, "operations": operations})
 

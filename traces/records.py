@@ -58,6 +58,8 @@ class ModelCall:
     finish_reason: str | None = None
     seed: int | None = None
     shortened: list[dict[str, Any]] = field(default_factory=list)  # {"message": index, "content": what was sent of it}
+    thoughts: str = ""  # what the model thought before its reply; for people, and part of no prompt or dataset
+    repeated: bool = False  # whether the reply equals the one before it in the conversation: none of it was run again
 
     @property
     def tokens(self) -> Tokens:

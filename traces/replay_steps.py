@@ -78,6 +78,9 @@ def _conversation(conversation: Conversation, table: TextTable, redundant: set[i
         "tokens": [[call.prompt_tokens, call.completion_tokens] for call in conversation.calls],
         "operations": [_operation(one, number in redundant) for number, one in enumerate(conversation.operations)],
     }
+    thoughts = [call.thoughts for call in conversation.calls]
+    if any(thoughts):
+        plain["thoughts"] = [table.add(text) if text else None for text in thoughts]
     if conversation.tools is not None:
         plain["tools"] = table.add(dump(conversation.tools).decode())
     return plain

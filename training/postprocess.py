@@ -1,7 +1,7 @@
 """From a traced conversation to training messages: transformations, then checks.
 
-Transformations, in this order, of the last assistant message that holds a memory operation (later messages are left
-out, except a message of LOG that holds only DONE):
+Thoughts are removed from every assistant message. The further transformations, in this order, are of the last one that
+holds a memory operation (later messages are left out, except a message of LOG that holds only DONE):
 1. code fences around operations are removed;
 2. LOG ends after DONE;
 3. the world's action is removed from PLAN: the gameplay model commits it;
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tools import Call, Dialect, Kind, Reading, Vocabulary
+from tools.thoughts import separate
 from traces import Message
 
 _FENCE_LINE = re.compile(r"(?m)^[ \t]{0,8}(?:```+|~~~+)[^\n`]{0,40}(?:\n|\Z)")
@@ -66,6 +67,7 @@ def process(
     if truncated:
         return Dropped.TRUNCATED
     reader = _Reader(routine, vocabulary, dialect)
+    messages, thought = _without_thoughts(messages)
     end = reader.last(messages)
     if end is None:
         return Dropped.NO_OPERATION
@@ -77,7 +79,8 @@ def process(
     for reply in replies:
         if (fault := _check(reply, reader)) is not None:
             return fault
-    return Processed(tuple(kept), changed if end == len(messages) - 1 else ("left out what follows", *changed))
+    left_out = ("left out what follows",) if end < len(messages) - 1 else ()
+    return Processed(tuple(kept), (*thought, *left_out, *changed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,15 @@ class _Reader:
     def _only_ends(self, text: str) -> bool:
         items = self.read(text).items
         return any(isinstance(item, Call) and item.operation.kind is Kind.CONTROL for item in items)
+
+
+def _without_thoughts(messages: Sequence[Message]) -> tuple[list[Message], tuple[str, ...]]:
+    """The messages with the answers alone of replies: traces of earlier versions hold thoughts, too."""
+    answers = [
+        {**one, "content": separate(str(one["content"])).answer} if one["role"] == "assistant" else one
+        for one in messages
+    ]
+    return answers, ("thoughts removed",) if answers != list(messages) else ()
 
 
 def _transform(text: str, reader: _Reader) -> tuple[str, tuple[str, ...]]:

@@ -25,8 +25,11 @@ from pydantic import BaseModel, ValidationError
 
 from chat_models.calling import CHANGES, Retry, aretried
 from chat_models.failures import where_of
-from chat_models.messages import UNREADABLE, assistant_message, calls_of
+from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
+from graphs.events import warner
+from tools.thoughts import separate
+from tools.written_calls import NO_PARSER, function_name, written_calls
 from traces.folders import disk_failure
 
 logger = logging.getLogger(__name__)
@@ -55,7 +58,8 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._before_call = before_call
         self._ends: dict[str, asyncio.Event] = {}
         self._broken: BaseException | None = None
-        self._reported: set[str] = set()
+        self._warn = warner()
+        self._warned: set[str] = set()
 
     # Model calls
 
@@ -91,11 +95,14 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
     def _replied(self, response: ModelResponse[Any], seconds: float) -> ModelResponse[Any]:
         reply = response.result[-1]
         assert isinstance(reply, AIMessage), "a chat model answers with an AIMessage"
-        for change in reply.response_metadata.get(CHANGES, ()):  # in the transcript, too
-            if change not in self._reported:
-                self._reported.add(change)
-                logger.warning(f"{where_of(self._model)}: {change}")
+        changes, as_sent = list(reply.response_metadata.get(CHANGES, ())), calls_of(reply)
         reply = readable(reply)
+        if reply.tool_calls and not as_sent:
+            changes.append(f"It writes its tool calls as text, where they are read: {NO_PARSER}.")
+        for change in changes:
+            if change not in self._warned:
+                self._warned.add(change)
+                self._warn(f"{where_of(self._model)}: {change}")
         self._ends = {}  # some servers give the calls of every reply the same ids
         self._talk.append(reply, seconds)
         return ModelResponse(result=[reply])
@@ -179,15 +186,27 @@ def _error(call: ToolCall, sentence: str) -> ToolMessage:
 
 
 def readable(reply: AIMessage) -> AIMessage:
-    """The reply with every call the model wrote among its tool calls, in that order and each with an id of its own.
+    """The reply without thoughts in its text, and with every call the model wrote among its tool calls.
 
-    LangChain keeps a call whose arguments cannot be read apart, and an agent would take a reply of such for its end.
+    They are in the order written, each with an id of its own. LangChain keeps a call whose arguments cannot be read
+    apart, and leaves one that the server did not recognise in the text: an agent would take such a reply for its end.
     """
-    ids: Sequence[Any] = [call["id"] for call in reply.tool_calls]
-    if not reply.invalid_tool_calls and all(ids) and len(set(ids)) == len(ids):
+    calls, kept, content = calls_of(reply), dict(reply.additional_kwargs), reply.content
+    as_read = [(call["id"], call["name"]) for call in reply.tool_calls]
+    if isinstance(content, str):
+        thoughts, content = separate(content)
+        if thoughts:
+            kept["reasoning_content"] = f"{kept.get('reasoning_content') or ''}{thoughts}"
+        if not calls:
+            found = written_calls(content)
+            calls, content = plain_calls(found.calls), found.text
+    for call in calls:
+        call["function"] = {**call["function"], "name": function_name(call["function"]["name"])}
+    if content == reply.content and as_read == [(call["id"], call["function"]["name"]) for call in calls]:
         return reply
-    written = assistant_message("", calls_of(reply), show_unreadable=True)
-    return reply.model_copy(update={"tool_calls": written.tool_calls, "invalid_tool_calls": []})
+    written = assistant_message("", calls, show_unreadable=True, additional_kwargs=kept)
+    fields = ("tool_calls", "additional_kwargs", "invalid_tool_calls")
+    return reply.model_copy(update={"content": content, **{name: getattr(written, name) for name in fields}})
 
 
 def conversation(messages: Sequence[BaseMessage]) -> list[Any]:

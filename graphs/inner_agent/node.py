@@ -31,6 +31,7 @@ from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
 from graphs.settings import Context
 from graphs.spending import CeilingReached
+from tools.written_calls import NO_PARSER, written_calls
 from traces.folders import disk_failures
 
 Steps = Generator[ModelRequest, Completion, Command[Any]]
@@ -178,6 +179,11 @@ def _notes(session: Session, state: State, request: ModelRequest, completion: Co
         notes.append(
             f"The prompt grew but its tokens did not ({earlier:,}, then {tokens:,}): the server seems to cut prompts "
             "in silence. Serve the model with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH)."
+        )
+    reply = completion.message
+    if request.tools and not reply.get("tool_calls") and written_calls(reply["content"]).calls:
+        notes.append(
+            f"It writes its tool calls as text, where they are read: {NO_PARSER}, or play in the dialect tags."
         )
     return [f"{name}: {note}" for note in notes]
 

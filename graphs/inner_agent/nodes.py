@@ -92,7 +92,7 @@ def log(state: State, session: Session) -> Generator[ModelRequest, Completion, C
     assert conversation is not None, "observe opens the conversation"
     request = model_request(session, conversation, state["step"], 0)
     completion = yield request
-    return Command(goto="remember", update={"conversation": append_reply(conversation, request, completion)})
+    return Command(goto="remember", update={"conversation": append_reply(session, conversation, request, completion)})
 
 
 def remember(state: State, session: Session) -> Command[Literal["log", "plan"]]:
@@ -183,7 +183,7 @@ def _one_turn(
         session, conversation, state["step"], sum(len(one["calls"]) for one in state["conversations"])
     )
     completion = yield request
-    conversation = append_reply(conversation, request, completion)
+    conversation = append_reply(session, conversation, request, completion)
     reading = read_reply(session, conversation)
     return conversation, run_operations(session, conversation, reading) if only_actions(reading) else None
 

@@ -124,8 +124,13 @@ def open_conversation(session: Session, routine: Routine, notices: list[str]) ->
     )
 
 
-def append_reply(conversation: Conversation, request: ModelRequest, completion: Completion) -> Conversation:
-    """The conversation with the model's reply and the facts of the call added."""
+def append_reply(
+    session: Session, conversation: Conversation, request: ModelRequest, completion: Completion
+) -> Conversation:
+    """The conversation with the model's reply, without its thoughts, and the facts of the call added."""
+    cut = completion.finish_reason == "length"
+    inline, answer = session.thoughts[conversation["role"]].separate(completion.message["content"], cut=cut)
+    reply = {**completion.message, "content": answer}
     call = {
         "prompt_length": len(request.messages),
         "prompt_tokens": completion.prompt_tokens,
@@ -136,18 +141,20 @@ def append_reply(conversation: Conversation, request: ModelRequest, completion: 
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
         **({"shortened": request.shortened} if request.shortened else {}),
+        "thoughts": "\n".join(filter(None, (completion.thoughts, inline))),
     }
     emit(
         "reply",
         routine=conversation["routine"],
         role=conversation["role"],
-        text=completion.message["content"],
-        tool_calls=completion.message.get("tool_calls", []),
+        text=answer,
+        thoughts=call["thoughts"],
+        tool_calls=reply.get("tool_calls", []),
         tokens={"prompt": completion.prompt_tokens, "completion": completion.completion_tokens},
     )
     return {
         **conversation,
-        "messages": [*conversation["messages"], completion.message],
+        "messages": [*conversation["messages"], reply],
         "calls": [*conversation["calls"], call],
     }
 

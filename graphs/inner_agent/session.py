@@ -15,6 +15,7 @@ from graphs.run_lock import EpisodeLease
 from graphs.settings import EpisodeSettings
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
+from tools.thoughts import ThoughtReader
 from traces import (
     Conversation,
     EpisodeFolder,
@@ -72,6 +73,8 @@ class Session:
         self.hooks: HooksRunner | None = scaffold.hooks()
         self.trace = TraceWriter(folder)
         self.account = Account(settings, scaffold, folder)
+        self.thoughts: dict[str, ThoughtReader] = {role: ThoughtReader() for role in ("memory", "gameplay")}
+        """By role: separates thoughts from replies."""
         self.vocabularies: dict[Routine, Vocabulary] = {
             routine: scaffold.vocabulary(routine, world.actions, notebook=settings.notebook, hooks=self.hooks)
             for routine in (("LOG", "PLAN") if settings.notebook == "on" else ("PLAN",))
@@ -163,6 +166,9 @@ class Session:
     def advance(self, played: StepRecord, after: Observation) -> None:
         """Count a step, just played or replayed, and move to the position after it."""
         self.account.add_step(played)
+        for conversation in played.conversations:
+            for call in conversation.calls:
+                self.thoughts[conversation.role].learn(call.thoughts, cut=call.finish_reason == "length")
         self.position = self.position.next(played, after)
         self.start_revision = played.revision
         self.hook_operations = []

@@ -98,7 +98,17 @@ def test_bindings_kept_are_bounded(monkeypatch):
 
 def test_blocks_of_other_providers_become_their_text(ask_puppet):
     blocks = [{"type": "thinking", "thinking": "hmm"}, {"type": "text", "text": "go "}, "north"]
-    assert ask_puppet(puppet(AIMessage(blocks))).message == {"role": "assistant", "content": "go north"}
+    completion = ask_puppet(puppet(AIMessage(blocks)))
+    assert completion.message == {"role": "assistant", "content": "go north"}
+    assert completion.thoughts == "hmm"
+
+
+def test_thoughts_that_openai_sums_up_are_kept_apart(ask_puppet):
+    summary = [{"type": "summary_text", "text": "first"}, {"type": "summary_text", "text": "then"}]
+    completion = ask_puppet(
+        puppet(AIMessage([{"type": "reasoning", "summary": summary}, {"type": "text", "text": "go"}]))
+    )
+    assert (completion.message["content"], completion.thoughts) == ("go", "first\nthen")
 
 
 def test_calls_of_other_providers_come_in_the_order_of_their_blocks(ask_puppet):

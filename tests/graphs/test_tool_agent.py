@@ -120,6 +120,18 @@ def test_whatever_is_wrong_with_a_call_comes_back_as_an_error(desk: Desk) -> Non
     assert answers[4] == "noted fine"
 
 
+def test_calls_left_in_the_text_are_carried_out_without_their_thoughts(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = '<think>{draft}</think>So.\n<tool_call>\n{"name": "note", "arguments": {"text": "a"}}\n</tool_call>'
+    named = AIMessage("", tool_calls=[{"name": "note<|channel|>commentary", "args": {"text": "b"}, "id": "1"}])
+    model = puppet_agent(text, named, "<think>fine</think>done")
+    assert desk.run(model).answer == "done"
+    assert desk.done == ["a", "b"]
+    assert [one.text for one in model.asked[2] if isinstance(one, AIMessage)] == ["So.", ""]
+    assert len([one for one in caplog.records if "--enable-auto-tool-choice" in one.message]) == 1
+
+
 def test_repeated_and_missing_call_ids_are_told_apart(desk: Desk) -> None:
     calls = [{"name": "note", "args": {"text": text}, "id": call_id, "type": "tool_call"} for text, call_id in
              (("a", "same"), ("b", "same"), ("c", None))]  # fmt: skip

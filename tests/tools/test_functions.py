@@ -200,3 +200,11 @@ def test_settling_leaves_sound_arguments_as_written_and_shows_a_little_of_broken
     assert list(json.loads(second)) == ["unreadable"]
     assert len(second) < 300
     assert settled["content"] == "I look."
+
+
+@pytest.mark.parametrize("name", ["search<|channel|>commentary", "functions.search<|channel|>json"])
+def test_a_name_with_a_channel_is_that_function(name: str) -> None:
+    said = message(call('{"file": "a.md", "keyword": "b"}', name))
+    (found,) = FUNCTIONS.read(said, LOG).calls
+    assert found.operation.name == "search"
+    assert FUNCTIONS.settle(said)["tool_calls"][0]["function"]["name"] == "search"

@@ -190,7 +190,7 @@ def test_a_text_without_closer_ends_where_the_next_operation_begins(text: str, r
         ('<SEARCH file="map.md" keyword="tree">', ["unreadable"]),
         ("<|?|>\n<|READ|>a.md<|END|>\n<|", ["unreadable", "read a.md", "unreadable"]),
         ("<|READ|>a.md\n<|SEARCH b.md|x<|END|>", ["read a.md", "unreadable"]),
-        ("<think>not closed <|READ|>a.md<|END|>", ["unreadable"]),
+        ("<think>not closed <|READ|>a.md<|END|>", ["empty_reply"]),
         ("<|im_end|>", ["unreadable"]),
         ("<|READ|>a.md<|END|>\nx\n<|END|>\n<|FLY|>", ["read a.md", "unreadable", "unknown_operation"]),
     ],

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 from replay_pages import opened, page_of, scribbled, stands_at, synthetic
+from synthetic_episode import SyntheticEpisode
 
 from memory_fs import files_at
 from memory_fs.journal import records
 from memory_fs.text import Text
-from traces import EpisodeFolder, TraceReader
+from traces import EpisodeFolder, TraceReader, TraceWriter
 from traces.records import StepRecord
 
 if TYPE_CHECKING:
@@ -48,6 +50,21 @@ def test_a_step_shows_what_was_seen_said_done_and_noted(page: Page, long: tuple[
     assert page.locator(".page .added .said").text_content() == f"added: {log.operations[1].arguments['text']}"
     assert page.locator(".action b").text_content() == step.action
     assert page.locator("#step").input_value() == "120"
+
+
+def test_what_the_model_thought_is_shown_on_demand(page: Page, tmp_path: Path) -> None:
+    (record,) = SyntheticEpisode().records(1)
+    talk = record.conversations[-1]
+    thought = replace(talk, calls=[replace(talk.calls[0], thoughts="<think>first\n<b>then</b>"), *talk.calls[1:]])
+    episode = EpisodeFolder(tmp_path / "episode")
+    episode.create()
+    with TraceWriter(episode) as writer:
+        writer.write(replace(record, conversations=[thought]))
+    opened(page, page_of(tmp_path, episode), "#step=1")
+    assert page.locator(".thoughts").count() == 0
+    page.get_by_text("what the model thought").click()
+    page.wait_for_selector(".thoughts")
+    assert page.locator(".thoughts").all_text_contents() == ["<think>first\n<b>then</b>"]
 
 
 def test_the_whole_prompt_is_shown_exactly_on_demand(page: Page, long: tuple[Path, EpisodeFolder]) -> None:

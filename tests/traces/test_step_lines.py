@@ -34,6 +34,8 @@ CALLS = st.builds(
     attempts=st.integers(1, 5),
     finish_reason=st.none() | st.sampled_from(["stop", "length"]),
     seed=MAYBE_COUNT,
+    thoughts=st.just("") | WILD_TEXT,
+    repeated=st.booleans(),
 )
 OPERATIONS = st.builds(
     OperationRecord,

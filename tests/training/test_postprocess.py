@@ -44,6 +44,13 @@ def test_an_untouched_turn_stays_as_it_is() -> None:
     assert example.changed == ()
 
 
+def test_thoughts_of_every_reply_are_removed() -> None:
+    example = made("LOG", f"<think>{APPEND}</think>\n{SEARCH}", f"Hm.</think>{APPEND}\n<|DONE|>")
+    assert replies(example) == [SEARCH, f"{APPEND}\n<|DONE|>"]
+    assert isinstance(example, Processed)
+    assert example.changed == ("thoughts removed",)
+
+
 def test_a_fence_around_operations_is_unwrapped() -> None:
     assert replies(made("LOG", f"I note it.\n```text\n{APPEND}\n<|DONE|>\n```")) == [f"I note it.\n{APPEND}\n<|DONE|>"]
 

@@ -69,7 +69,13 @@ function reply(key, step, talk, view, names, length, call) {
   const count = (/** @type {number|null} */ tokens) => (tokens || 0).toLocaleString('en');
   const cost = asked || said ? h('p.cost', {}, `${count(asked)} → ${count(said)} tokens`) : null;
   const spoken = message ? [words(step.texts.get(message[1]), names), ...toolCalls(message[2])] : [];
-  const shown = /** @type {Child[]} */ ([h('div.bubble', {}, spoken, cost)]);
+  const shown = /** @type {Child[]} */ ([]);
+  const thoughts = talk.thoughts?.[call] ?? null;
+  if (thoughts !== null) {
+    shown.push(fold(`${key}/thoughts`, false, 'what the model thought first: no part of its reply',
+      () => [block(step.texts.get(thoughts), '.thoughts')]));
+  }
+  shown.push(h('div.bubble', {}, spoken, cost));
   shown.push(...operations.map((/** @type {any} */ one, /** @type {number} */ at) =>
     operationCard(one, view, step.number, `${key}/${call}/${at}`)));
   const end = talk.prompts[call + 1] ?? talk.messages.length;
