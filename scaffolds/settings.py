@@ -22,6 +22,8 @@ class Turns(_Table):
 
     log: int = Field(default=10, ge=1, le=100)
     plan: int = Field(default=10, ge=1, le=100)
+    repeats: int = Field(default=2, ge=1, le=100)
+    """Replies equal to the one before them after which a routine ends; none of them is run a second time."""
     consult: int | None = Field(default=None, ge=1, le=100)
     """Replies of a consultation before its handoff to the gameplay model; `plan` where not set."""
 

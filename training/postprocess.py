@@ -8,9 +8,10 @@ holds a memory operation (later messages are left out, except a message of LOG t
 4. text after the last operation is removed.
 A conversation without a memory operation is dropped.
 
-Checks of every remaining assistant message, since all of them are trained on: no action, no fence, at least one
-operation, nothing after the last one. These four are the paper's; this project adds: no mistake, no reply cut at the
-token limit, no text that imitates the harness's own messages, no control tokens of a chat template.
+Checks of every assistant message that is left, since all of them are trained on: no action, no fence, at least one
+operation, nothing after the last one. The paper has these four (its post-processing, paper.md); this project adds: no
+mistake, no reply cut at the token limit or equal to the one before it, no text that imitates the harness's own
+messages, no control tokens of a chat template.
 
 Everything is a pure function of text, only deletes, and is idempotent.
 """
@@ -21,6 +22,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from tools import Call, Dialect, Kind, Reading, Vocabulary
 from tools.thoughts import separate
@@ -46,6 +48,7 @@ class Dropped(StrEnum):
     MISTAKE = "an operation that could not be read or is not allowed"
     TRUNCATED = "a reply cut at the token limit"
     IMITATION = "text that imitates the harness's messages"
+    REPEATED = "a reply equal to the one before it"
     CONTROL = "control tokens of a chat template"
 
 
@@ -76,6 +79,8 @@ def process(
     replies = [str(message["content"]) for message in kept if message["role"] == "assistant"]
     if not any(reader.uses_memory(reply) for reply in replies):
         return Dropped.NO_OPERATION
+    if any(one == following for one, following in pairwise(replies)):
+        return Dropped.REPEATED
     for reply in replies:
         if (fault := _check(reply, reader)) is not None:
             return fault

@@ -100,7 +100,7 @@ def remember(state: State, session: Session) -> Command[Literal["log", "plan"]]:
     conversation = state["conversation"]
     assert conversation is not None, "log leaves a reply to read"
     turn = run_operations(session, conversation, read_reply(session, conversation))
-    if turn.done or turns_left(turn.conversation) == 0:
+    if turn.done or turns_left(session, turn.conversation) == 0:
         # LOG sends no further message: the mistakes of its last reply become notices of PLAN's opening.
         notices = [*state["notices"], *mistake_notices(turn)]
         update = {
@@ -130,7 +130,7 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
     reading = read_reply(session, conversation)
     turn = run_operations(session, conversation, reading)
     update = {"conversation": turn.conversation, "revision": session.notebook.revision}
-    last_turn = turns_left(turn.conversation) == 0
+    last_turn = turns_left(session, turn.conversation) == 0
     handed = handed_over(state)
     consulting = session.hands_over and not handed
     later = session.turns("PLAN") if consulting else 0
@@ -138,7 +138,8 @@ def recall(state: State, session: Session) -> Command[Literal["plan", "commit", 
         # A reply with an action, or without any operation, ends the consultation.
         if last_turn or turn.choice is not None or not means_operation(reading):
             answer = turn.replies if means_operation(reading) else []
-            ended = append_results(session, turn.conversation, answer, later=later - turns_left(turn.conversation))
+            later -= turns_left(session, turn.conversation)
+            ended = append_results(session, turn.conversation, answer, later=later)
             return Command(goto="handoff", update={**update, "conversation": ended})
     elif last_turn or (turn.choice is not None and not turn.recalled):
         return Command(goto="act", update={**update, "choice": turn.choice, "unanswered": mistake_notices(turn)})
@@ -229,7 +230,7 @@ def act(state: State, session: Session) -> Command[Literal["observe", "plan", "c
     conversation = state["conversation"]
     assert conversation is not None, "plan or commit leaves the conversation open"
     sent = decide(session, state["choice"])
-    if sent.veto is not None and turns_left(conversation) > 0:
+    if sent.veto is not None and turns_left(session, conversation) > 0:
         # The last tool call is the action's: its veto is the answer to it.
         call_id = _action_call_id(conversation)
         reply = Reply(title=f"ACT {state['choice']}", text=sent.veto, ok=False, call_id=call_id)

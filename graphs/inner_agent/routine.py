@@ -25,6 +25,9 @@ LEFT_OUT = "Result left out: call it again if you need it, and ask for less."
 RESULTS_BEGIN = 2
 """Index of the first message that can hold results: the system message and the routine's opening come before."""
 
+REPEATED = "You wrote exactly this before; nothing has changed."
+"""Answer to a reply that equals the one before it, in place of a second run of its operations."""
+
 MISTAKES_SHOWN = 5
 """Mistakes of an unanswered reply that are shown one by one, so that they cannot flood a prompt."""
 
@@ -141,6 +144,7 @@ def append_reply(
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
         **({"shortened": request.shortened} if request.shortened else {}),
+        "repeated": not request.shortened and _repeats(session, conversation, reply),
         "thoughts": "\n".join(filter(None, (completion.thoughts, inline))),
     }
     emit(
@@ -157,6 +161,18 @@ def append_reply(
         "messages": [*conversation["messages"], reply],
         "calls": [*conversation["calls"], call],
     }
+
+
+def _repeats(session: Session, conversation: Conversation, reply: Message) -> bool:
+    """Whether a reply equals the one before it in the conversation, which stands there as it was sent back."""
+    if not conversation["calls"]:
+        return False
+    before = next(message for message in reversed(conversation["messages"]) if message["role"] == "assistant")
+    return _written(session.dialect.settle(reply)) == _written(before)
+
+
+def _written(message: Message) -> tuple[str, list[Any]]:
+    return message["content"], [call["function"] for call in message.get("tool_calls", ())]
 
 
 def read_reply(session: Session, conversation: Conversation) -> Reading:
@@ -179,12 +195,16 @@ def means_operation(reading: Reading) -> bool:
 
 
 def run_operations(session: Session, conversation: Conversation, reading: Reading) -> TurnOutcome:
-    """Run the reply's memory operations in the order written; note its action and its mistakes."""
+    """Run the reply's memory operations in the order written; note its action and its mistakes.
+
+    Of a reply that equals the one before it only the action counts.
+    """
     replies: list[Reply] = []
     deferred: list[Reply] = []
     mistakes: list[Mistake] = []
     routine, operations = conversation["routine"], list(conversation["operations"])
     call = len(conversation["calls"]) - 1
+    repeated = conversation["calls"][call].get("repeated", False)
     choice, recalled, done = None, False, False
     for item in reading.items:
         if isinstance(item, Mistake):
@@ -213,12 +233,17 @@ def run_operations(session: Session, conversation: Conversation, reading: Readin
         elif item.operation.kind is Kind.CONTROL:
             done = True
             facts["outcome"] = "done"
+        elif repeated:
+            facts["outcome"] = "repeated"
         else:
             recalled = True
             replies.append(_execute(session, item, facts))
             text = replies[-1].text
             emit("operation", routine=routine, title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
+    if repeated:
+        first = reading.items[0]
+        replies, deferred = [Reply(title=first.title, text=REPEATED, ok=False, call_id=first.call_id)], []
     grown: Conversation = {**conversation, "operations": operations}
     return TurnOutcome(grown, replies, deferred, mistakes, choice, recalled, done)
 
@@ -236,7 +261,7 @@ def append_results(
             "results",
             replies=shown,
             routine=conversation["routine"],
-            turns_left=turns_left(conversation) + later,
+            turns_left=turns_left(session, conversation) + later,
             note="",
         )
 
@@ -258,8 +283,11 @@ def handed_over(state: State) -> bool:
     return any(conversation["routine"] == "PLAN" for conversation in state["conversations"])
 
 
-def turns_left(conversation: Conversation) -> int:
-    """Model turns this conversation may still take."""
+def turns_left(session: Session, conversation: Conversation) -> int:
+    """Model turns this conversation may still take; none once it holds as many repeated replies as it may."""
+    repeated = sum(call.get("repeated", False) for call in conversation["calls"])
+    if repeated >= session.scaffold.settings.turns.repeats:
+        return 0
     return conversation["turns"] - len(conversation["calls"])
 
 

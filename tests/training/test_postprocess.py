@@ -51,6 +51,11 @@ def test_thoughts_of_every_reply_are_removed() -> None:
     assert example.changed == ("thoughts removed",)
 
 
+def test_a_reply_written_twice_is_not_trained_on() -> None:
+    assert made("PLAN", SEARCH, SEARCH) is Dropped.REPEATED
+    assert made("PLAN", SEARCH, f"<think>again</think>{SEARCH}") is Dropped.REPEATED
+
+
 def test_a_fence_around_operations_is_unwrapped() -> None:
     assert replies(made("LOG", f"I note it.\n```text\n{APPEND}\n<|DONE|>\n```")) == [f"I note it.\n{APPEND}\n<|DONE|>"]
 

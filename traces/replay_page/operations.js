@@ -15,6 +15,7 @@ const OUTCOMES = {
   act: ['➤', 'act', ''],
   held: ['…', 'quiet', 'held back: written before results could be seen'],
   removed: ['…', 'quiet', 'taken out before the handoff'],
+  repeated: ['=', 'quiet', 'not run again: the reply equals the one before it'],
   vetoed: ['✕', 'bad', "turned down by the scaffold's hook"],
   valid: ['✓', 'act', ''],
   repaired: ['↻', 'empty', 'mended before it was sent'],
