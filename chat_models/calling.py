@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakValueDictionary
 
 import orjson
+from pydantic import ValidationError
 
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure_of, limit_reached
-from chat_models.messages import Message, thoughts_of, to_langchain, to_plain
+from chat_models.messages import Message, reply_in, thoughts_of, to_langchain, to_plain
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -107,7 +108,14 @@ def call(
     held to one.
     """
     asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
-    began, answer, attempts = retried(lambda: asked.invoke(prompt, **options), model, retry or Retry(), seed)
+
+    def ask() -> AIMessage:
+        try:
+            return asked.invoke(prompt, **options)
+        except ValidationError as error:
+            return reply_in(error)
+
+    began, answer, attempts = retried(ask, model, retry or Retry(), seed)
     return _completion(answer, time.perf_counter() - began, attempts)
 
 
@@ -122,7 +130,14 @@ async def acall(
 ) -> Completion:
     """Ask the model, awaiting the answer; the same as `call` otherwise. Cancellation passes through."""
     asked, options, prompt = _prepared(model, messages, tools, seed, constraint)
-    began, answer, attempts = await aretried(lambda: asked.ainvoke(prompt, **options), model, retry or Retry(), seed)
+
+    async def ask() -> AIMessage:
+        try:
+            return await asked.ainvoke(prompt, **options)
+        except ValidationError as error:
+            return reply_in(error)
+
+    began, answer, attempts = await aretried(ask, model, retry or Retry(), seed)
     return _completion(answer, time.perf_counter() - began, attempts)
 
 

@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from tools.written_calls import NO_PARSER
+
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
@@ -165,12 +167,16 @@ def failure_of_status(
         message = f"redirected to {headers.get('location', 'another address')}"
     if kind is FailureKind.BAD_REQUEST and status in (301, 302, 303, 307, 308, 404, 405):
         advice = "correct `base_url`: it is used as given, and usually ends in /v1"
+    elif kind is FailureKind.BAD_REQUEST and _TOOL_CHOICE.search(message):
+        advice = f"it reads no tool calls: {NO_PARSER}, or use `dialect` tags"
     detail = f"HTTP {status}" + (f", {message}" if message and repeat else "")
     wait_s = retry_after_s(headers) if status != 429 else retry_after_s(headers) or _reset_s(headers)
     starting = status in (404, 503)
     return failure(kind, where, detail, advice=advice, retry_after_s=wait_s, may_be_starting=starting, secrets=secrets)
 
 
+_TOOL_CHOICE = re.compile(r"(?i)auto\W+tool.?choice|tool.?choice\W+auto|enable-auto-tool-choice")
+"""How vLLM refuses tools where it was started without a parser for them."""
 _FIXED_KINDS = {
     401: FailureKind.UNAUTHORISED,
     402: FailureKind.NO_CREDIT,

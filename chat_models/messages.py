@@ -7,6 +7,7 @@ wrote, readable or not. LangChain itself sorts unreadable calls behind readable 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import ValidationError
 
 Message = dict[str, Any]
 """{"role": system | user | assistant | tool, "content": str, "tool_calls"?: [...], "tool_call_id"?: str}"""
@@ -249,6 +251,29 @@ def _message(spoken: Mapping[str, Any], usage: UsageMetadata | None) -> AIMessag
         kept["reasoning_content"] = reasoning  # for people who read traces; no part of the reply
     calls = plain_calls(entries) if isinstance(entries, list) else []
     return assistant_message(content, calls, usage_metadata=usage, additional_kwargs=kept)
+
+
+def reply_in(error: ValidationError) -> AIMessage:
+    """The reply that a provider's package could not hold: arguments of a tool call are JSON, but no object.
+
+    It is read from what the package had at hand when it failed: the server's answer, else the message to be made, whose
+    tokens are unknown. Raises the error where it is about anything else.
+    """
+    faults = [fault["loc"] for fault in error.errors(include_url=False)]
+    if not all(loc[:1] == ("tool_calls",) and loc[-1] == "args" for loc in faults):
+        raise error
+    frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
+    for answer in (value for frame in frames for value in frame.values() if isinstance(value, dict)):
+        result = read_completion(answer, "") if "choices" in answer else ""
+        if isinstance(result, ChatResult):
+            generation = result.generations[0]
+            return generation.message.model_copy(update={"response_metadata": generation.generation_info or {}})
+    for frame in frames:
+        if isinstance(frame.get("self"), AIMessage) and isinstance(made := frame.get("kwargs"), dict):
+            pieces = [*made.get("tool_calls", ()), *made.get("invalid_tool_calls", ())]
+            calls = plain_calls([{"id": piece.get("id"), "function": _function(piece)} for piece in pieces])
+            return assistant_message(text_of(frame.get("content")), calls)
+    raise error
 
 
 def _usage(usage: object) -> UsageMetadata | None:

@@ -120,6 +120,13 @@ Ceilings: TypeAlias = Annotated[
 RunCeilings: TypeAlias = Annotated[
     list[str] | None, typer.Option("--run-ceiling", help="The same for the whole run; may be repeated.")
 ]
+StopWhen: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stop-when",
+        help="End an episode as limited when a rule holds, such as missing_action_rate>0.9@10; may be repeated.",
+    ),
+]
 Prices: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Price table (TOML: a table per model; prompt, cached, completion: USD per 1M tokens)."),

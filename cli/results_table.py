@@ -18,7 +18,14 @@ def print_results(
     """One row per summary, and one per task below it where there are several; then what failed, and why."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("run", overflow="fold", min_width=14)
-    for heading in ("episodes", "progression\n(%)", "return", "unproductive\nactions", "writes per\nsearch"):
+    for heading in (
+        "episodes",
+        "progression\n(%)",
+        "return",
+        "unproductive\nactions",
+        "missing, invalid\nactions",
+        "writes per\nsearch",
+    ):
         table.add_column(heading, justify="right")
     for label, summary in rows:
         table.add_row(label, _episodes(summary), mean_and_error(summary["overall"]), *_metrics(summary))
@@ -72,6 +79,9 @@ def _metrics(summary: Mapping[str, Any]) -> list[str]:
     ):
         mean = metrics.get(name, {}).get("mean")
         shown.append("–" if mean is None else form.format(mean))
+    outcomes = metrics.get("action_outcomes", {})
+    missing, invalid = (outcomes.get(name, {}).get("mean") or 0.0 for name in ("missing", "invalid"))
+    shown.insert(2, f"{missing:.0%}, {invalid:.0%}" if outcomes else "–")
     return shown
 
 

@@ -16,6 +16,7 @@ from graphs.fields import MODEL, SERVER, SPENDABLE, described, first_fault, show
 from scaffolds import ScaffoldError
 from tools import DIALECT_NAMES, UnknownDialect, VocabularyError
 from traces.langsmith_texts import KINDS
+from traces.rules import Rule, RuleError
 from training import TrainingError
 from worlds import BrokenWorld, MissingEngine, UnknownWorld, WorldEntry, world_entry
 
@@ -112,6 +113,15 @@ class Context:
             choices=CEILINGS,
         ),
     ] = field(default_factory=dict)
+    stop_when: Annotated[
+        list[str],
+        described(
+            "Stop rules",
+            "Rules METRIC>NUMBER@STEPS (or <, >=, <=): an episode for which one holds ends as limited.",
+            default=[],
+            example=["missing_action_rate>0.9@10"],
+        ),
+    ] = field(default_factory=list)
     prices: Annotated[
         str | None, described("Price table", "Price table (a TOML file), for the ceiling cost.", example="prices.toml")
     ] = None
@@ -196,12 +206,21 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     except ValidationError as error:
         raise SettingsError(first_fault(error, "setting")) from error
     check_usable(plain)
+    read_rules(plain["stop_when"])
     for name in ("max_steps", "max_tokens", "attempts"):
         if plain[name] is not None and plain[name] < 1:
             raise SettingsError(f"The setting {name} must be at least 1, not {plain[name]}.")
     if plain["patience_s"] < 0:
         raise SettingsError(f"The setting patience_s must be at least 0, not {plain['patience_s']}.")
     return checked
+
+
+def read_rules(texts: Sequence[str]) -> list[Rule]:
+    """The rules written so. SettingsError for a text that is none."""
+    try:
+        return [Rule.parse(text) for text in texts]
+    except RuleError as error:
+        raise SettingsError(str(error)) from error
 
 
 def check_usable(given: Mapping[str, object]) -> None:

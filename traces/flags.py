@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+from traces.records import StepRecord
+
 Observation = Mapping[str, str]
 Unproductive = Literal["stuck", "oscillating"]
 Place = tuple[int, int]
@@ -142,6 +144,12 @@ def is_search(operation: OperationLike) -> bool:
 def is_empty_search(operation: OperationLike) -> bool:
     """Say whether an operation is a search that ran and found nothing."""
     return is_search(operation) and operation.outcome != "hit"
+
+
+def is_idle(step: StepRecord) -> bool:
+    """Say whether a model neither used its notebook in a step nor gave an action of the world."""
+    used = (one.outcome in RECALLS | WRITES for talk in step.conversations for one in talk.operations)
+    return step.action_outcome in ("missing", "invalid") and not any(used)
 
 
 def flagged_steps(steps: Iterable[S], final_observation: Observation | None = None) -> Iterator[tuple[S, StepFlags]]:

@@ -25,7 +25,8 @@ recalls_per_step         operations that recalled anything at all (answered "hit
 prompt_tokens_per_step   prompt tokens of all calls / steps; None where the server did not report those of every call
 prompt_characters_per_step  the same in characters of message contents and tool-call arguments (no tool schemas)
 completion_tokens_per_step, model_calls_per_step  likewise
-invalid_action_rate      share of the steps whose action was "invalid" or "missing", so that the default was sent
+invalid_action_rate      share of the steps whose action was "invalid" or "missing", so that the default was sent;
+                         missing_action_rate: the same of "missing" alone
 action_outcomes          share of the steps by action outcome
 mistakes_per_step        what could not be read or was not allowed, / steps; mistakes_by_code: the same by code
 rejections_per_step      memory operations refused, / steps; rejections_by_code: the same by code
@@ -107,6 +108,7 @@ class MetricsAccumulator:
             "completion_tokens_per_step": _rate(tokens["completion"] or 0, steps) if tokens["completion"] else None,
             "model_calls_per_step": _rate(counts["model_calls"], steps),
             "invalid_action_rate": _rate(self._actions["invalid"] + self._actions["missing"], steps),
+            "missing_action_rate": _rate(self._actions["missing"], steps),
             "action_outcomes": _shares(self._actions, steps),
             "mistakes_per_step": _rate(self._mistakes.total(), steps),
             "mistakes_by_code": _shares(self._mistakes, steps),

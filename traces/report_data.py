@@ -19,6 +19,8 @@ Pair = tuple[str, int]
 
 BEHAVIOUR = (
     "unproductive_action_rate",
+    "missing_action_rate",
+    "invalid_action_rate",
     "redundant_write_rate",
     "empty_search_rate",
     "prompt_tokens_per_step",

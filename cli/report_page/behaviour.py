@@ -30,6 +30,13 @@ PANELS: dict[str, tuple[str, Callable[[float], str], str, str]] = {
         "%",
         "share of the actions that were stuck or oscillating",
     ),
+    "missing_action_rate": ("Missing actions", share, "%", "share of the steps for which no action was written"),
+    "invalid_action_rate": (
+        "Missing or invalid actions",
+        share,
+        "%",
+        "share of the steps for which no action of the world was written",
+    ),
     "redundant_write_rate": ("Redundant writes", share, "%", "share of the writes that added nothing"),
     "empty_search_rate": ("Empty searches", share, "%", "share of the searches that found nothing"),
     "prompt_tokens_per_step": ("Context per step", amount, "tokens", "prompt tokens of all calls of a step"),

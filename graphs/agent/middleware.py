@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 
 from chat_models.calling import CHANGES, Retry, aretried
 from chat_models.failures import where_of
-from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls
+from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls, reply_in
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from graphs.events import warner
 from tools.thoughts import separate
@@ -68,7 +68,14 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ModelResponse[Any]:
         """Ask the model, patiently."""
         asked = self._asked(request)
-        began, response, _ = await aretried(lambda: handler(asked), self._model, self._retry)
+
+        async def ask() -> ModelResponse[Any]:
+            try:
+                return await handler(asked)
+            except ValidationError as error:
+                return ModelResponse(result=[reply_in(error)])
+
+        began, response, _ = await aretried(ask, self._model, self._retry)
         return self._replied(response, time.perf_counter() - began)
 
     @hook_config(can_jump_to=["model"])

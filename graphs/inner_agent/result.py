@@ -6,8 +6,8 @@ import time
 
 from chat_models import Completion, ProviderFailure
 from graphs.inner_agent.state import Position, plain
-from graphs.settings import EpisodeSettings
-from graphs.spending import Spending, check_usage_reported, parse_ceilings, read_prices
+from graphs.settings import EpisodeSettings, read_rules
+from graphs.spending import CeilingReached, Spending, check_usage_reported, parse_ceilings, read_prices
 from memory_fs import NotebookFailure
 from scaffolds import HookFailure, Scaffold
 from traces import (
@@ -20,6 +20,7 @@ from traces import (
     StepRecord,
     TraceFailure,
 )
+from traces.flags import is_idle
 from traces.records import total_tokens
 from worlds import EngineFailure
 
@@ -35,6 +36,10 @@ class Account:
         self._metrics = MetricsAccumulator()
         self._spending = Spending(parse_ceilings(settings.ceilings), "episode")
         self._run_spending: Spending | None = None
+        self._rules = read_rules(settings.stop_when)
+        self._stopped: str | None = None
+        self.idle_steps = 0
+        """Steps in a row, up to the last one, in which nothing was done (`traces.flags.is_idle`)."""
         self._wall_s = 0.0
         self.tokens = total_tokens(())
         """Tokens of all recorded steps."""
@@ -52,7 +57,9 @@ class Account:
         run.add(calls=int(spent["calls"]), tokens=int(spent["tokens"]), cost=spent["cost"])
 
     def check_ceilings(self) -> None:
-        """CeilingReached if the episode or its run may spend nothing more."""
+        """CeilingReached if the episode or its run may spend nothing more, or a rule of the settings stops it."""
+        if self._stopped is not None:
+            raise CeilingReached(self._stopped, "episode")
         self._spending.check((time.monotonic() - self.step_began) / 60)
         if self._run_spending is not None:
             self._run_spending.check()
@@ -78,6 +85,10 @@ class Account:
         self.tokens = total_tokens((self.tokens, played.tokens))
         self._spending.add(minutes=played.latency_s / 60)
         self._wall_s += played.latency_s
+        self.idle_steps = self.idle_steps + 1 if is_idle(played) else 0
+        if self._rules:
+            metrics = self._metrics.result()
+            self._stopped = next((rule.said(metrics) for rule in self._rules if rule.holds(metrics)), None)
 
     def cost(self) -> float | None:
         """US dollars so far; None where a model has no price, or did not report the tokens of every call."""

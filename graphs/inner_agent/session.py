@@ -15,6 +15,7 @@ from graphs.run_lock import EpisodeLease
 from graphs.settings import EpisodeSettings
 from memory_fs import MemoryFS
 from tools import Dialect, Vocabulary
+from tools.reading import excerpt
 from tools.thoughts import ThoughtReader
 from traces import (
     Conversation,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+IDLE_STEPS = 3
+"""Steps in a row in which nothing is done, after which a person is warned."""
 Routine = Literal["LOG", "PLAN"]
 Role = Literal["memory", "gameplay"]
 
@@ -160,6 +163,8 @@ class Session:
         if self.live is not None:
             self.live.played(played)
         self.advance(played, after)
+        if self.account.idle_steps == IDLE_STEPS:
+            self.note([_idle(self.settings, conversations[-1])])
         if self.position.over:
             self.end(self.result())
 
@@ -204,3 +209,13 @@ class Session:
         from langsmith import tracing_context
 
         return tracing_context(enabled=False)
+
+
+def _idle(settings: EpisodeSettings, last: Conversation) -> str:
+    """The warning that a model does nothing; `last` is its last conversation."""
+    reply = next((one for one in reversed(last.messages) if one["role"] == "assistant"), {})
+    written = excerpt(str(reply.get("content") or reply.get("tool_calls") or "nothing"))
+    return (
+        f"{last.model}: {IDLE_STEPS} steps of {settings.task} seed {settings.seed} without one valid operation or "
+        f"action; its last reply was {written!r}. Try `constrained`, the other `dialect` or another model."
+    )

@@ -8,6 +8,8 @@ import json
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
+from openai_stub import calls
+from openai_stub import tool_call as written_call
 from puppet_model import Puppet, Seeded, puppet
 
 from chat_models import ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, calling
@@ -157,3 +159,37 @@ def test_counts_are_those_of_the_message_or_unknown(ask_puppet):
 def test_a_message_of_an_unknown_role_is_our_error():
     with pytest.raises(ValueError, match="not 'narrator'"):
         call(puppet("x"), [{"role": "narrator", "content": "once"}])
+
+
+# Tool-call arguments that are JSON and no object: LangChain's messages cannot hold them
+
+
+@pytest.mark.parametrize("arguments", ['"x"', "[1]", "5"])
+def test_arguments_that_are_no_object_are_the_models_mistake_through_a_providers_package(stub, ask_puppet, arguments):
+    from langchain_openai import ChatOpenAI
+
+    stub.script(calls(written_call("act", arguments), written_call("act", "{}", "call_1"), content="so"))
+    model = ChatOpenAI(model="m", base_url=stub.url, api_key="none", max_retries=0)
+    completion = ask_puppet(model, tools=TOOLS)
+    assert [one["function"]["arguments"] for one in completion.message["tool_calls"]] == [arguments, "{}"]
+    assert (completion.message["content"], completion.prompt_tokens, completion.attempts) == ("so", 1200, 1)
+    assert completion.finish_reason == "tool_calls"
+
+
+def test_the_same_is_read_from_the_message_where_the_servers_answer_is_not_at_hand(ask_puppet):
+    class Bare(Puppet):
+        def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+            AIMessage("so", tool_calls=[{"name": "act", "args": [1], "id": "a", "type": "tool_call"}])
+
+    completion = ask_puppet(puppet(kind=Bare))
+    assert completion.message["tool_calls"][0]["function"] == {"name": "act", "arguments": "[1]"}
+    assert completion.prompt_tokens is None
+
+
+def test_any_other_fault_of_a_message_stays_a_failure(ask_puppet):
+    class Broken(Puppet):
+        def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+            AIMessage(7)
+
+    with pytest.raises(ProviderFailure):
+        ask_puppet(puppet(kind=Broken))

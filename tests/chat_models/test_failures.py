@@ -274,3 +274,9 @@ def test_another_librarys_model_is_called_and_its_failures_are_known(stub):
             call(model, HI, retry=Retry(attempts=1))
         assert caught.value.kind == kind
     model.root_client.close()
+
+
+def test_a_server_without_a_tool_parser_has_its_own_advice():
+    said = {"message": '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'}
+    sentence = str(failure_of_status("vllm:m", 400, {"error": said}))
+    assert sentence.endswith("start vLLM with --enable-auto-tool-choice and --tool-call-parser, or use `dialect` tags.")

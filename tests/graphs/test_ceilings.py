@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from openai_stub import OpenAIStub
-from playing import by_turn, folder_of, play, steps_of
+from playing import by_turn, folder_of, play, speaker, steps_of, turn_of
 
 from graphs.evaluation import graph
 from graphs.inner_agent import graph as inner_agent
@@ -145,3 +145,29 @@ def test_a_ceiling_that_makes_no_sense_is_refused_before_any_call(
 def test_cached_tokens_cost_what_prompt_tokens_cost_unless_they_have_a_price() -> None:
     assert Price(prompt=2.0, completion=10.0).cost(1_000_000, 100_000, 400_000) == 3.0
     assert Price(prompt=2.0, completion=10.0, cached=0.5).cost(1_000_000, 100_000, 400_000) == pytest.approx(2.4)
+
+
+def test_a_rule_ends_an_episode_of_a_model_that_never_acts_and_a_person_is_warned(
+    tmp_path: Path, server: OpenAIStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.default = speaker(lambda messages: f"I am lost in {turn_of(messages)}.")
+    rules = {"stop_when": ["missing_action_rate>0.9@4"]}
+    summary = evaluate(tmp_path, server, seeds=[1], context=rules)
+    (episode,) = summary["episodes"]
+    assert (episode["status"], episode["steps"]) == ("limited", 4)
+    assert episode["end_reason"].startswith("the rule missing_action_rate>0.9@4 holds")
+    assert summary["metrics"]["missing_action_rate"]["mean"] == 1.0
+    (warning,) = (one.message for one in caplog.records if "without one valid operation or action" in one.message)
+    assert "I am lost in ('PLAN', 3," in warning
+    asked = len(server.bodies)
+    assert evaluate(tmp_path, server, seeds=[1], resume=True, context=rules)["n_limited"] == 1
+    assert len(server.bodies) == asked
+    assert evaluate(tmp_path, server, seeds=[1], resume=True)["n_limited"] == 0  # without the rule it goes on
+
+
+def test_a_text_that_is_no_rule_is_our_error(tmp_path: Path, server: OpenAIStub) -> None:
+    with pytest.raises(SettingsError, match="is no rule: write one as"):
+        evaluate(tmp_path, server, context={"stop_when": ["boredom"]})
+    with pytest.raises(SettingsError, match="is about one of"):
+        play(tmp_path, model="vllm:m", base_url=server.url, stop_when=["boredom>1@1"])
+    assert server.bodies == []
