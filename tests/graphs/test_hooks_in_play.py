@@ -95,11 +95,20 @@ def test_a_vetoed_action_is_not_sent_and_the_model_chooses_again(
 
 
 def test_the_default_is_sent_when_vetoes_use_up_the_turns(tmp_path: Path, server: OpenAIStub, scaffold: Path) -> None:
-    server.default = acting(*["Press 4"] * 10, "Wait")
+    server.default = acting(*[f"{' ' * n}Press 4" for n in range(10)], "Wait")
     play(tmp_path, 2, **hooked(server, scaffold))
     first, second = steps_of(tmp_path)
     assert (first.action, first.action_outcome, first.model_calls) == ("Wait", "vetoed", 10)
     assert "vetoed (no door here has a 4)" in second.notices[0]
+
+
+def test_an_action_that_was_vetoed_is_not_asked_for_without_end(
+    tmp_path: Path, server: OpenAIStub, scaffold: Path
+) -> None:
+    server.default = acting(*["Press 4"] * 10)
+    play(tmp_path, 1, **hooked(server, scaffold))
+    (step,) = steps_of(tmp_path)
+    assert (step.action, step.action_outcome, step.model_calls) == ("Wait", "vetoed", 3)
 
 
 def test_hooks_that_count_go_on_counting_in_a_rebuilt_session(

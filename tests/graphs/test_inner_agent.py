@@ -89,8 +89,7 @@ def test_what_cannot_be_read_or_is_not_allowed_is_answered_and_counted(tmp_path:
 
 
 def test_a_routine_ends_after_its_turns(tmp_path: Path, server: OpenAIStub) -> None:
-    server.default = by_turn({}, otherwise="<|READ|>codes.md<|END|>")
-    server.default = speaker(lambda messages: "<|READ|>codes.md<|END|>")
+    server.default = speaker(lambda messages: f"{turn_of(messages)}: <|READ|>codes.md<|END|>")
     play(tmp_path, 2, **at(server))
     log, plan = steps_of(tmp_path)[1].conversations
     assert (len(log.calls), len(plan.calls)) == (10, 10)

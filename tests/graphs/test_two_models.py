@@ -122,7 +122,7 @@ def test_a_mistaken_consultation_is_answered_before_it_is_handed_over(
 def test_a_consultation_that_never_ends_is_handed_over_after_its_turns(
     tmp_path: Path, memory: OpenAIStub, gameplay: OpenAIStub
 ) -> None:
-    memory.default = speaker(lambda messages: "<|READ|>strategy.md<|END|>")
+    memory.default = speaker(lambda messages: f"{turn_of(messages)}: <|READ|>strategy.md<|END|>")
     gameplay.default = speaker(lambda messages: "<|ACTION|>Go East<|END|>")
     play(tmp_path, 1, **both(memory, gameplay))
     record = steps_of(tmp_path)[0]
