@@ -64,6 +64,7 @@ def test_an_episode_without_steps_has_no_rates():
         "completion_tokens_per_step": None,
         "model_calls_per_step": None,
         "invalid_action_rate": None,
+        "missing_action_rate": None,
         "action_outcomes": {},
         "mistakes_per_step": None,
         "mistakes_by_code": {},
