@@ -8,10 +8,10 @@ holds a memory operation (later messages are left out, except a message of LOG t
 4. text after the last operation is removed.
 A conversation without a memory operation is dropped.
 
-Checks of every assistant message that is left, since all of them are trained on: no action, no fence, at least one
-operation, nothing after the last one. The paper has these four (its post-processing, paper.md); this project adds: no
-mistake, no reply cut at the token limit or equal to the one before it, no text that imitates the harness's own
-messages, no control tokens of a chat template.
+Checks of every remaining assistant message, since all of them are trained on: no action, no fence, at least one
+operation, nothing after the last one. These four are the paper's; this project adds: no mistake, no reply cut at the
+token limit or equal to the one before it, no text that imitates the harness's own messages, no control tokens of a
+chat template.
 
 Everything is a pure function of text, only deletes, and is idempotent.
 """
