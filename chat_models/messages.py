@@ -265,9 +265,9 @@ def reply_in(error: ValidationError) -> AIMessage:
     frames = [frame.f_locals for frame, _ in traceback.walk_tb(error.__traceback__)]
     for answer in (value for frame in frames for value in frame.values() if isinstance(value, dict)):
         result = read_completion(answer, "") if "choices" in answer else ""
-        if isinstance(result, ChatResult):
-            generation = result.generations[0]
-            return generation.message.model_copy(update={"response_metadata": generation.generation_info or {}})
+        if isinstance(result, ChatResult) and isinstance(reply := result.generations[0].message, AIMessage):
+            reply.response_metadata = result.generations[0].generation_info or {}
+            return reply
     for frame in frames:
         if isinstance(frame.get("self"), AIMessage) and isinstance(made := frame.get("kwargs"), dict):
             pieces = [*made.get("tool_calls", ()), *made.get("invalid_tool_calls", ())]

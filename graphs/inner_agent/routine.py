@@ -144,9 +144,9 @@ def append_reply(
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
         **({"shortened": request.shortened} if request.shortened else {}),
-        "repeated": not request.shortened and _repeats(session, conversation, reply),
         "thoughts": "\n".join(filter(None, (completion.thoughts, inline))),
     }
+    call["repeated"] = not request.shortened and _repeats(session, conversation, reply, call["thoughts"])
     emit(
         "reply",
         routine=conversation["routine"],
@@ -163,12 +163,17 @@ def append_reply(
     }
 
 
-def _repeats(session: Session, conversation: Conversation, reply: Message) -> bool:
-    """Whether a reply equals the one before it in the conversation, which stands there as it was sent back."""
+def _repeats(session: Session, conversation: Conversation, reply: Message, thoughts: str) -> bool:
+    """Whether a reply equals the one before it in the conversation, which is there as it was sent back.
+
+    Of two without an answer the thoughts are compared.
+    """
     if not conversation["calls"]:
         return False
     before = next(message for message in reversed(conversation["messages"]) if message["role"] == "assistant")
-    return _written(session.dialect.settle(reply)) == _written(before)
+    answered = bool(reply["content"].strip() or reply.get("tool_calls"))
+    same = _written(session.dialect.settle(reply)) == _written(before)
+    return same and (answered or thoughts == conversation["calls"][-1]["thoughts"])
 
 
 def _written(message: Message) -> tuple[str, list[Any]]:

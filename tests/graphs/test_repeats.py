@@ -64,6 +64,13 @@ def test_replies_in_turn_are_no_repeats(server: OpenAIStub, tmp_path: Path) -> N
     assert [call.repeated for call in step.conversations[0].calls] == [False] * 5
 
 
+def test_replies_of_thoughts_alone_are_compared_by_their_thoughts(server: OpenAIStub, tmp_path: Path) -> None:
+    thoughts = ("a", "b", "b")
+    server.script(*[say("", finish_reason="length", reasoning_content=one) for one in thoughts], say(WAIT))
+    (step,) = played(server, tmp_path)
+    assert [call.repeated for call in step.conversations[0].calls] == [False, False, True, False]
+
+
 def test_a_repeated_mistake_stays_a_mistake_and_calls_are_all_answered(server: OpenAIStub, tmp_path: Path) -> None:
     server.default = speaker(lambda messages: [("read", {"file": "notes.md"}), ("fly", {})])
     (step,) = played(server, tmp_path, dialect="functions")

@@ -35,8 +35,8 @@ def reading_of(recording: Path) -> str:
         items = dialect(one["dialect"]).read(message, vocabulary, truncated=cut).items
         read = "; ".join(f"!{item.code}" if isinstance(item, Mistake) else item.title for item in items)
         place = (one["constrained"], one["seed"], one["step"], one["routine"])
-        repeated = " (repeated)" if (place, text) == before and one["turn"] > 1 else ""
-        before = place, text
+        repeated = " (repeated)" if (place, one["reply"]) == before and one["turn"] > 1 else ""
+        before = place, one["reply"]
         lines.append(f"{number} {one['routine']} {one['finish_reason']}{repeated}: {read}")
     return "\n".join(lines) + "\n"
 
