@@ -134,6 +134,7 @@ def append_reply(
     cut = completion.finish_reason == "length"
     inline, answer = session.thoughts[conversation["role"]].separate(completion.message["content"], cut=cut)
     reply = {**completion.message, "content": answer}
+    thoughts = "\n".join(filter(None, (completion.thoughts, inline)))
     call = {
         "prompt_length": len(request.messages),
         "prompt_tokens": completion.prompt_tokens,
@@ -144,15 +145,15 @@ def append_reply(
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
         **({"shortened": request.shortened} if request.shortened else {}),
-        "thoughts": "\n".join(filter(None, (completion.thoughts, inline))),
+        "thoughts": thoughts,
+        "repeated": not request.shortened and _repeats(session, conversation, reply, thoughts),
     }
-    call["repeated"] = not request.shortened and _repeats(session, conversation, reply, call["thoughts"])
     emit(
         "reply",
         routine=conversation["routine"],
         role=conversation["role"],
         text=answer,
-        thoughts=call["thoughts"],
+        thoughts=thoughts,
         tool_calls=reply.get("tool_calls", []),
         tokens={"prompt": completion.prompt_tokens, "completion": completion.completion_tokens},
     )
