@@ -177,8 +177,8 @@ def _notes(session: Session, state: State, request: ModelRequest, completion: Co
         notes.append("A prompt was beyond the model's context: the oldest results of its routine are left out.")
     elif tokens and earlier and tokens <= earlier:
         notes.append(
-            f"The prompt grew but its tokens did not ({earlier:,}, then {tokens:,}): the server seems to cut prompts "
-            "in silence. Serve the model with a longer context (Ollama: OLLAMA_CONTEXT_LENGTH)."
+            "A prompt grew but its tokens did not: the server seems to cut prompts in silence. Serve the model with a "
+            "longer context (Ollama: OLLAMA_CONTEXT_LENGTH)."  # without the numbers, so that it is said once in a run
         )
     reply = completion.message
     if request.tools and not reply.get("tool_calls") and written_calls(reply["content"]).calls:

@@ -78,7 +78,7 @@ WRONG = [
     (":m", {}, r"cannot be read"),
     ("scripted:crafter", {}, r"write scripted; which world it plays is set elsewhere"),
     ("embedded:x", {}, r"write embedded\[\+adapter=…\]"),
-    ("embedded+weights=no/such", {}, r"no/such holds no model"),
+    ("embedded+weights=no/such", {}, r"no/such is no folder"),
     ("vllm:m", {"base_url": "localhost:8000"}, r"is no web address: write it like http://HOST:8000/v1"),
     ("vllm:m", {"base_url": "ftp://h/v1"}, r"is no web address"),
     ("vllm:m", {"base_url": "http://h:99999/v1"}, r"cannot be read: Port out of range"),
