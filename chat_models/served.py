@@ -151,8 +151,11 @@ class ServedChatModel(ChatOpenAI):
             response = await self._arequest("POST", "chat/completions", orjson.dumps(sent))
             if response.status_code == 404 and not has_answered(self):
                 self._check_listed(await self._arequest("GET", "models"))
-            if not self._adapted.learn(sent, response.status_code, response.content):
-                return self._result(response)
+            status, answer = _read(response)
+            if status < 300:
+                return self._result(answer, response)
+            if not self._adapted.learn(sent, status, answer):
+                raise self._failure_of_status(status, answer, response.headers)
 
     def _generate(
         self,
@@ -169,8 +172,11 @@ class ServedChatModel(ChatOpenAI):
             response = self.request("POST", "chat/completions", orjson.dumps(sent))
             if response.status_code == 404 and not has_answered(self):
                 self._check_listed(self.request("GET", "models"))
-            if not self._adapted.learn(sent, response.status_code, response.content):
-                return self._result(response)
+            status, answer = _read(response)
+            if status < 300:
+                return self._result(answer, response)
+            if not self._adapted.learn(sent, status, answer):
+                raise self._failure_of_status(status, answer, response.headers)
 
     async def _arequest(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response:
         client = client_of_this_loop(checked=self.guarded)
@@ -237,16 +243,8 @@ class ServedChatModel(ChatOpenAI):
     ) -> ProviderFailure:
         return failure_of_status(self.where, status, body, headers, self.secrets, repeat=not self.guarded)
 
-    def _result(self, response: httpx2.Response) -> ChatResult:
-        """The message in the response. ProviderFailure if it holds none."""
-        if response.status_code >= 300:
-            raise self._failure_of_status(response.status_code, response.content, response.headers)
-        answer = decoded(response.content)
-        if isinstance(answer, dict) and (error := answer.get("error")):
-            # Some gateways wrap the error of the server behind them in a 200.
-            code = error.get("code") if isinstance(error, dict) else None
-            status = code if isinstance(code, int) and 400 <= code <= 599 else 500
-            raise self._failure_of_status(status, answer)
+    def _result(self, answer: object, response: httpx2.Response) -> ChatResult:
+        """The message in the answer that the response holds. ProviderFailure if it holds none."""
         result = read_completion(answer, self.model_name)
         if isinstance(result, str):
             page = ", but an HTML page" if response.content.lstrip().startswith(b"<") else ""
@@ -261,6 +259,20 @@ class ServedChatModel(ChatOpenAI):
         if changes := self._adapted.changes:
             result.generations[0].message.response_metadata[CHANGES] = changes
         return result
+
+
+def _read(response: httpx2.Response) -> tuple[int, object]:
+    """The status of a response, and its body: read as JSON where it is an answer or an error in one.
+
+    Some gateways wrap the error of the server behind them in a 200.
+    """
+    if response.status_code >= 300:
+        return response.status_code, response.content
+    answer = decoded(response.content)
+    if isinstance(answer, dict) and (error := answer.get("error")):
+        code = error.get("code") if isinstance(error, dict) else None
+        return (code if isinstance(code, int) and 400 <= code <= 599 else 500), answer
+    return response.status_code, answer
 
 
 GAVE_UP = frozenset({"abort", "error"})

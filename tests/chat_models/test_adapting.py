@@ -21,6 +21,7 @@ SEED_REFUSED: dict[str, Any] = {
     "mistral": answer(PYDANTIC, code=422),
     "openai": status(400, "Unsupported parameter: 'seed' is not supported with this model."),
     "another": status(400, "seed: unknown field"),
+    "a gateway, in a 200": answer({"error": {"message": "seed is not supported", "code": 400}}),
 }
 
 
