@@ -77,6 +77,7 @@ def evolve(
     ceiling: o.WholeCeilings = None,
     attempt_ceiling: AttemptCeilings = None,
     episode_ceiling: o.EpisodeCeilings = None,
+    stop_when: o.StopWhen = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
@@ -108,6 +109,7 @@ def evolve(
         overflow=overflow.value,
         world_options=o.read_world_options(world_option),
         ceilings=o.read_ceilings(episode_ceiling),
+        stop_when=stop_when or [],
         prices=prices,
         constrained=constrained,
     )

@@ -23,7 +23,7 @@ def print_results(
         "progression\n(%)",
         "return",
         "unproductive\nactions",
-        "missing, invalid\nactions",
+        "missing,\ninvalid",
         "writes per\nsearch",
     ):
         table.add_column(heading, justify="right")

@@ -39,6 +39,7 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("evaluation", {**EVALUATION, "seeds": list(range(1001))}, {}, "seeds has 1,001 entries"),
         ("evaluation", {**EVALUATION, "ceilings": {"calls": 1e30}}, {}, "ceilings lies between"),
         ("curator", {"out": "runs/x", "train_seeds": 5000}, {}, "train_seeds lies between"),
+        ("inner_agent", {}, {"stop_when": ["steps>5@10"] * 1001}, "stop_when has 1,001 entries"),
         ("inner_agent", {}, {"attempts": 10**6}, "context attempts lies between 1 and 20"),
         ("inner_agent", {}, {"timeout_s": 1e9}, "timeout_s lies between"),
         ("inner_agent", {}, {"trust_scaffold_code": True}, "AUTOMEM_ALLOW=trust"),
