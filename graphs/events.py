@@ -49,8 +49,6 @@ curator (loop 2)
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
@@ -88,12 +86,3 @@ Specialization = Literal[
 def emit(event: Step | Loop | Search | Specialization, **fields: Any) -> None:
     """Stream an event of the graph run this is called in; without a consumer it is dropped."""
     get_stream_writer()({"event": event, **fields})
-
-
-def warner() -> Callable[[str], None]:
-    """What streams a sentence as a warning of the graph run this is called in; outside of one it logs it."""
-    try:
-        report = get_stream_writer()
-    except RuntimeError:
-        return logging.getLogger(__name__).warning
-    return lambda sentence: report({"event": "warning", "sentence": sentence})

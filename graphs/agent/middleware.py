@@ -27,7 +27,6 @@ from chat_models.calling import CHANGES, Retry, aretried
 from chat_models.failures import where_of
 from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls, reply_in
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
-from graphs.events import warner
 from tools.thoughts import separate
 from tools.written_calls import NO_PARSER, function_name, written_calls
 from traces.folders import disk_failure
@@ -58,7 +57,6 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self._before_call = before_call
         self._ends: dict[str, asyncio.Event] = {}
         self._broken: BaseException | None = None
-        self._warn = warner()
         self._warned: set[str] = set()
 
     # Model calls
@@ -109,7 +107,7 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         for change in changes:
             if change not in self._warned:
                 self._warned.add(change)
-                self._warn(f"{where_of(self._model)}: {change}")
+                logger.warning(f"{where_of(self._model)}: {change}")
         self._ends = {}  # some servers give the calls of every reply the same ids
         self._talk.append(reply, seconds)
         return ModelResponse(result=[reply])
