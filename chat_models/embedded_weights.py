@@ -119,9 +119,7 @@ def _in_our_cache() -> Path | None:
 
 def _in_hub_cache(name: str) -> Path | None:
     """The snapshot of a repository in the hub's own cache, found without importing the hub's library (0.3 s)."""
-    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
-    hub = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    repository = hub / f"models--{name.replace('/', '--')}"
+    repository = _hub_cache() / f"models--{name.replace('/', '--')}"
     try:
         commit = (repository / "refs" / "main").read_text().strip()
     except OSError:
@@ -129,6 +127,15 @@ def _in_hub_cache(name: str) -> Path | None:
     snapshot = repository / "snapshots" / commit
     needed = ["config.json", "tokenizer.json", "tokenizer_config.json", *shards(snapshot)]
     return snapshot if commit and all((snapshot / file).exists() for file in needed) else None
+
+
+def _hub_cache() -> Path:
+    home = Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    return Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+
+
+def _hub_endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
 def shards(folder: Path) -> list[str]:
@@ -152,7 +159,15 @@ def _from_hub(repository: str, say: Say) -> Path | str:
 
     say(f"fetching {repository} from the Hugging Face hub")
     try:
-        return Path(snapshot_download(repository, allow_patterns=list(HUB_FILES), etag_timeout=HUB_S))
+        # Its library reads the environment when it is imported; cache and endpoint are those that were looked at here.
+        folder = snapshot_download(
+            repository,
+            allow_patterns=list(HUB_FILES),
+            etag_timeout=HUB_S,
+            cache_dir=_hub_cache(),
+            endpoint=_hub_endpoint(),
+        )
+        return Path(folder)
     except GatedRepoError:
         return "The Hugging Face hub gives it to those who accepted its terms there (HF_TOKEN)"
     except RepositoryNotFoundError:
@@ -170,7 +185,7 @@ def _hub_status(repository: str) -> int | None:
 
     import httpx2
 
-    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    endpoint = _hub_endpoint()
     answered: list[int] = []
 
     def ask() -> None:

@@ -20,8 +20,6 @@ from scaffolds import Scaffold
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-FIRST_S = 10.0
-"""Seconds that the first short call may take: a server that needs longer is taken for dead."""
 SHORT, TALK = 16, 256
 """New tokens of a short call, and of one in which a model may think."""
 PREFIX_WORDS, LONG_WORDS = 1_200, 4_500
@@ -97,7 +95,7 @@ class Examination:
             self.rows.append(ok("model", "scripted: rules, no language model"))
             return
         try:
-            first = self._model(SHORT, min(self.timeout_s, FIRST_S))
+            first = self._model(SHORT)
         except ConfigurationError as error:
             self.rows.append(Row("model", "fault", str(error), "correct the model's name or its settings"))
             self.dead = True
@@ -151,7 +149,7 @@ class Examination:
         return [*rows, ok("usage", f"{reply.prompt_tokens} prompt and {reply.completion_tokens} new tokens counted")]
 
     def _context(self) -> list[Row]:
-        self.context = context_of(self._model(SHORT, FIRST_S))
+        self.context = context_of(self._model(SHORT, REACH_S))
         return [context_row(self.context, self.max_tokens)]
 
     def _alternation(self) -> list[Row]:

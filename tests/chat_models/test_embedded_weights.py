@@ -207,6 +207,7 @@ def test_a_model_of_the_hub_is_taken_from_its_cache_or_refused_in_one_sentence(
         chat_model(spec, world="none")
     assert hub == []
     monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read from the environment at its import
     with pytest.raises(WeightsMissing, match="The Hugging Face hub has no such model, or keeps it private"):
         chat_model(spec, world="none")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
