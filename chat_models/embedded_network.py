@@ -158,15 +158,18 @@ class Network:
     def prompt(self, messages: Sequence[Mapping[str, Any]]) -> list[int]:
         """The tokens that open the model's turn after these messages, as its chat template writes them."""
         try:
-            text = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-        except TemplateError as refused:
-            # Gemma's and others' templates take no system message.
-            opened = folded(list(map(dict, messages)))
-            if opened == messages:
+            text = self._templated(messages)
+        except TemplateError:  # Gemma's and others' templates take no system message
+            try:
+                text = self._templated(folded(list(map(dict, messages))))
+            except TemplateError as refused:
                 raise ConfigurationError(f"The chat template of the model refuses the prompt: {refused}.") from refused
-            text = self.tokenizer.apply_chat_template(opened, add_generation_prompt=True, tokenize=False)
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
+
+    def _templated(self, messages: Sequence[Mapping[str, Any]]) -> str:
+        text: str = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        return text
 
     def row(self, capacity: int) -> Row:
         """An empty row for as many tokens."""

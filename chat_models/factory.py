@@ -6,7 +6,8 @@
 | `sglang:NAME`, `llamacpp:NAME` | the same, with constrained replies asked for as SGLang and llama.cpp have it |
 | `openai:NAME` | the same with an API key from the environment; OpenAI itself without a base URL |
 | `scripted` | the world's rule-based player, no language model |
-| `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH`: with a LoRA adapter, `+weights=DIR`: another |
+| `embedded` | SmolLM2-135M-Instruct in this process; `+adapter=PATH`: with a LoRA adapter |
+| `embedded:OWNER/NAME`, `embedded+weights=DIR` | another causal language model, of the hub or of a folder |
 | `PROVIDER:NAME` | whatever LangChain's `init_chat_model` knows: anthropic, google_genai, ollama, … |
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,9 +119,8 @@ def doctor(
                 status.update("sampling LOG and PLAN …")
                 _sample(found, server, settings, steps, concurrency)
     if found.samples is not None and settings is not None:
-        choices = [*_words("--scaffold", scaffold), *_words("--base-url", base_url), *_words("--seeds", seeds)]
-        choices += [word for one in task or () for word in ("--task", one)] + _words("--max-steps", max_steps)
-        found.next = next_line(found.samples, server, settings, choices)
+        choices = {"--scaffold": scaffold, "--base-url": base_url, "--seeds": seeds, "--task": task}
+        found.next = next_line(found.samples, server, settings, {**choices, "--max-steps": max_steps})
     _print_json(found) if as_json else _print_table(found)
     if found.faults:
         raise typer.Exit(1)
@@ -138,7 +137,8 @@ def _sample(found: _Found, server: Examination, settings: EpisodeSettings, steps
     limit = settings.max_tokens if rate is None else max(LEAST_TOKENS, round(rate * REPLY_S))
     limit = min(settings.max_tokens, limit)
     try:
-        samples = stopping.run(sample(dataclasses.replace(settings, max_tokens=limit), concurrency))
+        once = dataclasses.replace(settings, max_tokens=limit, attempts=1, patience_s=0.0)
+        samples = stopping.run(sample(once, concurrency))
     except (ConfigurationError, ProviderFailure) as error:
         found.add("scaffold", [Row("sampling", "fault", str(error), "correct the settings")])
         return
@@ -148,8 +148,8 @@ def _sample(found: _Found, server: Examination, settings: EpisodeSettings, steps
         found.estimate = estimate(samples, steps, read_prices(settings.prices).get(settings.model))
 
 
-def next_line(samples: Samples, server: Examination, settings: EpisodeSettings, choices: Sequence[str]) -> str:
-    """The command that plays with the settings that the findings speak for. `choices`: words to go with it."""
+def next_line(samples: Samples, server: Examination, settings: EpisodeSettings, choices: Mapping[str, object]) -> str:
+    """The command that plays with the settings that the findings speak for. `choices`: options that stay as given."""
     words = ["automem", "eval", "--world", settings.world, "--model", settings.model]
     good = sum(one.good for one in samples.replies) / len(samples.replies)
     spoken, constrained = settings.dialect, settings.constrained
@@ -160,7 +160,10 @@ def next_line(samples: Samples, server: Examination, settings: EpisodeSettings, 
             constrained = True
         elif server.calls_tools:
             spoken = "functions"
-    words += [*choices, *_words("--dialect", spoken)]
+    for option, value in choices.items():
+        for one in value if isinstance(value, list) else [value]:
+            words += _words(option, one)
+    words += _words("--dialect", spoken)
     words += ["--constrained"] if constrained else []
     limit = new_tokens(samples, settings.max_tokens)
     words += _words("--max-tokens", limit or (settings.max_tokens if settings.max_tokens != 4096 else None))

@@ -26,6 +26,8 @@ PREFIX_WORDS, LONG_WORDS = 1_200, 4_500
 """Words of a prompt that two calls share, and of one longer than what Ollama reads by default (4,096 tokens)."""
 HIT = 0.5
 """Share of a repeated prompt's tokens, or of its time, that a working prefix cache saves at least."""
+LONG_S = 60.0
+"""Seconds that the longest prompt may take by the rate of the one before."""
 MEASURABLE_S = 0.3
 """Calls that end sooner are no measure of a cache."""
 WRAPPERS = re.compile(r"\s*(<think>|</think>|\[THINK\]|<\|channel\|>|<\|channel>thought|<thinking>|<reasoning>)")
@@ -67,6 +69,8 @@ class Examination:
     """Tokens of prompt and reply together; None where the server does not say."""
     tokens_per_s: float | None = None
     """New tokens of one call alone; None where the server does not count them."""
+    prompt_tokens_per_s: float | None = None
+    """The same of a prompt that the server has not seen before."""
     holds: bool | None = None
     """Whether replies can be constrained; None if that was not found out."""
     calls_tools: bool | None = None
@@ -122,7 +126,7 @@ class Examination:
         try:
             return look()
         except ProviderFailure as failed:
-            self.dead = failed.kind in _NO_ANSWER
+            self.dead = failed.kind in _NO_ANSWER and name != "long prompts"  # the slowest of all: others may go well
             what, _, advice = failed.sentence.rstrip(".").rpartition("; ")
             return [Row(name, "fault" if self.dead or name == "first call" else "warning", what, advice)]
         except (ConfigurationError, NotImplementedError) as error:
@@ -175,6 +179,8 @@ class Examination:
         before = _ask(model, f"{shared} Write the word one.")
         after = _ask(model, f"{shared} Write the word two.")
         cached, prompt = after.cached_tokens, after.prompt_tokens
+        if before.prompt_tokens is not None:
+            self.prompt_tokens_per_s = before.prompt_tokens / before.latency_s
         advice = "vLLM: leave prefix caching on; without it every call reads its whole prompt again"
         if cached is None or not prompt:
             counted = Row("cached tokens", "warning", "not counted", "vLLM counts with --enable-prompt-tokens-details")
@@ -283,6 +289,10 @@ class Examination:
     def _long(self) -> list[Row]:
         """Whether a prompt that is too long is refused, and one that is not is read whole."""
         words = LONG_WORDS if self.context is None or self.context > 1.3 * LONG_WORDS else round(1.1 * self.context)
+        takes_s = words / self.prompt_tokens_per_s if self.prompt_tokens_per_s else 0.0
+        if takes_s > min(LONG_S, self.timeout_s / 2):
+            found = f"not tried: one of {words} words would take some {takes_s:.0f} s"
+            return [Row("long prompts", "warning", found, "ask again when the server is idle")]
         try:
             reply = _ask(self._model(SHORT), f"{_words(words)} Write the word hello.")
         except ProviderFailure as failed:

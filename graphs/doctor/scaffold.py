@@ -249,14 +249,16 @@ def _per_step(samples: Samples, shares: Mapping[Routine, float], name: str) -> f
 
 
 def new_tokens(samples: Samples, max_tokens: int) -> int | None:
-    """A limit of new tokens that leaves room for every good reply; None where one says nothing or is as low already.
+    """A limit of new tokens that leaves room for every good reply; None where none is known or it is as low already.
 
-    Twice the longest reply without a mistake that ended by itself, in whole 64s.
+    Twice the longest reply without a mistake that ended by itself, in whole 64s; where all have mistakes, of these.
     """
-    ended = [one.completion_tokens for one in samples.replies if one.good and not one.cut and one.completion_tokens]
-    if not ended:
+    whole = [one for one in samples.replies if not one.cut]
+    ended = [(one.good, one.completion_tokens) for one in whole if one.completion_tokens is not None]
+    counts = [tokens for good, tokens in ended if good] or [tokens for _, tokens in ended]
+    if not counts:
         return None
-    limit = max(128, -(-2 * max(ended) // 64) * 64)
+    limit = max(128, -(-2 * max(counts) // 64) * 64)
     return limit if limit < max_tokens else None
 
 

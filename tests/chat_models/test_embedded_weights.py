@@ -21,6 +21,7 @@ from tiny_wheel import make_wheel
 from chat_models import ConfigurationError, Retry, call, chat_model
 from chat_models import embedded_weights as weights
 from chat_models.embedded_weights import NAME, WeightsMissing, find_weights, get_weights
+from graphs.curator.players import weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -218,6 +219,7 @@ def test_a_model_of_the_hub_is_taken_from_its_cache_or_refused_in_one_sentence(
     (repository / "refs" / "main").write_text("abc")
     model = chat_model(spec, world="none")
     assert call(model, [{"role": "user", "content": "hi"}], retry=Retry(attempts=1)).completion_tokens in range(1, 5)
+    assert weights_of("embedded:someone/tiny.v1") == "someone/tiny.v1"  # as adapters name their base
 
 
 # --- several processes -----------------------------------------------------------------------------------------------
