@@ -17,14 +17,14 @@ def print_results(
 ) -> None:
     """One row per summary, and one per task below it where there are several; then what failed, and why."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("run", overflow="fold", min_width=14)
-    for heading in (
+    table.add_column("run", overflow="fold", min_width=13)
+    for heading in (  # together within 80 columns
         "episodes",
         "progression\n(%)",
         "return",
-        "unproductive\nactions",
+        "unpro-\nductive",
         "missing,\ninvalid",
-        "writes per\nsearch",
+        "writes/\nsearch",
     ):
         table.add_column(heading, justify="right")
     for label, summary in rows:
