@@ -24,16 +24,13 @@ from lab.counterfactual import (
     ERROR,
     FEWEST,
     Change,
-    Effect,
-    Estimate,
     Experiment,
     Write,
     find_write,
-    read_effects,
-    write_effect,
     writes_of,
 )
 from traces import EpisodeFolder, RunFolder
+from traces.effects import Effect, Estimate, dropped, read_effects, write_effect
 from traces.replay import Shown, write_replay
 
 
@@ -90,7 +87,7 @@ def counterfactual(
     write_effect(episode, effect)
     _show(console, effect)
     page = _page(experiment)
-    console.print(Text(f"written: {page}, {episode.path / 'effects.jsonl'}"), soft_wrap=True)
+    console.print(Text(f"written: {page}, {episode.effects}"), soft_wrap=True)
 
 
 def _change(*, drop: bool, edit: str | None, files: list[str]) -> Change:
@@ -155,7 +152,7 @@ async def _decided(experiment: Experiment, samples: int, spending: Spending) -> 
 
 def _measured(episode: EpisodeFolder, write: Write, horizon: int) -> bool:
     return any(
-        (one["step"], one["index"], one["change"], one["horizon"]) == (write.step, write.index, "drop", horizon)
+        (one.step, one.index, one.change, one.horizon) == (write.step, write.index, "drop", horizon)
         for one in read_effects(episode)
     )
 
@@ -164,13 +161,13 @@ def _ranking(episodes: list[EpisodeFolder]) -> Table:
     table = Table(show_edge=False, pad_edge=False)
     for heading in ("task", "seed", "at", "note", "dropped, it is", "points", "95 %"):
         table.add_column(heading, overflow="fold")
-    found = [(one, effect) for one in episodes for effect in read_effects(one) if effect["change"] == "drop"]
-    for episode, effect in sorted(found, key=lambda each: each[1]["progression"]["mean"]):
-        estimate = Estimate(**effect["progression"])
-        note = one_line(str(effect["arguments"].get("text", "")), 60)
+    found = [(one, effect) for one in episodes for effect in dropped(read_effects(one)).values()]
+    for episode, effect in sorted(found, key=lambda each: each[1].progression.mean):
+        estimate = effect.progression
+        note = one_line(str(effect.arguments.get("text", "")), 60)
         points = f"{100 * estimate.mean:+.1f}"
         seed = episode.path.name.removeprefix("seed-")
-        where = f"{effect['step']}.{effect['index']}"
+        where = f"{effect.step}.{effect.index}"
         table.add_row(episode.path.parts[-2], seed, where, note, estimate.verdict, points, _interval(estimate))
     return table
 

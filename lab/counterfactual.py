@@ -10,13 +10,11 @@ import asyncio
 import dataclasses
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
-
-import orjson
+from typing import Literal
 
 from chat_models.keys import new_context
 from graphs.evaluation.episode import play_step
@@ -30,6 +28,7 @@ from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Spending
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, StepRecord, TraceReader, read_result
+from traces.effects import Effect, Estimate, step_writes
 from traces.records import OperationRecord, total_tokens
 from traces.run_file import versions
 from worlds import CannotBranch, World, open_world
@@ -38,8 +37,6 @@ ERROR = 0.025
 """What each end of an interval may be wrong with: 95 % for both."""
 FEWEST = 6
 """Samples below which no interval of that error exists: of 2^5 subsets of the differences, one is 3 %."""
-EFFECTS = "effects.jsonl"
-"""Beside an episode's trace: a line for each change that was measured."""
 ARMS = ("unchanged", "changed")
 
 
@@ -69,66 +66,17 @@ class Change:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["drop", "edit", "file"]:
         """drop, edit or file."""
         return "file" if self.files else "drop" if self.text is None else "edit"
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean difference, changed less unchanged, and where it lies with 95 %."""
-
-    mean: float
-    low: float | None
-    """None with fewer than FEWEST samples; the same for `high`."""
-    high: float | None
-
-    @classmethod
-    def of(cls, differences: list[float], error: float = ERROR) -> Estimate:
-        """The exact paired bootstrap that loop 1's gate uses."""
-        if len(differences) < FEWEST:
-            return cls(fmean(differences), None, None)
-        low, high = subset_means(differences, seed=0).interval(error)
-        return cls(fmean(differences), low, high)
-
-    @property
-    def verdict(self) -> str:
-        """Of a note that was dropped or changed for the worse: helpful, harmful, no effect or undecided."""
-        if self.low is None or self.high is None:
-            return "undecided"
-        if self.low == self.high == 0.0:
-            return "no effect"
-        return "helpful" if self.high < 0 else "harmful" if self.low > 0 else "undecided"
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A measured change: a line of effects.jsonl."""
-
-    step: int
-    index: int
-    routine: str
-    operation: str
-    file: str | None
-    arguments: dict[str, Any]
-    change: str
-    text: str | None
-    samples: int
-    horizon: int
-    progression: Estimate
-    """In [-1, 1]."""
-    episode_return: Estimate
-    """Rewards from the write on."""
-    unchanged: float
-    """Mean progression of the arm that keeps the note, in [0, 1]."""
-    changed: float
-    calls: int
-    """Model calls of both arms."""
-    tokens: int | None
-    """None where a server did not report them."""
-    replayed: bool
-    """Whether each sample replayed the world, because it cannot be branched."""
-    versions: dict[str, str]
+def estimate(differences: list[float], error: float = ERROR) -> Estimate:
+    """A mean difference with the exact paired bootstrap that loop 1's gate uses, from FEWEST samples on."""
+    if len(differences) < FEWEST:
+        return Estimate(fmean(differences), None, None)
+    low, high = subset_means(differences, seed=0).interval(error)
+    return Estimate(fmean(differences), low, high)
 
 
 def writes_of(folder: EpisodeFolder) -> list[Write]:
@@ -138,19 +86,17 @@ def writes_of(folder: EpisodeFolder) -> list[Write]:
     with TraceReader(folder) as reader:
         for step in reader:
             found += _writes(step)
-            recalled.update(revision for one in _operations(step) for _, revision in one[1].provenance)
+            recalled.update(
+                revision
+                for conversation in step.conversations
+                for one in conversation.operations
+                for _, revision in one.provenance
+            )
     return [dataclasses.replace(write, recalled=recalled[write.record.revision]) for write in found]
 
 
-def _operations(step: StepRecord) -> Iterator[tuple[str, OperationRecord]]:
-    for conversation in step.conversations:
-        for operation in conversation.operations:
-            yield conversation.routine, operation
-
-
 def _writes(step: StepRecord) -> list[Write]:
-    changed = [(routine, one) for routine, one in _operations(step) if one.outcome == Outcome.WRITTEN]
-    return [Write(step.step, index, routine, one) for index, (routine, one) in enumerate(changed, 1)]
+    return [Write(step.step, index, routine, one) for index, (routine, one) in enumerate(step_writes(step), 1)]
 
 
 def find_write(folder: EpisodeFolder, at: str) -> Write:
@@ -304,10 +250,8 @@ class Experiment:
             text=self.change.text,
             samples=len(pairs),
             horizon=self.horizon,
-            progression=Estimate.of([after.progression - before.progression for before, after in pairs], error),
-            episode_return=Estimate.of(
-                [after.episode_return - before.episode_return for before, after in pairs], error
-            ),
+            progression=estimate([after.progression - before.progression for before, after in pairs], error),
+            episode_return=estimate([after.episode_return - before.episode_return for before, after in pairs], error),
             unchanged=fmean(one.progression for one in unchanged),
             changed=fmean(one.progression for one in changed),
             calls=sum(one.model_calls for one in both) - len(both) * calls_before,
@@ -355,15 +299,3 @@ def _tokens(parts: Iterable[Mapping[str, int | None]]) -> int | None:
     total = total_tokens(parts)
     prompt, completion = total["prompt"], total["completion"]
     return None if prompt is None or completion is None else prompt + completion
-
-
-def read_effects(folder: EpisodeFolder) -> list[dict[str, Any]]:
-    """What was measured of an episode."""
-    path = folder.path / EFFECTS
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
-
-
-def write_effect(folder: EpisodeFolder, effect: Effect) -> None:
-    """Add a line to the episode's effects."""
-    with (folder.path / EFFECTS).open("ab") as file:
-        file.write(orjson.dumps(dataclasses.asdict(effect)) + b"\n")

@@ -95,6 +95,11 @@ class EpisodeFolder:
         return self.path / "journal.jsonl"
 
     @property
+    def effects(self) -> Path:
+        """What its writes did, where that was measured (see effects.py)."""
+        return self.path / "effects.jsonl"
+
+    @property
     def attempt(self) -> int:
         """The number of the present attempt: 1, and one more for each attempt set aside."""
         return self._next("attempt-", "")

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from traces.divergence import compare
+from traces.effects import read_effects
 from traces.folders import EpisodeFolder, disk_failure
 from traces.reader import TraceReader
 from traces.replay_blocks import Stream, packed, written
@@ -128,7 +129,7 @@ def _episode(
     final = result.final_observation if result else None
     with TraceReader(shown.folder) as reader:
         report(f"{shown.label}: reading {len(reader):,} steps")
-        steps = StepBlocks(reader, final)
+        steps = StepBlocks(reader, final, read_effects(shown.folder))
         yield from _stream(f"{number}-steps", steps)
         timeline = steps.timeline
         revision = timeline.revisions[-1] if timeline.revisions else 0

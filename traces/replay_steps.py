@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from traces.effects import Effect
 from traces.flags import Observation, StepFlags, flagged_steps
 from traces.plain_json import dump
 from traces.reader import TraceReader
@@ -17,10 +19,15 @@ STEPS, CHARACTERS = 48, 600_000
 
 
 class StepBlocks:
-    """The steps of one trace. `timeline` is filled as the pieces are taken."""
+    """The steps of one trace. `timeline` is filled as the pieces are taken; `effects`: what its writes did."""
 
-    def __init__(self, reader: TraceReader, final_observation: Observation | None) -> None:
+    def __init__(
+        self, reader: TraceReader, final_observation: Observation | None, effects: Iterable[Effect] = ()
+    ) -> None:
         self.timeline = Timeline()
+        self._effects: dict[tuple[int, int], dict[str, Effect]] = {}
+        for one in effects:  # of each kind of change the newest
+            self._effects.setdefault((one.step, one.index), {})[one.change] = one
         self._reader = reader
         self._final = final_observation
         self._firsts: list[int] = []
@@ -32,7 +39,7 @@ class StepBlocks:
             self.timeline.add(record, flags)
             if not steps:
                 self._firsts.append(record.step)
-            steps.append(_step(record, flags, table))
+            steps.append(self._with_effects(record.step, _step(record, flags, table)))
             if len(steps) >= STEPS or table.size >= CHARACTERS:
                 yield packed({**table.plain(), "steps": steps})
                 table, steps = TextTable(), []
@@ -42,6 +49,14 @@ class StepBlocks:
     def head(self) -> dict[str, Any]:
         """Return the first step of each piece."""
         return {"firsts": self._firsts}
+
+    def _with_effects(self, number: int, step: dict[str, Any]) -> dict[str, Any]:
+        """The step with the measured effects of its writes."""
+        written = [one for talk in step["talks"] for one in talk["operations"] if one["outcome"] == "written"]
+        for index, one in enumerate(written, 1):
+            if found := self._effects.get((number, index)):
+                one["effects"] = [_effect(effect) for effect in found.values()]
+        return step
 
 
 def _step(record: StepRecord, flags: StepFlags, table: TextTable) -> dict[str, Any]:
@@ -113,6 +128,13 @@ def _operation(one: OperationRecord, redundant: bool) -> dict[str, Any]:
     if redundant:
         plain["redundant"] = True
     return plain
+
+
+def _effect(one: Effect) -> dict[str, Any]:
+    estimate = one.progression
+    return {"change": one.change, "text": one.text, "samples": one.samples, "verdict": estimate.verdict} | {
+        name: None if value is None else round(100 * value, 1) for name, value in dataclasses.asdict(estimate).items()
+    }
 
 
 def _runs(lines: tuple[int, ...]) -> list[list[int]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from traces.effects import Effect, dropped, read_effects
 from traces.folders import RunFolder, TraceDamaged
 from traces.records import EpisodeResult, total_tokens
 from traces.run_file import read_run
@@ -86,6 +87,15 @@ class Played:
     """In order of task and seed; what ended where the run has no plan (episodes that were begun one by one)."""
     results: tuple[EpisodeResult, ...]
     """Of the episodes that ended."""
+    effects: tuple[Effect, ...] = ()
+    """Of their writes that were measured, each left out (`automem counterfactual`)."""
+
+    @property
+    def writes(self) -> int | None:
+        """Of all episodes that ended, those of lines that the notebook held already included; None if unknown."""
+        counts = [one.metrics.get("writes") for one in self._measured]
+        known = [int(one) for one in counts if one is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     @property
     def missing(self) -> int:
@@ -207,7 +217,9 @@ def _of_world(
 ) -> Played:
     own = tuple(one for one in results if one.world == world)
     planned = plan if plan and world == configuration["world"] else [(one.task, one.seed) for one in own]
-    return Played(run, world, configuration, tuple(planned), own)
+    effects = [read_effects(run.episode(world, one.task, one.seed)) for one in own if one.scored]
+    measured = tuple(effect for found in effects for effect in dropped(found).values())
+    return Played(run, world, configuration, tuple(planned), own, measured)
 
 
 def _plan(run: RunFolder, configuration: dict[str, Any]) -> list[Pair]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Table, count, signed
 from cli.report_page.drawing import Dot, Shape, draw_dots
 from cli.report_page.entries import Entry
 from traces import METRICS_VERSION
+from traces.effects import Verdict
 from traces.published import published
 from traces.report_data import Pair
 from traces.summary import Figures
@@ -90,7 +93,30 @@ def behaviour_blocks(world: str, entries: Sequence[Entry], number: int) -> list[
         blocks.append(_behaviour_table(measured, version))
         if any(figures[name]["n"] for _, figures in measured for name in HEALTH):
             blocks.append(_health_table(measured, version))
-    return blocks
+    return [*blocks, *_effects(entries)]
+
+
+def _effects(entries: Sequence[Entry]) -> list[Block]:
+    """How many writes were measured by leaving them out, and with what verdict."""
+    rows = []
+    for one in entries:
+        if one.played is None or not one.played.effects:
+            continue
+        verdicts = Counter(effect.progression.verdict for effect in one.played.effects)
+        writes = one.played.writes
+        cells = [Cell("unknown" if writes is None else f"{writes:,}"), _part(len(one.played.effects), writes)]
+        rows.append([Cell(one.name), *cells, *(_part(verdicts[verdict], writes) for verdict in get_args(Verdict))])
+    if not rows:
+        return []
+    note = (
+        "Writes measured by playing on without them (automem counterfactual), with their share of all writes. Helpful "
+        "or harmful: the 95 % interval of the effect on progression leaves out 0."
+    )
+    return [Table("Effects of writes", ["run", "writes", "measured", *get_args(Verdict)], [Group("", rows)], note)]
+
+
+def _part(number: int, whole: int | None) -> Cell:
+    return Cell(f"{number:,}", (share(number / whole),) if whole else ())
 
 
 def _named(entries: Sequence[Entry], version: int) -> list[str]:

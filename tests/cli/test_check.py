@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trace_files import change_a_letter, cut
+from trace_files import change_a_letter, cut, effect_of
 from typer.testing import CliRunner, Result
 
 from cli.commands import app
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
-from traces import EpisodeFolder, RunFolder, aggregate, read_results
+from traces import EpisodeFolder, RunFolder, TraceDamaged, TraceReader, aggregate, read_results
+from traces.effects import step_writes, write_effect
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,26 @@ def test_every_file_that_changed_is_named(run: Path) -> None:
     said = check(run)
     assert said.exit_code == 1
     assert "damaged: 4 faults" in said.stdout
+
+
+def test_an_effect_that_is_damaged_or_of_no_write_is_named(run: Path) -> None:
+    folder = EpisodeFolder(episode(run))
+    with TraceReader(folder) as reader:
+        wrote = next(step.step for step in reader if step_writes(step))
+    write_effect(folder, effect_of(wrote, low=-1.0, high=-1.0))
+    assert faults(run) == {}
+    name = "episodes/vault/three-doors/seed-1/effects.jsonl"
+    write_effect(folder, effect_of(wrote, 9, low=-1.0, high=-1.0))
+    assert faults(run) == {name: f"it holds an effect of write {wrote}.9, which the trace does not have"}
+    first, second = folder.effects.read_bytes().splitlines()
+    folder.effects.write_bytes(first + b"\n" + second.replace(b'"samples":16', b'"samples":"many"') + b"\n")
+    assert "effects.jsonl:2 is no effect (samples: Input should be a valid integer" in faults(run)[name]
+    folder.effects.write_bytes(first[:40])
+    assert "effects.jsonl:1 is no effect (" in faults(run)[name]
+    for command in (["report", run, "--out", run / "report"], ["replay", folder.path, "--out", run / "page.html"]):
+        refused = CliRunner().invoke(app, list(map(str, command)))
+        assert isinstance(refused.exception, TraceDamaged), refused.output
+        assert str(refused.exception).endswith("remove the line")
 
 
 def test_a_result_without_digests_is_held_against_its_trace(run: Path) -> None:

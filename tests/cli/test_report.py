@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from report_runs import lay_out_run
+from trace_files import effect_of
 from typer.testing import CliRunner
 
 from cli.commands import app
@@ -20,7 +21,8 @@ from cli.report_page.entries import read_runs, short_model
 from cli.report_page.pairs import compare
 from cli.report_page.writing import to_markdown
 from graphs.settings import SettingsError
-from traces import METRICS_VERSION
+from traces import METRICS_VERSION, RunFolder
+from traces.effects import write_effect
 
 SEEDS = range(42, 48)
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +103,18 @@ def test_differences_are_paired_with_the_first_run_over_the_pairs_both_ended(tol
     assert "| 4 / 1 / 0 |" in row
     assert "different protocols: paper and None" in row
     assert "| default, seed 46 | 25.00 | 50.00 | +25.00 |" in told
+
+
+def test_measured_writes_are_counted_by_verdict_with_their_share(tmp_path: Path) -> None:
+    seeds = {("default", 1): 0.5, ("default", 2): 0.5}
+    run = lay_out_run(tmp_path / "measured", seeds, world="crafter", metrics={"writes": 10})
+    folder = RunFolder(run).episode("crafter", "default", 1)
+    for step, low, high in ((3, -0.2, -0.1), (5, -0.2, 0.1), (5, 0.1, 0.2), (9, 0.0, 0.0)):
+        write_effect(folder, effect_of(step, low=low, high=high))
+    page = to_markdown(build([run], str))
+    shares = ("3<br><sub>15.0 %</sub>", *["1<br><sub>5.0 %</sub>"] * 3, "0<br><sub>0.0 %</sub>")
+    assert rows(page, "measured | 20 |") == [f"| measured | 20 | {' | '.join(shares)} |"]
+    assert "Effects of writes" not in to_markdown(build([lay_out_run(tmp_path / "other", seeds)], str))
 
 
 def test_too_few_pairs_tell_no_interval(told: str) -> None:

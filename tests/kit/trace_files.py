@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from traces import EpisodeFolder, TraceReader
+from traces.effects import Effect, Estimate
 from traces.frames import LineCompressor
 
 
@@ -49,3 +52,28 @@ def cut(folder: EpisodeFolder, steps: int, torn: int = 0) -> bytes:
     kept = folder.steps.read_bytes()[: ends_of(folder)[steps - 1] + torn]
     folder.steps.write_bytes(kept)
     return kept
+
+
+def effect_of(step: int, index: int = 1, *, low: float, high: float, **changed: Any) -> Effect:
+    """The effect of leaving out a write, its mean in the middle of the interval."""
+    made = Effect(
+        step=step,
+        index=index,
+        routine="LOG",
+        operation="append",
+        file="codes.md",
+        arguments={"text": "blue 1 2 3"},
+        change="drop",
+        text=None,
+        samples=16,
+        horizon=200,
+        progression=Estimate((low + high) / 2, low, high),
+        episode_return=Estimate(0.0, 0.0, 0.0),
+        unchanged=1.0,
+        changed=1.0 + (low + high) / 2,
+        calls=64,
+        tokens=None,
+        replayed=False,
+        versions={"automem": "1"},
+    )
+    return replace(made, **changed)

@@ -13,8 +13,9 @@ from graphs.evaluation import graph
 from graphs.inner_agent import Context
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending
-from lab.counterfactual import Change, Effect, Estimate, Experiment, find_write, read_effects, writes_of
+from lab.counterfactual import Change, Experiment, estimate, find_write, writes_of
 from traces import EpisodeFolder, RunFolder, TraceReader
+from traces.effects import Effect, Estimate, read_effects
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +95,11 @@ def test_a_spent_budget_stops_it_and_the_same_call_goes_on(episode: EpisodeFolde
 
 
 def test_few_samples_give_no_interval() -> None:
-    few, enough = Estimate.of([-1.0] * 5), Estimate.of([-1.0] * 6)
+    few, enough = estimate([-1.0] * 5), estimate([-1.0] * 6)
     assert (few.low, few.verdict) == (None, "undecided")
     assert (enough.low, enough.verdict) == (-1.0, "helpful")
-    assert Estimate.of([0.5] * 6).verdict == "harmful"
-    assert Estimate.of([1.0, -1.0] * 4).verdict == "undecided"
+    assert estimate([0.5] * 6).verdict == "harmful"
+    assert estimate([1.0, -1.0] * 4).verdict == "undecided"
 
 
 def test_nethack_goes_on_in_branches_of_one_game(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_a_sweep_ranks_the_writes_of_a_run(run: RunFolder, tmp_path: Path) -> No
     shown = command(*words, "--budget", "calls=3000")
     assert shown.output.count("helpful") == 2
     assert "-100.0" in shown.output
-    assert [one["change"] for one in read_effects(run.episode("vault", "one-door", 2))] == ["drop"]
+    assert [one.change for one in read_effects(run.episode("vault", "one-door", 2))] == ["drop"]
     again = command(*words, "--budget", "calls=1")  # all is measured: nothing is played
     assert again.output.count("helpful") == 2
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from replay_pages import opened, page_of, scribbled, stands_at, synthetic
 from synthetic_episode import SyntheticEpisode
+from trace_files import effect_of
 
 from memory_fs import files_at
 from memory_fs.journal import records
 from memory_fs.text import Text
 from traces import EpisodeFolder, TraceReader, TraceWriter
+from traces.effects import write_effect
 from traces.records import StepRecord
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EpisodeFolder]
     """A page of one episode of 200 steps."""
     folder = tmp_path_factory.mktemp("long")
     episode = synthetic(folder / "episode", 200)
+    write_effect(episode, effect_of(60, low=-0.5, high=-0.25))
+    write_effect(episode, effect_of(60, low=-0.5, high=0.25, change="edit", text="another"))
     return page_of(folder, episode), episode
 
 
@@ -65,6 +69,16 @@ def test_what_the_model_thought_is_shown_on_demand(page: Page, tmp_path: Path) -
     page.get_by_text("what the model thought").click()
     page.wait_for_selector(".thoughts")
     assert page.locator(".thoughts").all_text_contents() == ["<think>first\n<b>then</b>"]
+
+
+def test_a_measured_write_shows_its_effect(page: Page, long: tuple[Path, EpisodeFolder]) -> None:
+    opened(page, long[0], "#step=60")
+    written = page.locator(".operation:has(.badge.write)")
+    assert written.locator(".badge").all_text_contents() == [
+        "✎ written",
+        "without it −37.5 points [−50, −25]: helpful",
+        "with another text −12.5 points [−50, +25]: undecided",
+    ]
 
 
 def test_the_whole_prompt_is_shown_exactly_on_demand(page: Page, long: tuple[Path, EpisodeFolder]) -> None:

@@ -69,12 +69,23 @@ function operationCard(operation, view, step, key) {
       h('b', {}, oneLine(operation.operation || 'unread', 80)), ' ',
       file !== undefined && h('span.file', {}, oneLine(String(file), 120)), ' ', asked,
       badge(outcome, code), operation.redundant && outcome === 'written' && h('span.badge.quiet', {}, '= says it again'),
+      ...(operation.effects || []).map(effectBadge),
       h('span.count', {}, countOf(operation, answer))));
   if (meaning && outcome !== 'done') card.append(h('p.meaning', {}, meaning));
   const isShown = answer.length && (outcome === 'hit' || outcome === 'written');
   if (isShown) card.append(...resultLines(operation, answer, view, step, key));
   else if (typeof text === 'string' && text.trim()) card.append(block(text, '.quoted'));
   return card;
+}
+
+/** What a change of the write did to progression, as points, interval and verdict. @param {any} effect */
+function effectBadge(effect) {
+  const mood = { helpful: 'gain', harmful: 'bad' }[/** @type {string} */ (effect.verdict)] || 'quiet';
+  const interval = effect.low === null ? '' : ` [${signed(effect.low)}, ${signed(effect.high)}]`;
+  const change = { drop: 'without it', edit: 'with another text', file: 'with other files' }[/** @type {string} */ (effect.change)];
+  const title = `${plural(effect.samples, 'sample')}, played on with it and ${change}; the interval holds 95 %`
+    + (effect.text === null ? '' : `; the text: ${oneLine(effect.text, 200)}`);
+  return h(`span.badge.${mood}`, { title }, `${change} ${signed(effect.mean)} points${interval}: ${effect.verdict}`);
 }
 
 /** @param {any} operation @param {Shown[]} answer */
