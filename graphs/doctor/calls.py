@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,6 +15,8 @@ from graphs.doctor.rows import Row, State, ok
 from graphs.doctor.server import REACH_S, context_of, context_row, is_served, reached
 from graphs.settings import Context, EpisodeSettings
 from scaffolds import Scaffold
+from tools.thoughts import separate
+from tools.written_calls import written_calls
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -30,8 +31,6 @@ LONG_S = 60.0
 """Seconds that the longest prompt may take by the rate of the one before."""
 MEASURABLE_S = 0.3
 """Calls that end sooner are no measure of a cache."""
-WRAPPERS = re.compile(r"\s*(<think>|</think>|\[THINK\]|<\|channel\|>|<\|channel>thought|<thinking>|<reasoning>)")
-_WRITTEN_CALL = re.compile(r'<tool_call>|<function=|\{\s*"name"\s*:')
 _NO_ANSWER = frozenset(
     {
         *(FailureKind.REFUSED, FailureKind.TIMEOUT, FailureKind.INTERRUPTED, FailureKind.RATE_LIMITED),
@@ -228,8 +227,8 @@ class Examination:
         cut = reply.response_metadata.get("finish_reason") == "length"
         if reply.additional_kwargs.get("reasoning_content"):
             where = "apart from the reply: never read as operations"
-        elif found := WRAPPERS.match(text):
-            where = f"in the reply, after {found[1]}: not read as operations"
+        elif found := separate(text).thoughts:
+            where = f"in the reply, after {found.split()[0][:20]}: not read as operations"
         elif hidden := details.get("reasoning"):
             where = f"hidden by the provider, {hidden} tokens counted"
         else:
@@ -260,9 +259,9 @@ class Examination:
         self.calls_tools = names == ["note"]
         if self.calls_tools:
             return [ok("tool calling", "works")]
-        written = _WRITTEN_CALL.search(_text(reply)) is not None
-        found = "a call written as text" if written else "no call where one was asked for"
-        return [Row("tool calling", state, found, TOOL_ADVICE)]
+        if written_calls(_text(reply)).calls:  # which the dialect functions reads; a reviewer's tools do not
+            return [Row("tool calling", "warning", "a call written as text", TOOL_ADVICE)]
+        return [Row("tool calling", state, "no call where one was asked for", TOOL_ADVICE)]
 
     def _constraint(self) -> list[Row]:
         state: State = "fault" if self.constrained else "warning"

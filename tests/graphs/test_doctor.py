@@ -53,7 +53,7 @@ def test_a_good_server_has_no_warning(stub: OpenAIStub) -> None:
         ({"seeds": False}, "seed", "warning", "one seed, two replies"),
         ({"sampled": False}, "seed", "ok", "cannot be seen"),
         ({"thoughts": "apart"}, "thoughts", "ok", "apart from the reply"),
-        ({"thoughts": "<think>"}, "thoughts", "ok", "in the reply, after <think>"),
+        ({"thoughts": "<think> "}, "thoughts", "ok", "in the reply, after <think>"),
         ({"tools": "written"}, "tool calling", "warning", "a call written as text"),
         ({"tools": "refused"}, "tool calling", "warning", "requires --enable-auto-tool-choice"),
         ({"holds": False}, "constrained decoding", "warning", "passes over the request"),
@@ -71,7 +71,8 @@ def test_a_habit_shows_in_its_row(
 
 
 def test_what_the_run_needs_is_a_fault_where_it_is_missing(stub: OpenAIStub) -> None:
-    assert examined(stub, Habits(tools="written"), dialect="functions")["tool calling"].state == "fault"
+    assert examined(stub, Habits(tools="refused"), dialect="functions")["tool calling"].state == "fault"
+    assert examined(stub, Habits(tools="written"), dialect="functions")["tool calling"].state == "warning"
     assert examined(stub, Habits(holds=False), constrained=True)["constrained decoding"].state == "fault"
     assert examined(stub, spec="openai:m", constrained=True)["constrained decoding"].state == "fault"
     assert examined(stub, spec="openai:m")["constrained decoding"].state == "ok"
