@@ -2,10 +2,11 @@
 
     python benchmarks/real_models.py --model llamacpp:NAME --base-url http://127.0.0.1:8080/v1 --out runs/real
 
-Each arm plays with the notebook on, off and frozen: progression, valid replies, actions missing or invalid, calls and
-tokens per step. A cell is a run of `automem eval` in OUT/TASK/ARM/NOTEBOOK; started again, the script plays what is
-missing. `results.json` holds the figures, the command, the SHA-256 of `--model-file`, and the machine. There is no
-promise here: what comes out depends on the model. `--table OUT` prints the table of an earlier run.
+Each arm plays with the notebook on, off and frozen: progression, replies without a mistake, share of steps without
+a valid action, calls per step, tokens read and written per step. A cell is a run of `automem eval` in
+OUT/TASK/ARM/NOTEBOOK; started again, the script plays what is missing. OUT/results.json holds the figures, the
+command, the SHA-256 of `--model-file`, and the machine. There is no promise here: what comes out depends on the
+model. With `--table` the script only prints the table of an earlier run.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class Cell:
         valid = validity(RunFolder(folder))
         episodes = summary["episodes"]
         steps = sum(episode["steps"] for episode in episodes)
-        overall: dict[str, Any] = {name: summary["metrics"].get(name) for name in METRICS}
+        overall: dict[str, Any] = {name: summary["metrics"].get(name, {}).get("mean") for name in METRICS}
         return {
             "task": self.task,
             "arm": self.arm,
@@ -109,17 +110,24 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
 
 
 def table(results: list[dict[str, Any]]) -> Iterator[str]:
-    """The lines of a Markdown table."""
-    yield "| task | arm | notebook | steps | progression % | valid replies | no valid action | calls | tokens |"
+    """The lines of a Markdown table; what is not known is a dash."""
+    yield "| task | arm | notebook | steps | progression % | valid replies | no valid action % | calls | tokens |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for row in results:
-        progression = 100 * sum(row["progression"]) / max(len(row["progression"]), 1)
-        read, written = row["prompt_tokens_per_step"], row["completion_tokens_per_step"]
-        yield (
-            f"| {row['task']} | {row['arm']} | {row['notebook']} | {row['steps']} | {progression:.1f} "
-            f"| {row['valid_replies']} of {row['replies']} | {100 * (row['invalid_action_rate'] or 0):.0f} % "
-            f"| {row['model_calls_per_step'] or 0:.1f} | {read or 0:.0f} + {written or 0:.0f} |"
+        progression = [100 * one for one in row["progression"]]
+        invalid = row["invalid_action_rate"]
+        figures = (
+            _shown(sum(progression) / len(progression) if progression else None, 1),
+            f"{row['valid_replies']} of {row['replies']}",
+            _shown(None if invalid is None else 100 * invalid, 0),
+            _shown(row["model_calls_per_step"], 1),
+            f"{_shown(row['prompt_tokens_per_step'], 0)} + {_shown(row['completion_tokens_per_step'], 0)}",
         )
+        yield f"| {row['task']} | {row['arm']} | {row['notebook']} | {row['steps']} | {' | '.join(figures)} |"
+
+
+def _shown(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
 
 
 def machine() -> dict[str, Any]:
@@ -157,6 +165,7 @@ def main() -> int:
         recorded["model_file"] = asked.model_file.name
         with asked.model_file.open("rb") as weights:
             recorded["sha256"] = hashlib.file_digest(weights, "sha256").hexdigest()
+    asked.out = asked.out.resolve()  # the runs are started from the repository's root
     asked.out.mkdir(parents=True, exist_ok=True)
     for cell in cells(asked):
         if not asked.table and not (cell.folder(asked.out) / "summary.json").exists():
