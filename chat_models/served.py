@@ -39,6 +39,9 @@ from chat_models.messages import decoded, read_completion, to_wire
 CONNECT_S = 10.0
 """A server that does not accept a connection for so long is down; it need not hold up a whole minute."""
 
+LONGEST_THOUGHT = 1_000
+"""Characters of free text in a constrained reply that an expression counts."""
+
 
 class ServedChatModel(ChatOpenAI):
     """A chat model served over HTTP in OpenAI's form.
@@ -86,6 +89,16 @@ class ServedChatModel(ChatOpenAI):
     def takes_constraint(self) -> bool:
         """Read by `chat_models.call`: whether `constrained` has a form for this server."""
         return self.constraint_form is not None
+
+    @property
+    def thought_characters(self) -> int | None:
+        """Read by the inner agent: free text that a reply held to operations may open with; None for any number.
+
+        As many characters as the reply may have tokens, as with the embedded model: Qwen2.5-Coder-0.5B, left alone,
+        repeated its prompt until it was cut off. With a longer limit than `LONGEST_THOUGHT` nothing is
+        counted: engines refuse long repetitions (llama.cpp those above 2,000).
+        """
+        return self.max_tokens if self.max_tokens and self.max_tokens <= LONGEST_THOUGHT else None
 
     def constrained(self, regex: str) -> dict[str, Any]:
         """Read by `chat_models.call`: the options of a call whose whole reply must match the expression.

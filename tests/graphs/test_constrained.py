@@ -77,6 +77,15 @@ def test_every_call_to_vllm_carries_the_expression_of_its_routine(tmp_path: Path
     assert "<\\|ACTION\\|>" in asked["PLAN"]["structured_outputs"]["regex"]
 
 
+@pytest.mark.parametrize(("limit", "counted"), [(40, True), (4096, False)])
+def test_a_short_limit_of_tokens_leaves_room_for_an_operation_after_free_text(
+    tmp_path: Path, stub: OpenAIStub, limit: int, counted: bool
+) -> None:
+    stub.default = holding(say("<|DONE|><|ACTION|>Wait<|END|>"))
+    play(tmp_path, 1, model="vllm:m", base_url=stub.url, constrained=True, max_tokens=limit)
+    assert (f"{{0,{limit}}}" in stub.bodies[-1]["structured_outputs"]["regex"]) is counted
+
+
 def test_a_model_that_cannot_be_constrained_is_refused_before_the_first_call(tmp_path: Path, stub: OpenAIStub) -> None:
     with pytest.raises(ConfigurationError, match="The replies of scripted cannot be constrained"):
         play(tmp_path, 1, constrained=True)
