@@ -51,6 +51,11 @@ COMMANDS = {
         "Measure what a note did: play on with it and without it, or with another text, from one moment of the world.",
         "",
     ),
+    "controls": Entry(
+        "cli.controls:controls",
+        "Play a model with its notebook and with control arms of it, and compare them seed by seed.",
+        "--resume",
+    ),
     "report": Entry(
         "cli.report:report",
         "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",

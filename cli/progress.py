@@ -103,8 +103,7 @@ def run_evaluation(
 
 async def _stream(given: Input, context: Context, progress: LiveProgress) -> dict[str, Any]:
     summary: dict[str, Any] = {}
-    ticking = asyncio.create_task(_tick(progress))
-    try:
+    async with ticking(progress):
         events: AsyncIterator[Any] = graph.astream(given, context=context, stream_mode=["custom", "updates"])
         async for mode, data in events:
             if mode == "custom":
@@ -113,11 +112,19 @@ async def _stream(given: Input, context: Context, progress: LiveProgress) -> dic
                 progress.plan(len(data["prepare"]["plan"]))
             elif "summarise" in data:
                 summary = data["summarise"]["summary"]
-    finally:
-        ticking.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ticking
     return summary
+
+
+@contextlib.asynccontextmanager
+async def ticking(progress: LiveProgress) -> AsyncIterator[None]:
+    """Bring what is shown up to date every TICK_S seconds."""
+    ticks = asyncio.create_task(_tick(progress))
+    try:
+        yield
+    finally:
+        ticks.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticks
 
 
 async def _tick(progress: LiveProgress) -> None:

@@ -22,6 +22,9 @@ from worlds import BrokenWorld, MissingEngine, UnknownWorld, WorldEntry, world_e
 
 T = TypeVar("T", bound="Context")
 NotebookMode = Literal["on", "off", "frozen"]
+ArmName = Literal["none", "shuffled", "raw-log", "oracle", "persisted"]
+KEPT_BY_PROGRAM: tuple[ArmName, ...] = ("raw-log", "oracle")
+"""Arms whose notebook the model only reads."""
 HandoffMode = Literal["auto", "always"]
 OverflowMode = Literal["shorten", "fail"]
 CEILINGS = ("calls", "tokens", "cost", "minutes")
@@ -50,6 +53,20 @@ class Context:
         NotebookMode,
         described("Notebook", "on; off: no notebook, no LOG; frozen: the scaffold's starting files, nothing recorded."),
     ] = "on"
+    arm: Annotated[
+        ArmName,
+        described(
+            "Control arm",
+            "shuffled: recalls answer from an episode of `others`. persisted: an evaluation's notebooks go on from "
+            "seed to seed. raw-log, oracle: the program writes each observation, or the true state; notebook frozen.",
+        ),
+    ] = "none"
+    others: Annotated[
+        str | None,
+        described(
+            "Other episodes", "Finished run of the same tasks and seeds, for the arm shuffled.", example="runs/on"
+        ),
+    ] = None
     handoff: Annotated[
         HandoffMode,
         described("Handoff", "auto: hand over when a gameplay model is set; always: also when it is the same model."),
@@ -210,6 +227,7 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     for name in ("max_steps", "max_tokens", "attempts"):
         if plain[name] is not None and plain[name] < 1:
             raise SettingsError(f"The setting {name} must be at least 1, not {plain[name]}.")
+    _check_arm(plain)
     if plain["patience_s"] < 0:
         raise SettingsError(f"The setting patience_s must be at least 0, not {plain['patience_s']}.")
     return checked
@@ -221,6 +239,17 @@ def read_rules(texts: Sequence[str]) -> list[Rule]:
         return [Rule.parse(text) for text in texts]
     except RuleError as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_arm(plain: Mapping[str, Any]) -> None:
+    """SettingsError where the control arm does not go with the other settings."""
+    arm, needed = plain["arm"], "frozen" if plain["arm"] in KEPT_BY_PROGRAM else "on"
+    if arm != "none" and plain["notebook"] != needed:
+        raise SettingsError(f"The arm {arm} is played with the notebook {needed}, not {plain['notebook']}.")
+    if (arm == "shuffled") != bool(plain["others"]):
+        raise SettingsError(
+            "The arm shuffled, and no other, needs `others`: a finished run of the same tasks and seeds."
+        )
 
 
 def check_usable(given: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 """The notebook of an episode: the text files an agent keeps, and their whole history."""
 
+from memory_fs.arms import OneFile, OthersNotebook, RankedLog
 from memory_fs.journal import NotebookFailure
 from memory_fs.names import Limits, NotebookMisuse
 from memory_fs.notebook import MemoryFS
@@ -12,7 +13,10 @@ __all__ = [
     "MemoryResult",
     "NotebookFailure",
     "NotebookMisuse",
+    "OneFile",
+    "OthersNotebook",
     "Outcome",
+    "RankedLog",
     "RejectionCode",
     "Source",
     "files_at",

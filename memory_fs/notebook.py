@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from memory_fs import recall
+from memory_fs.journal import records
 from memory_fs.names import Limits, NotebookMisuse, check_text, clean_name, keyed_line
 from memory_fs.page import Page
 from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
@@ -54,6 +55,12 @@ class MemoryFS:
     def revision(self) -> int:
         """How many changes were made; 0 is the empty notebook."""
         return self._shelf.revision
+
+    @property
+    def seeded(self) -> int:
+        """The revision of the starting files: 1, or 0 where there are none."""
+        first = next(records(self._shelf.journal, 1), None)
+        return 1 if first is not None and first.routine == SEED_ROUTINE else 0
 
     @property
     def journal_bytes(self) -> int:

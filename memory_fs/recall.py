@@ -74,6 +74,13 @@ def read(name: str, page: Page, limits: Limits) -> Recall:
     return Recall(Outcome.HIT, "\n".join([heading, *head, gap, *end[::-1]]), first + last[::-1], total)
 
 
+def best_lines(heading: str, name: str, page: Page, ranked: Sequence[int], limits: Limits) -> Recall:
+    """Show lines in the order given, as many as fit; `heading` says how many there are."""
+    room = _room(name, limits)
+    body, shown = _fitting(page, ranked, room, room // SHARE)
+    return Recall(Outcome.HIT, "\n".join([f"{heading}; the best {len(shown)}, best first:", *body]), shown, len(ranked))
+
+
 def _last_lines(heading: str, name: str, page: Page, indices: Sequence[int], total: int, limits: Limits) -> Recall:
     """Show the last of these lines, as many as fit, and say so when it is not all of `total`."""
     room = _room(name, limits)

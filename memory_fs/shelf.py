@@ -34,6 +34,11 @@ class Shelf:
         self._disk.settle(self.pages, state.before)
 
     @property
+    def journal(self) -> Path:
+        """Where the journal is."""
+        return self._journal.path
+
+    @property
     def journal_bytes(self) -> int:
         """How large the journal is."""
         return self._journal.size

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import cast
 
 from worlds.crafter_engine import ACHIEVEMENTS, CrafterEngine
-from worlds.crafter_text import long_text, short_text
+from worlds.crafter_text import long_text, short_text, truth_text
 from worlds.world import Actions, Frame, Observation, Turn, World
 
 ACTIONS = Actions(
@@ -70,6 +70,10 @@ class CrafterWorld(World):
             },
             end_reason="died" if dead else None,
         )
+
+    def truth(self) -> str:
+        """The nearest place of each kind on the whole map, by steps and direction."""
+        return truth_text(self._engine.map(), self._engine.player.pos.tolist())
 
     def branch(self) -> World:
         """An exact copy of the running episode."""

@@ -154,6 +154,14 @@ class CrafterEngine(package.Env):  # type: ignore[misc]
             columns[column][row] = _KINDS[type(self._world._objects[indices[column, row]])]
         return columns
 
+    def map(self) -> NDArray[np.int64]:
+        """Ids on the whole map, [column][row]."""
+        ids: NDArray[np.int64] = self._world._mat_map.astype(np.int64)
+        indices = self._world._obj_map
+        for column, row in np.argwhere(indices).tolist():
+            ids[column, row] = _KINDS[type(self._world._objects[indices[column, row]])]
+        return ids
+
     def frame(self) -> NDArray[np.uint8]:
         """The present state as RGB, shape (256, 256, 3)."""
         view = engine.LocalView(_Scene(self._world), _textures(), _GRID - (0, 2))

@@ -8,6 +8,9 @@ at all; this is kept, because published results were made that way.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 NAMES = (
     *("None", "water", "grass", "stone", "path", "sand", "tree", "lava", "coal", "iron", "diamond", "table", "furnace"),
     *("player", "cow", "zombie", "skeleton", "arrow", "plant"),
@@ -51,6 +54,18 @@ def short_text(inventory: Mapping[str, int]) -> str:
     items = [f"- {name}: {count}" for name, count in inventory.items() if count and name not in VITALS]
     carried = "\n".join(("Your inventory:", *items)) if items else "You have nothing in your inventory."
     return f"Your status:\n{vitals}\n\n{carried}"
+
+
+def truth_text(ids: NDArray[np.int64], player: Sequence[int]) -> str:
+    """A line per kind on the map, in the order of NAMES: where its nearest cell is from (column, row) `player`."""
+    lines = []
+    for kind in sorted(set(np.unique(ids).tolist()) - {0, NAMES.index("player")}):
+        away = np.argwhere(ids == kind) - np.asarray(player)
+        dx, dy = away[np.abs(away).sum(axis=1).argmin()].tolist()
+        place = _place(dx, dy)
+        assert place is not None, "the player's own cell is of no other kind"
+        lines.append(f"nearest {NAMES[kind]}: {place[1]}\n")
+    return "".join(lines)
 
 
 def _nearest(seen: Window) -> list[str]:

@@ -92,6 +92,15 @@ class VaultWorld(World):
             end_reason=end,
         )
 
+    def truth(self) -> str:
+        """The code of each locked door, where the doors are and where you are."""
+        now = self._corridor
+        doors = (
+            f"The {colour} door opens with {' '.join(now.codes[colour])}; it is in the east wall of room {room}."
+            for room, colour in now.doors.items()
+        )
+        return "".join(f"{line}\n" for line in (f"You are in room {now.room}, counted from the west.", *doors))
+
     def branch(self) -> World:
         """An exact copy of the running episode."""
         twin = cast(VaultWorld, self._twin())

@@ -207,6 +207,10 @@ class World(gymnasium.Env[Observation, str], ABC):
         """The present state in the engine's own pictures, RGB, for a world whose frame is text; None without any."""
         return None
 
+    def truth(self) -> str | None:
+        """The true state, hidden parts included, a fact a line, for a control arm; None where the world gives none."""
+        return None
+
     def branch(self) -> "World":
         """An exact copy of the running episode, random numbers included; both go on independently.
 

@@ -97,6 +97,10 @@ class ProcessWorld(World):
         """The present moment in the engine's own pictures, where it has any."""
         return cast("NDArray[Any] | None", self._ask("tiles"))
 
+    def truth(self) -> str | None:
+        """The true state of the world, where it gives one."""
+        return cast("str | None", self._ask("truth"))
+
     def branch(self) -> ProcessWorld:
         """An exact copy of the running episode in a process of its own. RuntimeError where that fails."""
         line, far = socket.socketpair()

@@ -172,6 +172,21 @@ def unopened(settings: EpisodeSettings, folder: EpisodeFolder, failure: Failure)
     )
 
 
+def complete(result: EpisodeResult) -> bool:
+    """Whether an episode is over, so that the next of the arm persisted can go on from its notebook."""
+    if result.failure is not None:
+        return players_own(dataclasses.asdict(result.failure))
+    return not str(result.end_reason).startswith("the run's ceiling")
+
+
+def waiting(settings: EpisodeSettings, folder: EpisodeFolder, earlier: EpisodeResult) -> EpisodeResult:
+    """The result of an episode that cannot begin before `earlier` is complete: it ends for the same cause."""
+    if earlier.failure is not None:
+        return unopened(settings, folder, earlier.failure)
+    unplayed = unopened(settings, folder, Failure(where="", kind="", sentence="", step=0))
+    return dataclasses.replace(unplayed, status="limited", failure=None, end_reason=earlier.end_reason)
+
+
 def _played(folder: EpisodeFolder) -> tuple[int, float, float]:
     """Steps, progression and return that a trace holds, as far as it can be read: errors are reported elsewhere."""
     steps, progression, episode_return = 0, 0.0, 0.0

@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from graphs.checked_graph import CheckedGraph
-from graphs.evaluation.episode import play_episode, unopened
+from graphs.evaluation.episode import complete, play_episode, unopened, waiting
 from graphs.evaluation.state import CONCURRENCY, Episode, Input, Output, State
 from graphs.inner_agent.opening import check, probe
 from graphs.inner_agent.run_file import begin_run, check_place, check_vacant
@@ -97,12 +98,26 @@ async def play(state: State) -> dict[str, Any]:
     slots = asyncio.Semaphore(state.get("concurrency") or CONCURRENCY)
     report = get_stream_writer()
     run = Spending(parse_ceilings(state.get("ceilings")), "run", began=time.monotonic())
+    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # in the order of the plan
+    before: dict[str, EpisodeResult] = {}
 
     def place(episode: Episode) -> tuple[EpisodeSettings, EpisodeFolder]:
         settings = EpisodeSettings(**{**state["settings"], **episode})
         return settings, RunFolder(Path(state["out"])).episode(settings.world, settings.task, settings.seed)
 
     async def one(episode: Episode) -> EpisodeResult:
+        if state["settings"].get("arm") != "persisted":
+            return await played(episode)
+        task = episode["task"]
+        async with turns[task]:
+            earlier = before.get(task)
+            if earlier is None or complete(earlier):
+                before[task] = await played(episode)
+            else:
+                before[task] = await asyncio.to_thread(waiting, *place(episode), earlier)
+            return before[task]
+
+    async def played(episode: Episode) -> EpisodeResult:
         settings, folder = place(episode)
         async with slots:
             if state.get("new_attempts") and await asyncio.to_thread(_without_score, folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from graphs.inner_agent.arms import keep
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.state import plain
 from scaffolds import Decision, Repair, Veto, View
@@ -20,12 +21,12 @@ def observe_notices(session: Session) -> list[str]:
 
 
 def maintain(session: Session) -> None:
-    """Let the hooks keep the files that are declared theirs; only where the notebook may be written."""
-    if session.hooks is None or session.settings.notebook != "on":
-        return
+    """Let the hooks keep their files where the notebook may be written, and the control arm what it keeps."""
     before = session.notebook.revision
-    session.notebook.mark(session.position.step, "HOOKS")
-    session.hooks.maintain(view(session), session.notebook)
+    if session.hooks is not None and session.settings.notebook == "on":
+        session.notebook.mark(session.position.step, "HOOKS")
+        session.hooks.maintain(view(session), session.notebook)
+    keep(session)
     written = session.notebook.revision - before
     if written:  # the notebook's journal holds each revision
         facts = OperationRecord(

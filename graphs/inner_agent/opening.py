@@ -8,6 +8,7 @@ from itertools import chain, islice, pairwise, tee
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chat_models.keys import called_for_client
+from graphs.inner_agent.arms import check_arm, open_notebook, purposes
 from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
@@ -15,7 +16,6 @@ from graphs.inner_agent.session import Role, Session
 from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import check_prices, parse_ceilings, read_prices
-from memory_fs import MemoryFS
 from scaffolds import Scaffold
 from tools import dialect
 from traces import EpisodeFolder, StepRecord, TraceDamaged, TraceReader, read_result
@@ -44,7 +44,11 @@ def check(settings: EpisodeSettings) -> Scaffold:
     check_prices(ceilings, read_prices(settings.prices), {settings.model, settings.gameplay_model or settings.model})
     _check_tracing(settings)
     dialect(settings.dialect or scaffold.settings.dialect)
-    _new_world(settings).close()
+    world = _new_world(settings)
+    try:
+        check_arm(settings, world)
+    finally:
+        world.close()
     return scaffold
 
 
@@ -85,7 +89,7 @@ def open_session(
         folder=folder,
         scaffold=scaffold,
         world=world,
-        notebook=_notebook(settings, folder, scaffold),
+        notebook=open_notebook(settings, folder, scaffold),
         dialect=dialect(settings.dialect or scaffold.settings.dialect),
         models=models(settings),
         retry=retry_of(settings),
@@ -107,7 +111,6 @@ def system_text(session: Session) -> str:
     """The system message of an episode, as its scaffold words it."""
     settings, scaffold, actions = session.settings, session.scaffold, session.world.actions
     forms = {routine: session.dialect.forms(words) for routine, words in session.vocabularies.items()}
-    files = [] if settings.notebook == "off" else [(n, f.purpose) for n, f in scaffold.settings.files.items()]
     return scaffold.render(
         "system",
         world=settings.world,
@@ -115,7 +118,7 @@ def system_text(session: Session) -> str:
         actions=[(name, actions.help(name)) for name in actions],
         log_forms=forms.get("LOG", []),
         plan_forms=forms["PLAN"],
-        files=files,
+        files=purposes(settings, scaffold),
         turns=scaffold.settings.turns.shown(),
         notebook=settings.notebook,
         dialect=session.dialect.name,
@@ -229,18 +232,6 @@ def _built(
     )
 
 
-def _notebook(settings: EpisodeSettings, folder: EpisodeFolder, scaffold: Scaffold) -> MemoryFS:
-    """The episode's notebook, holding at least the scaffold's starting files."""
-    notebook = MemoryFS(folder.memory, scaffold.memory_limits(), journal=folder.journal)
-    if notebook.revision == 0:
-        notebook.seed(_starting_files(settings, scaffold))
-    return notebook
-
-
-def _starting_files(settings: EpisodeSettings, scaffold: Scaffold) -> Mapping[str, str]:
-    return {} if settings.notebook == "off" else scaffold.memory
-
-
 COMPARED = 2
 """Steps at the end of a replay whose observations are compared with the recording; before them only the first is. A
 world saves the work of wording the others; all that is scored is compared at every step."""
@@ -248,8 +239,7 @@ world saves the work of wording the others; all that is scored is compared at ev
 
 def _replay(session: Session, world: World) -> None:
     """Bring world, hooks and counts to where the trace ends; check all that is scored against what is recorded."""
-    # The starting files, if there are any, are one revision of the notebook.
-    session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
+    session.start_revision = session.notebook.seeded
     observation, info = world.reset(seed=session.settings.seed)
     session.position = Position(step=1, observation=observation, info=info)
     with TraceReader(session.folder) as reader:
@@ -269,7 +259,7 @@ def _replay(session: Session, world: World) -> None:
 
 def _recount(session: Session, living: Living) -> None:
     """Bring hooks and counts to where the trace ends; the world is there."""
-    session.start_revision = 1 if _starting_files(session.settings, session.scaffold) else 0
+    session.start_revision = session.notebook.seeded
     with TraceReader(session.folder) as reader:
         if not len(reader):
             raise SettingsError(f"{session.folder.path} has no step yet: there is nothing to go on from.")

@@ -158,8 +158,9 @@ def check_paths(given: Mapping[str, Any], context: Mapping[str, Any], *, trains:
         check_own_run("context runs", context["runs"], holds_runs=True)
     if context.get("scaffold"):
         _check_scaffold(context["scaffold"])
-    if context.get("prices"):
-        check_inside("context prices", context["prices"], reading_folders())
+    for name in ("prices", "others"):
+        if context.get(name):
+            check_inside(f"context {name}", context[name], reading_folders())
     if given.get("recipe") and given["recipe"] not in recipe_names():
         check_inside("input recipe", given["recipe"], reading_folders())
     if given.get("weights"):

@@ -62,6 +62,7 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("inner_agent", {}, {"runs": "/etc"}, "below runs/"),
         ("inner_agent", {}, {"scaffold": "/etc"}, "below runs/"),
         ("inner_agent", {}, {"prices": "/etc/passwd"}, "below runs/"),
+        ("evaluation", EVALUATION, {"arm": "shuffled", "others": "/srv/other"}, "below runs/"),
         ("inner_agent", {"model": "embedded+adapter=/etc"}, {}, "below runs/"),
         ("inner_agent", {}, {"gameplay_model": "embedded+weights=/etc+tokens=3"}, "below runs/"),
         ("inner_agent", {"model": "huggingface:gpt2"}, {}, "loaded from files"),

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,14 @@ def test_an_episode_repeated_in_one_process_is_the_same_though_its_land_is_copie
     first = list(answers(world, 77, actions))
     assert list(answers(world, 77, actions)) == first
     assert list(answers(make_world("crafter"), 77, actions)) == first
+
+
+def test_the_truth_names_the_nearest_of_each_kind_on_the_whole_map() -> None:
+    world = make_world("crafter")
+    observation, _ = world.reset(seed=42)
+    place = re.compile(r"^(?:- |nearest )(\w+):? (\d+) steps? to your", re.MULTILINE)
+    true = {kind: int(steps) for kind, steps in place.findall(str(world.truth()))}
+    seen = {kind: int(steps) for kind, steps in place.findall(observation["long"])}
+    assert seen.keys() < true.keys() >= {"iron", "diamond", "coal"}
+    assert all(true[kind] == steps if steps <= 4 else true[kind] <= steps for kind, steps in seen.items())
+    assert world.truth() == world.truth()

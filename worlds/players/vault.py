@@ -61,7 +61,9 @@ def _has_rooms(prompt: Prompt) -> bool:
 
 def _code(colour: str, results: tuple[tuple[str, str], ...]) -> str:
     """The code found for a door, else a guess that is the same at every step, as each digit is asked for alone."""
-    found = re.search(rf"\b{colour} ((?:\d ?){{{CODE_LENGTH}}})", "\n".join(text for _, text in results))
+    found = re.search(
+        rf"\b{colour} (?:door opens with )?((?:\d ?){{{CODE_LENGTH}}})", "\n".join(text for _, text in results)
+    )
     return found[1].replace(" ", "") if found else "1" * CODE_LENGTH
 
 

@@ -1,0 +1,128 @@
+"""automem controls: a model with its notebook and with control arms of it, one table."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli import options as o
+from cli import stopping
+from cli.doctor import warn_before
+from cli.options import parse_seeds
+from cli.progress import LiveProgress, ticking
+from cli.progress_tally import Tally
+from cli.results_table import who
+from graphs.evaluation.playing import play_whole
+from graphs.evaluation.state import Input
+from graphs.settings import Context
+from lab.controls import ARMS, TABLE, Controls, Row
+from lab.counterfactual import FEWEST
+from traces.effects import Estimate
+from worlds import world_entry
+
+
+def controls(
+    world: o.World,
+    model: o.Model,
+    out: o.Out,
+    arms: Annotated[str, typer.Option(help="Which, by commas; on is one of them.")] = ",".join(ARMS),
+    seeds: o.Seeds = None,
+    task: o.Tasks = None,
+    scaffold: o.ScaffoldPath = None,
+    base_url: o.BaseUrl = None,
+    max_steps: o.MaxSteps = None,
+    world_option: o.WorldOptions = None,
+    concurrency: o.Concurrency = 10,
+    dialect: o.DialectOption = None,
+    gameplay_model: o.GameplayModel = None,
+    gameplay_base_url: o.GameplayBaseUrl = None,
+    temperature: o.Temperature = 1.0,
+    max_tokens: o.MaxTokens = 4096,
+    timeout: o.Timeout = 60.0,
+    ceiling: o.Ceilings = None,
+    run_ceiling: o.RunCeilings = None,
+    prices: o.Prices = None,
+    trust_scaffold_code: o.TrustScaffoldCode = False,
+    resume: o.Resume = False,
+    no_check: o.NoCheck = False,
+    quiet: o.Quiet = False,
+) -> None:
+    """Play a model with its notebook and with control arms of it, and compare them seed by seed."""
+    entry = world_entry(world)
+    context = Context(
+        scaffold=scaffold,
+        dialect=dialect.value if dialect else None,
+        gameplay_model=gameplay_model,
+        base_url=base_url,
+        gameplay_base_url=gameplay_base_url,
+        max_steps=max_steps,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        timeout_s=timeout,
+        world_options=o.read_world_options(world_option),
+        ceilings=o.read_ceilings(ceiling),
+        prices=prices,
+        trust_scaffold_code=trust_scaffold_code,
+    )
+    given = Input(
+        world=world,
+        tasks=task or list(entry.tasks),
+        seeds=parse_seeds(seeds) if seeds is not None else list(entry.seeds),
+        model=model,
+        out=str(out),
+        concurrency=concurrency,
+        resume=resume,
+        ceilings=o.read_ceilings(run_ceiling),
+    )
+    comparison = Controls(given=given, context=context, arms=tuple(one.strip() for one in arms.split(",")))
+    comparison.check()
+    if not no_check:
+        warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
+    console = Console()
+    stopping.run(_play(comparison, console, max_steps or entry.max_steps, quiet))
+    _show(console, comparison, f"{world}: {who(model, gameplay_model)}")
+
+
+def _show(console: Console, comparison: Controls, title: str) -> None:
+    rows = comparison.table()
+    console.print(_table(rows, title))
+    if rows[0].episodes < FEWEST:
+        console.print(f"an interval needs at least {FEWEST} episodes of an arm", highlight=False)
+    console.print(Text(f"written: {comparison.out}/{TABLE}, {comparison.out}/ARM/"), soft_wrap=True)
+    if any(row.failed for row in rows):
+        raise typer.Exit(1)
+
+
+async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> None:
+    for job in comparison.jobs():
+        if not quiet:
+            console.print(Text(f"arm {job.name}"))
+        with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:
+            progress.plan(len(comparison.pairs))
+            async with ticking(progress):
+                await play_whole(job, progress.show)
+
+
+def _table(rows: list[Row], title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("arm")
+    for heading in ("episodes", "%", "against on", "95 %", "tokens\nper step", "calls\nper step"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        tokens = "–" if row.tokens_per_step is None else f"{row.tokens_per_step:,.0f}"
+        episodes = f"{row.episodes}" + (f" ({row.failed} failed as 0)" if row.failed else "")
+        figures = (f"{100 * row.progression:.1f}", *_difference(row.difference), tokens, f"{row.calls_per_step:.2f}")
+        table.add_row(row.arm, episodes, *figures)
+    return table
+
+
+def _difference(estimate: Estimate | None) -> tuple[str, str]:
+    if estimate is None:
+        return "", ""
+    if estimate.low is None or estimate.high is None:
+        return f"{100 * estimate.mean:+.1f}", "–"
+    return f"{100 * estimate.mean:+.1f}", f"[{100 * estimate.low:+.1f}, {100 * estimate.high:+.1f}]"
