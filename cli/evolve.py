@@ -78,6 +78,7 @@ def evolve(
     attempt_ceiling: AttemptCeilings = None,
     episode_ceiling: o.EpisodeCeilings = None,
     stop_when: o.StopWhen = None,
+    alarm: o.Alarms = None,
     prices: o.Prices = None,
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
@@ -110,6 +111,7 @@ def evolve(
         world_options=o.read_world_options(world_option),
         ceilings=o.read_ceilings(episode_ceiling),
         stop_when=stop_when or [],
+        alarms=alarm or [],
         prices=prices,
         constrained=constrained,
     )

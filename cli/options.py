@@ -127,6 +127,10 @@ StopWhen: TypeAlias = Annotated[
         help="End an episode as limited when a rule holds, such as missing_action_rate>0.9@10; may be repeated.",
     ),
 ]
+Alarms: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--alarm", help="Warn once when a rule holds, such as empty_search_rate>0.6@200; may be repeated."),
+]
 Prices: TypeAlias = Annotated[
     str | None,
     typer.Option(help="Price table (TOML: a table per model; prompt, cached, completion: USD per 1M tokens)."),

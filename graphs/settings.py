@@ -139,6 +139,15 @@ class Context:
             example=["missing_action_rate>0.9@10"],
         ),
     ] = field(default_factory=list)
+    alarms: Annotated[
+        list[str],
+        described(
+            "Alarms",
+            "Rules as in stop_when: a warning is given once for an episode when one holds.",
+            default=[],
+            example=["empty_search_rate>0.6@200"],
+        ),
+    ] = field(default_factory=list)
     prices: Annotated[
         str | None, described("Price table", "Price table (a TOML file), for the ceiling cost.", example="prices.toml")
     ] = None
@@ -223,7 +232,7 @@ def _checked(kind: type[T], plain: dict[str, Any]) -> T:
     except ValidationError as error:
         raise SettingsError(first_fault(error, "setting")) from error
     check_usable(plain)
-    read_rules(plain["stop_when"])
+    read_rules([*plain["stop_when"], *plain["alarms"]])
     for name in ("max_steps", "max_tokens", "attempts"):
         if plain[name] is not None and plain[name] < 1:
             raise SettingsError(f"The setting {name} must be at least 1, not {plain[name]}.")

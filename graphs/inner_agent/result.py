@@ -37,6 +37,7 @@ class Account:
         self._spending = Spending(parse_ceilings(settings.ceilings), "episode")
         self._run_spending: Spending | None = None
         self._rules = read_rules(settings.stop_when)
+        self._alarms = read_rules(settings.alarms)
         self._stopped: str | None = None
         self.idle_steps = 0
         """Steps in a row, up to the last one, in which nothing was done (`traces.flags.is_idle`)."""
@@ -89,6 +90,15 @@ class Account:
         if self._rules:
             metrics = self._metrics.result()
             self._stopped = next((rule.said(metrics) for rule in self._rules if rule.holds(metrics)), None)
+
+    def alarms(self) -> list[str]:
+        """That a rule of the alarms holds, as a clause: of each rule once."""
+        if not self._alarms:
+            return []
+        metrics = self._metrics.result()
+        ringing = [rule for rule in self._alarms if rule.holds(metrics)]
+        self._alarms = [rule for rule in self._alarms if rule not in ringing]
+        return [rule.said(metrics) for rule in ringing]
 
     def cost(self) -> float | None:
         """US dollars so far; None where a model has no price, or did not report the tokens of every call."""

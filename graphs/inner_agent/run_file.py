@@ -27,7 +27,7 @@ SYSTEM = (
 
 FREE = (
     *("base_url", "gameplay_base_url", "timeout_s", "attempts", "patience_s", "runs", "trust_scaffold_code"),
-    *("ceilings", "stop_when", "prices", "trace_sample", "trace_hide"),
+    *("ceilings", "stop_when", "alarms", "prices", "trace_sample", "trace_hide"),
 )
 """Settings that may differ when a run goes on: addresses, timeouts and what is sent to LangSmith change
 no episode."""

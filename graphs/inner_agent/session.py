@@ -165,6 +165,8 @@ class Session:
         self.advance(played, after)
         if self.account.idle_steps == IDLE_STEPS:
             self.note([_idle(self.settings, conversations[-1])])
+        where = f"{self.settings.task} seed {self.settings.seed}"
+        self.note([f"{where}: {alarm}." for alarm in self.account.alarms()])
         if self.position.over:
             self.end(self.result())
 

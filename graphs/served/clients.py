@@ -93,7 +93,7 @@ def _is_number(value: object) -> bool:
 # Programs and code ---------------------------------------------------------------------------------------------------
 ALLOW = "AUTOMEM_ALLOW"
 """launcher: a client may choose one of the named launchers and set options of trainings; trust: it may have the code of
-scaffolds run uncontained. Both: launcher,trust."""
+scaffolds run uncontained; hub: it may name models of a hub, which are downloaded to this server. launcher,trust,hub."""
 LAUNCHERS = "AUTOMEM_LAUNCHERS"
 """A TOML file of further launchers, NAME = ["program", "argument", …]."""
 ACCELERATE = Path(__file__).resolve().parents[2] / "training" / "accelerate"
@@ -106,7 +106,7 @@ TRAIN_OPTIONS = (
 
 def check_allowed(given: Mapping[str, Any], context: Mapping[str, Any]) -> None:
     """SettingsError for what starts programs or runs code and is not allowed on this server."""
-    allowed = {word.strip() for word in os.environ.get(ALLOW, "").split(",")}
+    allowed = _allowed()
     asks = {"launcher": ("launcher", given), "train_options": ("launcher", given)}
     for name, (right, place) in {**asks, "trust_scaffold_code": ("trust", context)}.items():
         if place.get(name) and right not in allowed:
@@ -115,6 +115,19 @@ def check_allowed(given: Mapping[str, Any], context: Mapping[str, Any]) -> None:
         if str(word).startswith("-") and str(word).split("=")[0] not in TRAIN_OPTIONS:
             options = ", ".join(TRAIN_OPTIONS)
             raise SettingsError(f"{shown_value(word)} is no training option for a client: give some of {options}.")
+
+
+def _allowed() -> set[str]:
+    return {word.strip() for word in os.environ.get(ALLOW, "").split(",")}
+
+
+def _check_hub(where: str, name: str) -> None:
+    """SettingsError for a model of a hub, where clients may not have this server download any."""
+    if "hub" not in _allowed():
+        raise SettingsError(
+            f"The {where} names {shown_value(name)} of a model hub, to be downloaded to this server: its operator sets "
+            f"{ALLOW}=hub to allow it."
+        )
 
 
 def launcher_words(named: object) -> list[str]:
@@ -178,6 +191,7 @@ def _check_weights(where: str, weights: object) -> None:
     if weights == "embedded":
         return
     if isinstance(weights, str) and HUB_NAME.fullmatch(weights) and not check_plain(where, weights).exists():
+        _check_hub(where, weights)
         return
     check_inside(where, weights, reading_folders())
 
@@ -188,6 +202,8 @@ def _check_model(where: str, spec: object) -> None:
         raise SettingsError(f"The {where} is a text such as scripted or vllm:NAME, not {shown_value(spec)}.")
     spec = spec.strip()
     if spec.startswith("embedded"):
+        if spec.startswith("embedded:"):
+            _check_hub(where, spec)
         for path in files_named(spec):
             check_inside(where, path, reading_folders())
     provider = spec.partition(":")[0]

@@ -24,7 +24,7 @@ def server() -> Iterator[OpenAIStub]:
 
 
 def evaluate(tmp_path: Path, server: OpenAIStub, run: dict[str, float] | None = None, **more: Any) -> dict[str, Any]:
-    context = Context(base_url=server.url, max_steps=6, **more.pop("context", {}))
+    context = Context(**{"base_url": server.url, "max_steps": 6, **more.pop("context", {})})
     request = {
         "world": "vault",
         "tasks": ["six-doors"],
@@ -139,6 +139,8 @@ def test_a_ceiling_that_makes_no_sense_is_refused_before_any_call(
 ) -> None:
     with pytest.raises(SettingsError, match=told):
         evaluate(tmp_path, server, context=context)
+    with pytest.raises(SettingsError, match="is no rule: write one as"):
+        evaluate(tmp_path, server, context={"alarms": ["boredom"]})
     assert server.bodies == []
 
 
@@ -163,6 +165,18 @@ def test_a_rule_ends_an_episode_of_a_model_that_never_acts_and_a_person_is_warne
     assert evaluate(tmp_path, server, seeds=[1], resume=True, context=rules)["n_limited"] == 1
     assert len(server.bodies) == asked
     assert evaluate(tmp_path, server, seeds=[1], resume=True)["n_limited"] == 0  # without the rule it goes on
+
+
+def test_an_alarm_warns_once_and_ends_nothing(
+    tmp_path: Path, server: OpenAIStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.default = speaker(lambda messages: f"I am lost in {turn_of(messages)}.")
+    alarms = {"alarms": ["missing_action_rate>0.9@2", "recall_hit_rate<0.1@1"], "max_steps": 5}
+    (episode,) = evaluate(tmp_path, server, seeds=[1], context=alarms)["episodes"]
+    assert episode["status"] == "finished"
+    rung = [one.message for one in caplog.records if "the rule" in one.message]
+    assert len(rung) == 1
+    assert "seed 1: the rule missing_action_rate>0.9@2 holds: missing_action_rate is 1 after 2 steps." in rung[0]
 
 
 def test_a_text_that_is_no_rule_is_our_error(tmp_path: Path, server: OpenAIStub) -> None:

@@ -71,6 +71,8 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("curator", {"out": "runs/x", "weights": "/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "model": "vllm:/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "recipe": "/etc/x.toml"}, {}, "below runs/"),
+        ("inner_agent", {"model": "embedded:owner/name+tokens=9"}, {}, "AUTOMEM_ALLOW=hub"),
+        ("curator", {"out": "runs/x", "weights": "owner/name"}, {}, "AUTOMEM_ALLOW=hub"),
     ],
 )
 def test_what_a_client_may_not_ask_for_is_refused(
