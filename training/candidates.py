@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from traces import Conversation, EpisodeFolder, EpisodeResult, Message, RunFolder, StepRecord, TraceReader, read_result
+from traces.effects import Estimate, dropped, read_effects
 from traces.feedback import feedback_file, read_feedback
 from traces.flags import StepFlags, flagged_steps
 from training.credit import CreditRule, credits
@@ -31,6 +32,8 @@ NEARBY = 10
 """Steps whose rewards count as nearby, the candidate's own included: about as long as a recalled fact is acted on."""
 _HEADING = re.compile(r"(?m)^## (.{1,40})$")
 _HEADINGS = 8
+_FIRST = {"harmful": 0, "helpful": 1}
+"""Which of several measured writes of a turn counts; of one verdict, that of the largest effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,12 @@ class Candidate:
     episode_status: str = "finished"
     feedback: float | None = None
     """A person's judgement, in [0, 1] (see `traces.feedback`); None without one."""
+    effect: float | None = None
+    """What its write did to progression, in [-1, 1]: mean of with it less without it (see `traces.effects`); None where
+    it was not measured. Of several writes one that is proven harmful, else helpful, else that of the largest effect."""
+    effect_low: float | None = None
+    """Ends of the effect's 95 % interval; None with too few samples."""
+    effect_high: float | None = None
 
     @property
     def episode(self) -> str:
@@ -97,13 +106,34 @@ def candidates(run: RunFolder, *, rule: CreditRule | None = None, workers: int =
 
     Failed and damaged episodes are left out: an episode that a machine's failure ended is never trained on.
     """
-    judged = read_feedback(run)
-    for candidate in _without_feedback(run, rule or CreditRule(), workers):
-        yield replace(candidate, feedback=judged[candidate.id]) if candidate.id in judged else candidate
+    return _judged(_played(run, rule or CreditRule(), workers), run)
 
 
-def _without_feedback(run: RunFolder, rule: CreditRule, workers: int) -> Iterator[Candidate]:
-    """The candidates before people's judgements are added."""
+def _judged(found: Iterable[Candidate], run: RunFolder) -> Iterator[Candidate]:
+    """The candidates with people's judgements and the measured effects of their writes."""
+    feedback, effects = read_feedback(run), _effects(run)
+    nothing = {"effect": None, "effect_low": None, "effect_high": None}
+    for one in found:
+        yield replace(one, feedback=feedback.get(one.id), **effects.get(one.id, nothing))
+
+
+def _effects(run: RunFolder) -> dict[str, dict[str, float | None]]:
+    """The effect of each measured candidate by its id: signs are turned, because it was measured by leaving it out."""
+    measured: dict[str, list[Estimate]] = {}
+    for folder in run.episodes():
+        for one in dropped(read_effects(folder)).values():
+            name = "/".join((*folder.path.parts[-3:], f"step-{one.step}", one.routine))
+            measured.setdefault(name, []).append(one.progression)
+    chosen = {}
+    for name, estimates in measured.items():
+        first = min(estimates, key=lambda each: (_FIRST.get(each.verdict, 2), -abs(each.mean)))
+        low, high = (None if end is None else 0.0 - end for end in (first.high, first.low))
+        chosen[name] = {"effect": 0.0 - first.mean, "effect_low": low, "effect_high": high}
+    return chosen
+
+
+def _played(run: RunFolder, rule: CreditRule, workers: int) -> Iterator[Candidate]:
+    """The candidates as played, before anything was judged or measured."""
     ranked = list(_ranked(run))
     if workers <= 1 or len(ranked) <= 1:
         for folder, result, rank in ranked:
@@ -127,11 +157,10 @@ def write_candidates(found: Iterable[Candidate], path: Path) -> int:
     return written
 
 
-def update_feedback(path: Path, run: RunFolder) -> None:
-    """Update the candidates written to `path` with people's judgements of the run."""
-    if feedback_file(run).exists():
-        judged = read_feedback(run)
-        write_candidates((replace(one, feedback=judged.get(one.id)) for one in read_candidates(path)), path)
+def update_candidates(path: Path, run: RunFolder) -> None:
+    """Update the candidates written to `path` with what was judged and measured of the run since."""
+    if feedback_file(run).exists() or any(folder.effects.exists() for folder in run.episodes()):
+        write_candidates(_judged(read_candidates(path), run), path)
 
 
 def read_candidates(path: Path) -> Iterator[Candidate]:

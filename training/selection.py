@@ -49,6 +49,8 @@ class Filters(_Table):
     max_turns: int | None = Field(default=None, ge=1)
     max_prompt_characters: int | None = Field(default=None, ge=1)
     """Of the whole conversation, which may exceed the cutoff of a training."""
+    proven_helpful: bool = False
+    """Whether only turns are taken whose write is proven helpful: the interval of its effect is above 0."""
     recall_before_record: bool = False
     """Whether a LOG that records must have recalled first."""
     productive_only: bool = False
@@ -77,9 +79,9 @@ class Policy(_Table):
     summary: str = Field(min_length=1)
     total: int = Field(ge=1)
     """Examples to select, at most."""
-    order: Literal["credit", "reward", "progression", "random", "score"] = "credit"
-    """What ranks first: credit, the reward of the next steps, the episode's progression, chance, or the score of the
-    policy's own code (policy.py)."""
+    order: Literal["credit", "effect", "reward", "progression", "random", "score"] = "credit"
+    """What ranks first: credit, the measured effect (turns without one last), the reward of the next steps, the
+    episode's progression, chance, or the score of the policy's own code (policy.py)."""
     filters: Filters = Filters()
     quotas: Quotas = Quotas()
 
@@ -96,8 +98,10 @@ class Policy(_Table):
             raise PolicyError(f"The policy's {name}: {fault['msg']}, not {fault['input']!r}.") from error
 
 
-DEFAULT_POLICY = Path(__file__).parent / "policies" / "default.toml"
-"""The shipped policy."""
+POLICIES = Path(__file__).parent / "policies"
+"""The shipped policies."""
+DEFAULT_POLICY = POLICIES / "default.toml"
+"""What a curator starts from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +226,8 @@ def _failed_filter(candidate: Candidate, filters: Filters, scores: Mapping[str, 
     for name, reached in least.items():
         if (limit := getattr(filters, name)) is not None and reached is not None and reached < limit:
             return name
+    if filters.proven_helpful and not (candidate.effect_low is not None and candidate.effect_low > 0):
+        return "proven_helpful"
     if filters.recall_before_record and candidate.records and not candidate.recall_before_record:
         return "recall_before_record"
     if filters.productive_only and candidate.unproductive:
@@ -236,6 +242,7 @@ def _worth(candidate: Candidate, policy: Policy, scores: Mapping[str, float | No
         return (scores or {}).get(candidate.id) or 0.0
     return {
         "credit": candidate.credit,
+        "effect": -math.inf if candidate.effect is None else candidate.effect,
         "reward": candidate.reward_nearby,
         "progression": candidate.progression,
         "random": 0.0,

@@ -16,7 +16,7 @@ from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
 from graphs.spending import check_all
-from training.candidates import candidates, read_candidates, update_feedback, write_candidates
+from training.candidates import candidates, read_candidates, update_candidates, write_candidates
 from training.ledger import LedgerEntry, read
 
 
@@ -72,14 +72,14 @@ async def baseline(state: State, run: Specialization) -> Command[Literal["next_i
 
 
 def next_iteration(state: State, run: Specialization) -> Command[Literal["curate", "controls", "finish"]]:
-    """Open the next iteration, with what people have judged by now; after the last, the final table if any won."""
+    """Open the next iteration, with what was judged and measured by now; after the last, the final table if any won."""
     number = upcoming(run)
     if number is None:
         if winner(run) is None:
             return Command(goto="finish", update={"reason": "No iteration came to a training: see the ledger."})
         return Command(goto="controls", update={"reason": _over(run)})
     check_all(budgets(run))
-    update_feedback(run.folder.candidates, run.folder.collect)
+    update_candidates(run.folder.candidates, run.folder.collect)
     emit("iteration", iteration=number, iterations=run.iterations)
     return Command(goto="curate", update={"iteration": number, "round": 0, "reason": ""})
 

@@ -81,12 +81,15 @@ class _Policies:
             "Removed." if not python.strip() else 'Written, and tried on all candidates. order = "score" sorts by it.'
         )
 
-    def reset_policy(self, iteration: Annotated[int, Field(ge=0)] = 0) -> str:
-        """Go back to the shipped policy (iteration 0), or take over an earlier iteration's."""
+    def reset_policy(
+        self, iteration: Annotated[int, Field(ge=0)] = 0, shipped: Literal["default", "by_effect"] = "default"
+    ) -> str:
+        """Go back to a shipped policy (iteration 0; by_effect: only turns whose write is proven helpful, best first),
+        or take over an earlier iteration's."""
         there = sorted(self._earlier) or "none"
         if iteration and iteration not in self._earlier:
             raise TrainingError(f"There is no iteration {iteration} before this one: there are {there}.")
-        self._workspace.reset_policy(self._earlier[iteration] / "selection" if iteration else None)
+        self._workspace.reset_policy(self._earlier[iteration] / "selection" if iteration else None, shipped)
         return "Done."
 
     def write_selection_logic(self, markdown: Annotated[str, Field(min_length=100, max_length=LOGIC_BYTES)]) -> str:

@@ -6,6 +6,7 @@ Every mistake of the model comes back as one sentence; every long result says ho
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import quantiles
@@ -33,6 +34,7 @@ _Text = Annotated[str, Field(max_length=200)]
 _Sort = Literal[
     "step",
     "credit",
+    "effect",
     "reward_nearby",
     "progression",
     "turns",
@@ -87,6 +89,8 @@ class _Selections:
         lines += _counted("Outcomes", outcomes)
         lines.append("Features, at 0/25/50/75/95/100 % of the candidates:")
         lines += [f"- {name}: {_spread([float(getattr(one, name)) for one in found])}" for name in _SPREAD]
+        if measured := [one.effect for one in found if one.effect is not None]:
+            lines.append(f"- effect: {_spread(measured)}, of the {len(measured)} that were measured")
         episodes = {one.episode: one.progression for one in found}
         best = sorted(episodes.items(), key=lambda item: (-item[1], item[0]))
         lines.append(
@@ -127,7 +131,8 @@ class _Selections:
             )
 
         def worth(one: Candidate) -> float:
-            return float(len(one.operations) if sort == "operations" else getattr(one, sort))
+            value = len(one.operations) if sort == "operations" else getattr(one, sort)
+            return float(value) if value is not None else -math.inf if descending else math.inf
 
         found = sorted(filter(passes, self._workspace.candidates), key=worth, reverse=descending)
         shown = found[offset : offset + limit]
@@ -224,7 +229,14 @@ def _spread(values: Sequence[float]) -> str:
 def _line(one: Candidate) -> str:
     done = ",".join(f"{name} {count}" for name, count in one.outcomes.items()) or "nothing"
     return (
-        f"{one.id}  credit {one.credit:.3f}  reward {one.reward_nearby:.2f}  turns {one.turns}  "
+        f"{one.id}  credit {one.credit:.3f}{_effect(one)}  reward {one.reward_nearby:.2f}  turns {one.turns}  "
         f"{'+'.join(one.operations[:8]) or 'no operation'} ({done})"
         f"{'  recalled first' if one.recall_before_record else ''}{'  redundant' if one.redundant_writes else ''}"
     )
+
+
+def _effect(one: Candidate) -> str:
+    if one.effect is None:
+        return ""
+    known = one.effect_low is not None and one.effect_high is not None
+    return f"  effect {one.effect:+.3f}" + (f" [{one.effect_low:+.3f}, {one.effect_high:+.3f}]" if known else "")

@@ -28,7 +28,7 @@ from training import TrainingError
 from training.candidates import Candidate, read_candidates
 from training.ledger import read
 from training.recipe import DataDecision, Recipe
-from training.selection import DEFAULT_POLICY, Decision, Policy, PolicyError, Selection, select
+from training.selection import DEFAULT_POLICY, POLICIES, Decision, Policy, PolicyError, Selection, select
 from training.source import TraceSource
 
 SCORING = """
@@ -132,9 +132,9 @@ class Workspace:
                 self.code_file.write_text(before, encoding="utf-8")
             raise
 
-    def reset_policy(self, earlier: Path | None = None) -> None:
-        """Go back to the shipped policy, or take over an earlier iteration's (its folder `selection`)."""
-        origin = DEFAULT_POLICY if earlier is None else earlier / "policy.toml"
+    def reset_policy(self, earlier: Path | None = None, shipped: str = DEFAULT_POLICY.stem) -> None:
+        """Go back to a shipped policy, or take over an earlier iteration's (its folder `selection`)."""
+        origin = POLICIES / f"{shipped}.toml" if earlier is None else earlier / "policy.toml"
         self.policy_file.write_bytes(origin.read_bytes())
         self.code_file.unlink(missing_ok=True)
         if earlier is not None and (earlier / "policy.py").exists():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from playing import folder_of, play
+from trace_files import effect_of
 from training_runs import collected
 
 from traces import RunFolder, TraceReader
+from traces.effects import write_effect
 from traces.feedback import feedback_file, write_judgements
-from training.candidates import candidates, read_candidates, update_feedback, write_candidates
+from training.candidates import candidates, read_candidates, update_candidates, write_candidates
 from training.source import CandidateId, SourceError, TraceSource
 
 
@@ -108,15 +111,37 @@ def test_what_people_say_after_candidates_were_listed_reaches_them_and_can_be_ta
     path.parent.mkdir()
     write_candidates(candidates(run), path)
     before = path.read_bytes()
-    update_feedback(path, run)
+    update_candidates(path, run)
     assert path.read_bytes() == before
     first = next(read_candidates(path)).id
     try:
         write_judgements(run, [{"candidate": first, "feedback": 0.25, "key": "good", "id": "1"}])
-        update_feedback(path, run)
+        update_candidates(path, run)
         assert {one.id: one.feedback for one in read_candidates(path) if one.feedback is not None} == {first: 0.25}
         write_judgements(run, [])
-        update_feedback(path, run)
+        update_candidates(path, run)
         assert path.read_bytes() == before
     finally:
         feedback_file(run).unlink()
+
+
+def test_measured_effects_are_features_with_their_sign_turned(run: RunFolder, tmp_path: Path) -> None:
+    copied = RunFolder(Path(shutil.copytree(run.path, tmp_path / "measured")))
+    path = tmp_path / "candidates.jsonl"
+    write_candidates(candidates(copied), path)
+    assert all(one.effect is None for one in read_candidates(path))
+    one, other, third = [one for one in read_candidates(path) if one.records][:3]
+    for which, index, low, high in (
+        *((one, 1, -0.5, -0.25), (one, 2, -0.25, 0.25)),
+        *((other, 1, -0.5, -0.25), (other, 2, 0.25, 0.5)),
+        *((third, 1, -0.5, -0.25), (third, 1, 0.0, 0.0)),  # measured again
+    ):
+        folder = copied.episode(which.world, which.task, which.seed)
+        write_effect(folder, effect_of(which.step, index, low=low, high=high))
+    update_candidates(path, copied)
+    found = {each.id: (each.effect, each.effect_low, each.effect_high) for each in read_candidates(path)}
+    assert found[one.id] == (0.375, 0.25, 0.5)
+    assert found[other.id] == (-0.375, -0.5, -0.25)
+    assert found[third.id] == (0.0, 0.0, 0.0)
+    assert Counter(each[0] is None for each in found.values())[False] == 3
+    assert [each.to_plain() for each in candidates(copied)] == [each.to_plain() for each in read_candidates(path)]

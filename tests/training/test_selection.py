@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from training.candidates import Candidate
-from training.selection import DEFAULT_POLICY, Decision, Filters, Policy, PolicyError, Quotas, select
+from training.selection import DEFAULT_POLICY, POLICIES, Decision, Filters, Policy, PolicyError, Quotas, select
 
 
 def candidate(step: int, routine: str = "LOG", seed: int = 1, **features: object) -> Candidate:
@@ -120,6 +120,22 @@ def test_a_policys_own_scores_order_and_filter() -> None:
     assert steps(*select(found, policy(order="score"), scores=scores).chosen) == [2, 1]
     with pytest.raises(PolicyError, match=r"write policy\.py"):
         select(found, policy(order="score"))
+
+
+def test_by_effect_takes_what_is_proven_helpful_the_most_helpful_first() -> None:
+    effects = {
+        1: (0.1, 0.05, 0.2),
+        2: (0.5, 0.2, 0.8),
+        3: (0.9, -0.1, 1.0),
+        4: (-0.5, -0.8, -0.2),
+        5: (0.9, None, None),
+    }
+    found = [candidate(9, credit=9.0)]
+    found += [candidate(step, effect=e, effect_low=low, effect_high=high) for step, (e, low, high) in effects.items()]
+    chosen = select(found, Policy.parse((POLICIES / "by_effect.toml").read_text()))
+    assert steps(*chosen.chosen) == [2, 1]
+    assert chosen.left_out == {"proven_helpful": 4}
+    assert steps(*select(found, policy(order="effect")).chosen)[-2:] == [4, 9]
 
 
 def test_the_shipped_policy_parses() -> None:

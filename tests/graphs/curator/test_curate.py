@@ -71,6 +71,30 @@ def test_a_list_is_filtered_sorted_and_says_how_to_see_the_rest(workspace: Works
     assert told.endswith(f"… {len(wanted) - 3} more: offset=3")
 
 
+def test_measured_effects_are_listed_and_by_effect_selects_them(workspace: Workspace) -> None:
+    assert "effect" not in use(workspace, "candidates_overview")
+    one, other = [each for each in workspace.candidates if each.records][:2]
+    found = [
+        replace(each, effect=0.5, effect_low=0.25, effect_high=1.0)
+        if each is one
+        else replace(each, effect=-0.25)
+        if each is other
+        else each
+        for each in workspace.candidates
+    ]
+    write_candidates(found, workspace.iteration / "candidates.jsonl")
+    measured = Workspace(workspace.iteration, workspace.run, workspace.iteration / "candidates.jsonl")
+    assert "0.5, of the 2 that were measured" in use(measured, "candidates_overview")
+    for descending in (True, False):
+        lines = use(measured, "list_candidates", sort="effect", descending=descending, limit=2).splitlines()[1:3]
+        first, second = lines if descending else lines[::-1]
+        assert first.startswith(f"{one.id}  credit")
+        assert "  effect +0.500 [+0.250, +1.000]  " in first
+        assert "  effect -0.250  " in second
+    use(measured, "reset_policy", shipped="by_effect")
+    assert list(measured.select().chosen) == [one.id]
+
+
 def test_a_candidate_is_shown_as_the_model_had_it(workspace: Workspace) -> None:
     chosen = some(workspace, "PLAN")[0]
     told = use(workspace, "show_candidate", id=chosen)
