@@ -19,6 +19,7 @@ from cli.results_table import who
 from graphs.evaluation.playing import play_whole
 from graphs.evaluation.state import Input
 from graphs.settings import Context
+from graphs.spending import CeilingReached
 from lab.controls import ARMS, TABLE, Controls, Row
 from lab.counterfactual import FEWEST
 from traces.effects import Estimate
@@ -83,12 +84,17 @@ def controls(
     if not no_check:
         warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
     console = Console()
-    stopping.run(_play(comparison, console, max_steps or entry.max_steps, quiet))
-    _show(console, comparison, f"{world}: {who(model, gameplay_model)}")
+    stopped = stopping.run(_play(comparison, console, max_steps or entry.max_steps, quiet))
+    _show(console, comparison, f"{world}: {who(model, gameplay_model)}", stopped)
 
 
-def _show(console: Console, comparison: Controls, title: str) -> None:
+def _show(console: Console, comparison: Controls, title: str, stopped: CeilingReached | None) -> None:
+    """Print the table of the arms that are whole, and what is written; status 1 if an episode failed."""
+    if stopped is not None:
+        console.print(Text(f"stopped: {stopped}; go on with a higher --run-ceiling and --resume"), soft_wrap=True)
     rows = comparison.table()
+    if not rows:
+        return
     console.print(_table(rows, title))
     if rows[0].episodes < FEWEST:
         console.print(f"an interval needs at least {FEWEST} episodes of an arm", highlight=False)
@@ -97,14 +103,19 @@ def _show(console: Console, comparison: Controls, title: str) -> None:
         raise typer.Exit(1)
 
 
-async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> None:
+async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> CeilingReached | None:
+    """Play all arms; the ceiling that ended it, if one did."""
     for job in comparison.jobs():
         if not quiet:
             console.print(Text(f"arm {job.name}"))
         with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:
             progress.plan(len(comparison.pairs))
-            async with ticking(progress):
-                await play_whole(job, progress.show)
+            try:
+                async with ticking(progress):
+                    await play_whole(job, progress.show)
+            except CeilingReached as reached:
+                return reached
+    return None
 
 
 def _table(rows: list[Row], title: str) -> Table:

@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any, get_args
 
 from graphs.evaluation.graph import check_tasks
-from graphs.evaluation.playing import EvaluationJob
+from graphs.evaluation.playing import EvaluationJob, played_whole
 from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
@@ -83,6 +83,8 @@ class Controls:
             check_vacant(self.out, "comparison")
         tasks = list(dict.fromkeys(task for task, _ in self.pairs))
         for arm in self.arms:
+            if arm == "shuffled":  # as `on`; the episodes that it answers from are not played yet
+                continue
             first = {**self.given, "task": tasks[0], "seed": self.pairs[0][1]}
             check_tasks(episode_settings(first, self._context(arm)), tasks)
 
@@ -93,10 +95,13 @@ class Controls:
             yield EvaluationJob(name=arm, given=given, context=self._context(arm), budgets=self._budgets)
 
     def table(self) -> list[Row]:
-        """Compare the arms that are played; also kept in controls.json."""
+        """Compare the arms that are played to their end, if `on` is one of them; also kept in controls.json."""
+        ended = [job for job in self.jobs() if played_whole(job.out)]
+        if not ended or ended[0].name != "on":
+            return []
         on = read_scores(self.run("on"), self.pairs)
         rows = []
-        for job in self.jobs():
+        for job in ended:
             scores = read_scores(job.out, self.pairs)
             differences = [scores[pair] - on[pair] for pair in self.pairs]
             difference = None if job.name == "on" else estimate(differences)

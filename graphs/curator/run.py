@@ -128,6 +128,10 @@ class Specialization(LoopRun):
             raise SettingsError("A specialist learns text: give a scaffold that speaks tags, or set `dialect` to tags.")
         if self.context.notebook != "on":
             raise SettingsError(f"With the notebook {self.context.notebook!r} there is no memory to specialise in.")
+        if self.context.arm != "none":
+            raise SettingsError(
+                f"The control arm {self.context.arm} is for evaluations: no memory can be specialised in it."
+            )
         if self.digest and self.digest != loaded.digest:
             raise SettingsError(
                 f"The scaffold {scaffold} is not what it was when {self.folder.run} was written: "

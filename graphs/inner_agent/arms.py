@@ -25,7 +25,9 @@ ROUTINE = "ARM"
 
 
 def check_arm(settings: EpisodeSettings, world: World) -> None:
-    """SettingsError where the world cannot give what the arm needs. The world may be reset."""
+    """SettingsError where the world or the other run cannot give what the arm needs. The world may be reset."""
+    if settings.arm == "shuffled":
+        _others(settings)
     if settings.arm != "oracle":
         return
     world.reset(seed=settings.seed)
@@ -33,6 +35,12 @@ def check_arm(settings: EpisodeSettings, world: World) -> None:
         raise SettingsError(
             f"The world {settings.world} gives no true state (World.truth), so the arm oracle cannot be played in it."
         )
+
+
+def check_place(settings: EpisodeSettings, folder: EpisodeFolder) -> None:
+    """SettingsError for an episode of the arm persisted that begins outside of an evaluation."""
+    if settings.arm == "persisted" and not folder.journal.exists():
+        _earlier(settings, folder)
 
 
 def open_notebook(settings: EpisodeSettings, folder: EpisodeFolder, scaffold: Scaffold) -> MemoryFS:

@@ -8,7 +8,7 @@ from itertools import chain, islice, pairwise, tee
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chat_models.keys import called_for_client
-from graphs.inner_agent.arms import check_arm, open_notebook, purposes
+from graphs.inner_agent.arms import check_arm, check_place, open_notebook, purposes
 from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
@@ -77,6 +77,7 @@ def open_session(
     """
     scaffold = check(settings)
     probe(settings)
+    check_place(settings, folder)
     begin_run(run_of(folder), settings, scaffold.digest)
     ended = read_result(folder, content=True)
     if ended is not None and ended.status == "damaged" and ended.failure is not None:

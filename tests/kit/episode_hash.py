@@ -36,6 +36,7 @@ def play(world: World, seed: int, steps: int = STEPS, *, look: bool = False) -> 
         digest.update(told(answer))
         if look:
             world.frame()
+            world.truth()
             world.tiles()
         if answer[2] or answer[3]:
             seed += 1

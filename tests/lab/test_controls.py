@@ -62,6 +62,7 @@ def answers(folder: EpisodeFolder) -> list[str]:
 
 
 def test_the_truth_is_as_good_as_a_notebook_and_better_than_none(played: Path) -> None:
+    controls(played).table()
     rows = {one["arm"]: one for one in json.loads((played / "controls.json").read_text())["arms"]}
     assert tuple(rows) == ARMS
     assert {arm: row["progression"] for arm, row in rows.items() if arm != "persisted"} == {
@@ -114,6 +115,10 @@ def test_persisted_begins_with_what_the_seed_before_it_has_left(played: Path) ->
     assert files_at(second.journal)["codes.md"].count("\n") == 2
 
 
+def calls(out: Path, arm: str) -> int:
+    return sum(step.model_calls for seed in SEEDS for step in steps(episode(out, arm, seed)))
+
+
 class KilledError(Exception):
     pass
 
@@ -125,7 +130,7 @@ def kill_in_the_second(event: Progress) -> None:
 
 def test_a_spent_budget_and_a_stop_end_with_the_same_table(played: Path, tmp_path: Path) -> None:
     arms = ("on", "shuffled", "persisted")
-    spent = sum(step.model_calls for arm in arms[:2] for seed in SEEDS for step in steps(episode(played, arm, seed)))
+    spent = calls(played, "on") + calls(played, "shuffled")
     with pytest.raises(CeilingReached):
         play(controls(tmp_path, arms, ceilings={"calls": spent + 8.0}))
     assert 0 < len(steps(episode(tmp_path, "persisted", 1))) < len(steps(episode(played, "persisted", 1)))
@@ -156,10 +161,32 @@ def test_the_command_names_a_stand_in_and_goes_on(played: Path) -> None:
         "1-2",
         "--no-check",
     ]
-    shown = command(*words, "--max-steps", 40, "--out", played, "--resume", "--quiet")
+    shown = command(*words, "--max-steps", 40, "--out", played, "--resume", "--quiet", "--arms", "off, on")
     assert "scripted (no language model)" in shown.output
     assert "an interval needs at least 6 episodes" in shown.output
-    assert shown.output.count("-100.0") == 3
+    assert shown.output.count("-100.0") == 1
+
+
+def test_a_ceiling_ends_with_the_table_of_the_arms_that_are_whole(played: Path, tmp_path: Path) -> None:
+    words = [
+        "controls",
+        "--world",
+        "vault",
+        "--task",
+        "one-door",
+        "--model",
+        "scripted",
+        "--seeds",
+        "1-2",
+        "--no-check",
+    ]
+    words += ["--arms", "on,off", "--max-steps", "40", "--out", str(tmp_path / "out"), "--quiet"]
+    stopped = command(*words, "--run-ceiling", "calls=20")
+    assert "the run's ceiling of 20 model calls is reached; go on with a higher" in stopped.output
+    assert "arm" not in stopped.output
+    assert "holds something" in str(command(*words).exception)
+    between = command(*words, "--run-ceiling", f"calls={calls(played, 'on') + 2}", "--resume")
+    assert ("100.0" in between.output, "off" in between.output) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -202,4 +229,4 @@ def test_arms_that_need_other_episodes_say_so(tmp_path: Path) -> None:
     ):
         with pytest.raises(SettingsError, match=sentence):
             open_session(episode_settings({"world": "vault", "task": "one-door", "seed": 1}, context), folder)
-        (folder.path.parents[3] / "run.json").unlink()
+        assert not (tmp_path / "run").exists()
