@@ -78,7 +78,7 @@ def test_every_arm_is_a_run_that_says_which_and_whose_files_agree(played: Path) 
         assert arm in (settings["arm"], settings["notebook"])
         assert command("check", played / arm).exit_code == 0, arm
     shown = command("diff", episode(played, "on").path, episode(played, "oracle").path)
-    assert "arm" in shown.output
+    assert "arm: none | oracle" in shown.output
 
 
 def test_shuffled_writes_its_own_code_and_reads_another_episodes(played: Path) -> None:

@@ -70,6 +70,7 @@ def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
         ({"train_options": ["--save-every", "0"]}, {}, "save_every"),
         ({}, {"dialect": "functions"}, "learns text"),
         ({}, {"notebook": "off"}, "no memory to specialise in"),
+        ({}, {"arm": "persisted"}, "The control arm persisted is for evaluations"),
         ({}, {"temperature": "hot"}, "temperature"),
         ({}, {"scaffold": "scaffolds/none"}, "no such scaffold"),
     ],
