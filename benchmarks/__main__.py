@@ -18,6 +18,7 @@ SCRIPTS = (
     "side_by_side",
     "trace_tools",
     "gate",
+    "counterfactuals",
     "candidates",
     "verifying",
     "embedded",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,18 @@ def test_few_samples_give_no_interval() -> None:
     assert (enough.low, enough.verdict) == (-1.0, "helpful")
     assert estimate([0.5] * 6).verdict == "harmful"
     assert estimate([1.0, -1.0] * 4).verdict == "undecided"
+
+
+def test_intervals_of_changes_that_do_nothing_rarely_exclude_0() -> None:
+    """benchmarks/counterfactuals.py plays such changes; here the luck of both arms is drawn."""
+    luck = random.Random(0)
+    wrong = 0
+    for _ in range(1_000):
+        differences = [float((luck.random() < 0.5) - (luck.random() < 0.5)) for _ in range(10)]
+        wrong += estimate(differences).verdict in ("helpful", "harmful")
+    assert 0 < wrong <= 65
+    better = [float((luck.random() < 0.9) - (luck.random() < 0.1)) for _ in range(10)]
+    assert estimate(better).verdict == "harmful"
 
 
 def test_nethack_goes_on_in_branches_of_one_game(tmp_path: Path) -> None:
