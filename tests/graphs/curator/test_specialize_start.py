@@ -53,7 +53,7 @@ def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
         ({"recipe": "none/such.toml"}, {}, "none/such.toml cannot be read"),
         ({"launcher": ["none-such", "-m"]}, {}, "There is no program 'none-such' here"),
         ({"base": "scripted"}, {}, "no weights that an adapter can be trained on"),
-        ({"base": "embedded+weights=/none/such"}, {}, "holds no model"),
+        ({"base": "embedded+weights=/none/such"}, {}, "is no folder, and .embedded. needs a folder"),
         ({"base": "vllm:none such"}, {}, "`base_url`"),
         ({"weights": "/none/such"}, {}, "There is no base '/none/such'"),
         ({"base": "openai:gpt"}, {"base_url": "http://127.0.0.1:9/v1"}, "no weights"),
