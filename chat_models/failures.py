@@ -16,14 +16,15 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from tools.written_calls import NO_PARSER
-
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 
 EXCERPT = 240
 """Characters of a provider's own words that a sentence keeps: one line of a terminal or two."""
+
+NO_PARSER = "start vLLM with --enable-auto-tool-choice and --tool-call-parser"
+"""What to do about a server that leaves tool calls in the text."""
 
 
 class ConfigurationError(ValueError):

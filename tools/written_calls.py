@@ -11,9 +11,6 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-NO_PARSER = "start vLLM with --enable-auto-tool-choice and --tool-call-parser"
-"""What to do about a server that leaves tool calls in the text."""
-
 _DECODER = json.JSONDecoder(strict=False)
 _NAME = r"(?P<{0}>[\w.-]{{1,64}})"
 _MARK = re.compile(

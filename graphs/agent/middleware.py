@@ -24,11 +24,11 @@ from langgraph.runtime import Runtime
 from pydantic import BaseModel, ValidationError
 
 from chat_models.calling import CHANGES, Retry, aretried
-from chat_models.failures import where_of
+from chat_models.failures import NO_PARSER, where_of
 from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls, reply_in
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from tools.thoughts import separate
-from tools.written_calls import NO_PARSER, function_name, written_calls
+from tools.written_calls import function_name, written_calls
 from traces.folders import disk_failure
 
 logger = logging.getLogger(__name__)

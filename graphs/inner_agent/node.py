@@ -22,6 +22,7 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
 from chat_models import Completion, FailureKind, ProviderFailure, acall, call
+from chat_models.failures import NO_PARSER
 from graphs.checked_graph import destinations_of
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.nodes import outcome
@@ -31,7 +32,7 @@ from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import State
 from graphs.settings import Context
 from graphs.spending import CeilingReached
-from tools.written_calls import NO_PARSER, written_calls
+from tools.written_calls import written_calls
 from traces.folders import disk_failures
 
 Steps = Generator[ModelRequest, Completion, Command[Any]]
