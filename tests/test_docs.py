@@ -60,6 +60,7 @@ def test_the_readme_takes_five_minutes() -> None:
 
 SHORTER = {
     "eval": ["--max-steps", "2", "--seeds", "42-43"],
+    "counterfactual": ["--samples", "1"],
     "evolve": ["--max-steps", "8", "--seeds", "42", "--task", "MiniHack-Corridor-R3-v0", "--attempts", "1"],
     "specialize": [
         *("--max-steps", "6", "--train-seeds", "1-2", "--validation-seeds", "3", "--eval-seeds", "4"),
