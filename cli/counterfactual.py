@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli import stopping
 from cli.fork import texts_of
 from cli.options import read_ceilings, written
-from cli.stopping import go_on_with
 from cli.visible_text import one_line
 from graphs.inner_agent.run_file import run_of
 from graphs.settings import SettingsError
@@ -82,8 +81,8 @@ def counterfactual(
     if not episode.steps.exists():
         raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
     experiment = _experiment(episode, find_write(episode, at), change, horizon, out)
-    go_on_with("the same command goes on")
-    effect = asyncio.run(experiment.measure(samples, Spending(ceilings, "run")))
+    stopping.go_on_with("the same command goes on")
+    effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
     write_effect(episode, effect)
     _show(console, effect)
     page = _page(experiment)
@@ -122,12 +121,12 @@ def _sweep(
     queue = [(one, write) for one in episodes for write in writes_of(one)]
     queue.sort(key=lambda each: -each[1].recalled)
     spending, stopped = Spending(ceilings, "run"), None
-    go_on_with("the same command goes on")
+    stopping.go_on_with("the same command goes on")
     for number, (episode, write) in enumerate(queue, 1):
         if _measured(episode, write, horizon):
             continue
         try:
-            effect = asyncio.run(_decided(_experiment(episode, write, Change(), horizon, out), samples, spending))
+            effect = stopping.run(_decided(_experiment(episode, write, Change(), horizon, out), samples, spending))
         except CeilingReached as reached:
             stopped = str(reached)
             break

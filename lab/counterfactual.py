@@ -18,7 +18,7 @@ from typing import Literal
 
 from chat_models.keys import new_context
 from graphs.evaluation.episode import play_step
-from graphs.evaluation.statistics import subset_means
+from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_means
 from graphs.inner_agent.forking import fork_episode, notebook_of
 from graphs.inner_agent.opening import Living, check
 from graphs.inner_agent.result import Account
@@ -72,8 +72,8 @@ class Change:
 
 
 def estimate(differences: list[float], error: float = ERROR) -> Estimate:
-    """A mean difference with the exact paired bootstrap that loop 1's gate uses, from FEWEST samples on."""
-    if len(differences) < FEWEST:
+    """A mean difference with the exact paired bootstrap that loop 1's gate uses, where samples are enough for one."""
+    if spared_subsets(error, all_subsets(len(differences))) == 0:
         return Estimate(fmean(differences), None, None)
     low, high = subset_means(differences, seed=0).interval(error)
     return Estimate(fmean(differences), low, high)
@@ -183,9 +183,9 @@ class Experiment:
         return settings
 
     def folder(self, sample: int, arm: str) -> EpisodeFolder:
-        """Where an arm of a sample is played: an episode of a run of its own."""
+        """Where an arm of a sample is played: an episode of a run of its own, apart from those of another horizon."""
         world, task, seed = self.source.path.parts[-3:]
-        run = RunFolder(self.out / f"sample-{sample:02d}" / arm)
+        run = RunFolder(self.out / f"{self.horizon}-steps" / f"sample-{sample:02d}" / arm)
         return run.episode(world, task, int(seed.removeprefix("seed-")))
 
     async def _play(

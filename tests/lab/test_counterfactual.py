@@ -95,10 +95,17 @@ def test_a_spent_budget_stops_it_and_the_same_call_goes_on(episode: EpisodeFolde
         assert actions(one) == actions(other)
 
 
+def test_another_horizon_is_measured_apart(episode: EpisodeFolder, tmp_path: Path) -> None:
+    assert measure(experiment(episode, tmp_path, Change(), horizon=40)).unchanged == 1.0
+    short = measure(experiment(episode, tmp_path, Change(), horizon=1))  # the door is not reached in one step
+    assert (short.horizon, short.unchanged) == (1, 0.0)
+
+
 def test_few_samples_give_no_interval() -> None:
     few, enough = estimate([-1.0] * 5), estimate([-1.0] * 6)
     assert (few.low, few.verdict) == (None, "undecided")
     assert (enough.low, enough.verdict) == (-1.0, "helpful")
+    assert estimate([-1.0] * 6, error=0.0125).low is None  # so sure an interval needs a seventh
     assert estimate([0.5] * 6).verdict == "harmful"
     assert estimate([1.0, -1.0] * 4).verdict == "undecided"
 
