@@ -147,18 +147,22 @@ class Stop:
                 first, began = number, time.monotonic()
 
     def _leave(self, number: int) -> NoReturn:
-        """Exit now, from the watching thread, whatever the others do. Nothing is flushed and nothing can block."""
+        """Exit now, from the watching thread, whatever the others do. Nothing is flushed and nothing can block.
+
+        The other threads write nothing more: the end of a child that is killed here is no news, and would be reported.
+        """
         try:
-            _kill_children()
-            self._restore_terminal()
+            output, errors = _silence()
+            self._restore_terminal(output)
             if not self.finished:
-                say(f"automem: left at once{f'; {self.go_on}' if self.go_on else ''}.")
+                say(f"automem: left at once{f'; {self.go_on}' if self.go_on else ''}.", errors)
+            _kill_children()
         finally:
             os._exit(128 + (self.number or number))
 
-    def _restore_terminal(self) -> None:
-        if os.isatty(1):
-            _write(1, self.terminal_codes)
+    def _restore_terminal(self, output: int) -> None:
+        if os.isatty(output):
+            _write(output, self.terminal_codes)
         if self._terminal is not None:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})  # in the background it would suspend us
             with contextlib.suppress(termios.error, OSError):
@@ -259,10 +263,22 @@ def screen_taken(codes: str) -> Iterator[None]:
             stop.terminal_codes = SHOW_CURSOR
 
 
-def say(line: str) -> None:
+def say(line: str, errors: int = 2) -> None:
     """Write a line to standard error if that takes it at once: a stopped terminal or a full pipe is not waited for."""
-    beginning = "\r" if os.isatty(2) else ""  # over the terminal's own ^C
-    _write(2, f"{beginning}{visible(line, 8_000)}\n")
+    beginning = "\r" if os.isatty(errors) else ""  # over the terminal's own ^C
+    _write(errors, f"{beginning}{visible(line, 8_000)}\n")
+
+
+def _silence() -> tuple[int, int]:
+    """Send what this process writes from now on to nowhere; descriptors of the true standard output and error."""
+    try:
+        output, errors = os.dup(1), os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    except OSError:  # one is closed, or no descriptor is left
+        return 1, 2
+    return output, errors
 
 
 def _write(descriptor: int, text: str) -> None:
@@ -279,11 +295,19 @@ def _terminal_settings() -> list[Any] | None:
 
 
 def _kill_children() -> None:
-    """Kill every process that descends from this one, where /proc lists them."""
-    for _ in range(2):  # one may have started another meanwhile
-        for child in _descendants(os.getpid()):
+    """Kill every process that descends from this one, where /proc lists them. No other thread runs between the first
+    kill and the return: one that waits for a child would report its end, or end this process with a status of its own.
+    """
+    stopped: set[int] = set()
+    while new := set(_descendants(os.getpid())) - stopped:  # one that is not yet stopped may start another
+        for child in new:
             with contextlib.suppress(OSError):
-                os.kill(child, signal.SIGKILL)
+                os.kill(child, signal.SIGSTOP)
+        stopped |= new
+    sys.setswitchinterval(ENDING_S)
+    for child in stopped:
+        with contextlib.suppress(OSError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _descendants(process: int) -> list[int]:
