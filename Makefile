@@ -24,10 +24,10 @@ demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a
 	@$(BIN)/automem demo
 
 test: setup ## Run the test suite (no network, no account; six to ten minutes on 2 cores)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 thorough: setup ## The same suite with several times as many examples, kills and seeds (half an hour)
-	@AUTOMEM_TESTS=thorough $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@AUTOMEM_TESTS=thorough $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Lint and type-check
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
