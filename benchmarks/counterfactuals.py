@@ -21,7 +21,8 @@ from noisy_player import UNREAD, noisy
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
 from graphs.spending import Spending
-from lab.counterfactual import Change, Experiment, estimate, writes_of
+from lab.counterfactual import Experiment, estimate
+from lab.operations import Change, operations_of
 from traces import EpisodeFolder, RunFolder
 from traces.effects import Effect
 
@@ -42,7 +43,7 @@ async def played(operations: int) -> list[Effect]:
     places = asyncio.Semaphore(SIDE_BY_SIDE)  # most of the time is waiting for the disk
 
     async def measured(episode: EpisodeFolder) -> Effect:
-        write = next(one for one in writes_of(episode) if one.record.file == UNREAD)
+        write = next(one for one in operations_of(episode, "write") if one.record.file == UNREAD)
         one = Experiment(episode, write, Change(), paths.scratch(), horizon=10)
         async with places:
             return await one.measure(SAMPLES, Spending({}, "run"))

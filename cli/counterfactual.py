@@ -1,4 +1,4 @@
-"""automem counterfactual: what a note did, measured by playing on with it and without it."""
+"""automem counterfactual: what a note or a recall did, measured by playing on with it and without it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from lab.counterfactual import (
     ARMS,
     ERROR,
     FEWEST,
-    Change,
     Experiment,
-    Write,
-    find_write,
-    writes_of,
 )
+from lab.operations import Change, MemoryOperation, find_operation, operations_of
 from traces import EpisodeFolder, RunFolder
-from traces.effects import Effect, Estimate, dropped, read_effects, write_effect
+from traces.effects import Effect, Estimate, MemoryKind, dropped, read_effects, write_effect
 from traces.replay import Shown, write_replay
+
+WORDS: dict[MemoryKind, str] = {"write": "note", "recall": "recall"}
 
 
 class Sweep(StrEnum):
     """Which operations a sweep measures."""
 
     WRITES = "writes"
+    RECALLS = "recalls"
 
 
 def counterfactual(
@@ -47,16 +47,21 @@ def counterfactual(
         ),
     ],
     at: Annotated[
-        str | None, typer.Option(metavar="STEP[.INDEX]", help="The write: its step, and its number there.")
+        str | None, typer.Option(metavar="STEP[.INDEX]", help="The write or recall: its step, and its number there.")
     ] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Play on without it.")] = False,
-    edit: Annotated[str | None, typer.Option(metavar="TEXT", help="Play on as if it had written TEXT.")] = None,
+    edit: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Play on as if it had written TEXT, or been answered with it.")
+    ] = None,
     file: Annotated[
         list[str] | None, typer.Option(help="FILE=PATH: play on with the text in PATH as FILE; may be repeated.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=1_000, help="Times that both arms are played.")] = 16,
-    horizon: Annotated[int, typer.Option(min=1, help="Steps played after the write, at most.")] = 200,
-    sweep: Annotated[Sweep | None, typer.Option(help="Measure many operations: those recalled most first.")] = None,
+    horizon: Annotated[int, typer.Option(min=1, help="Steps played after a write or from a recall on, at most.")] = 200,
+    sweep: Annotated[
+        Sweep | None,
+        typer.Option(help="Measure many of them: the writes recalled most, or the recalls that showed most, first."),
+    ] = None,
     budget: Annotated[
         list[str] | None, typer.Option(metavar="NAME=N", help="What a sweep may spend: calls, tokens, cost, minutes.")
     ] = None,
@@ -64,23 +69,23 @@ def counterfactual(
         Path | None, typer.Option(help="Folder to write. (default: RUN-lab)", parser=written, metavar="PATH")
     ] = None,
 ) -> None:
-    """Measure what a note did: play on with it and without it, or with another text, from one moment of the world."""
+    """Measure what a note or a recall did: play on with it and without it, or with another text, in one world."""
     console = Console()
     ceilings = parse_ceilings(read_ceilings(budget))
     if sweep is not None:
         if at or drop or edit is not None or file:
             raise typer.BadParameter(
-                "--sweep drops one write after the other: leave out --at, --drop, --edit and --file."
+                "--sweep drops one operation after the other: leave out --at, --drop, --edit and --file."
             )
-        _sweep(console, place, samples, horizon, ceilings, out)
+        _sweep(console, place, sweep, samples, horizon, ceilings, out)
         return
     if at is None:
-        raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes.")
+        raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes or recalls.")
     change = _change(drop=drop, edit=edit, files=file or [])
     episode = EpisodeFolder(place.resolve())
     if not episode.steps.exists():
         raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
-    experiment = _experiment(episode, find_write(episode, at), change, horizon, out)
+    experiment = _experiment(episode, find_operation(episode, at), change, horizon, out)
     stopping.go_on_with("the same command goes on")
     effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
     write_effect(episode, effect)
@@ -95,11 +100,15 @@ def _change(*, drop: bool, edit: str | None, files: list[str]) -> Change:
     return Change(text=edit, files=texts_of(files))
 
 
-def _experiment(episode: EpisodeFolder, write: Write, change: Change, horizon: int, out: Path | None) -> Experiment:
+def _experiment(
+    episode: EpisodeFolder, operation: MemoryOperation, change: Change, horizon: int, out: Path | None
+) -> Experiment:
     run = run_of(episode).path
     place = out or run.with_name(f"{run.name}-lab")
     what = change.kind if change.kind == "drop" else f"{change.kind}-{_number_of(change):08x}"
-    return Experiment(episode, write, change, place.joinpath(*episode.path.parts[-3:], write.name, what), horizon)
+    return Experiment(
+        episode, operation, change, place.joinpath(*episode.path.parts[-3:], operation.name, what), horizon
+    )
 
 
 def _number_of(change: Change) -> int:
@@ -110,23 +119,29 @@ def _number_of(change: Change) -> int:
 
 
 def _sweep(
-    console: Console, place: Path, samples: int, horizon: int, ceilings: dict[str, float], out: Path | None
+    console: Console,
+    place: Path,
+    sweep: Sweep,
+    samples: int,
+    horizon: int,
+    ceilings: dict[str, float],
+    out: Path | None,
 ) -> None:
-    """Measure the writes of a run, those recalled most first, until the budget is spent; then a ranked table."""
+    """Measure the operations of a run in the order of `_queue` until the budget is spent; then a ranked table."""
+    kind: MemoryKind = "write" if sweep is Sweep.WRITES else "recall"
     if not ceilings:
         raise typer.BadParameter("A sweep needs a --budget, such as calls=2000.")
     episodes = [one for one in RunFolder(place.resolve()).episodes() if one.steps.exists()]
     if not episodes:
         raise SettingsError(f"{place} holds no episode: name the run folder of an evaluation.")
-    queue = [(one, write) for one in episodes for write in writes_of(one)]
-    queue.sort(key=lambda each: -each[1].recalled)
+    queue = _queue(episodes, kind)
     spending, stopped = Spending(ceilings, "run"), None
     stopping.go_on_with("the same command goes on")
-    for number, (episode, write) in enumerate(queue, 1):
-        if _measured(episode, write, horizon):
+    for number, (episode, operation) in enumerate(queue, 1):
+        if _measured(episode, operation, horizon):
             continue
         try:
-            effect = stopping.run(_decided(_experiment(episode, write, Change(), horizon, out), samples, spending))
+            effect = stopping.run(_decided(_experiment(episode, operation, Change(), horizon, out), samples, spending))
         except CeilingReached as reached:
             stopped = str(reached)
             break
@@ -137,7 +152,13 @@ def _sweep(
         console.print(Text(f"{number} of {len(queue)}: {_line(effect)}"), soft_wrap=True)
     if stopped:
         console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
-    console.print(_ranking(episodes))
+    console.print(_ranking(episodes, kind))
+
+
+def _queue(episodes: list[EpisodeFolder], kind: MemoryKind) -> list[tuple[EpisodeFolder, MemoryOperation]]:
+    """The writes whose lines were recalled most first; the recalls that showed most lines of the episode first."""
+    found = [(one, operation) for one in episodes for operation in operations_of(one, kind)]
+    return sorted(found, key=lambda each: -each[1].lines)
 
 
 async def _decided(experiment: Experiment, samples: int, spending: Spending) -> Effect:
@@ -149,25 +170,40 @@ async def _decided(experiment: Experiment, samples: int, spending: Spending) -> 
     return await experiment.measure(samples, spending, ERROR / 2)
 
 
-def _measured(episode: EpisodeFolder, write: Write, horizon: int) -> bool:
+def _measured(episode: EpisodeFolder, operation: MemoryOperation, horizon: int) -> bool:
     return any(
-        (one.step, one.index, one.change, one.horizon) == (write.step, write.index, "drop", horizon)
+        (one.step, one.index, one.change, one.horizon) == (operation.step, operation.index, "drop", horizon)
         for one in read_effects(episode)
     )
 
 
-def _ranking(episodes: list[EpisodeFolder]) -> Table:
+def _ranking(episodes: list[EpisodeFolder], kind: MemoryKind) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    for heading in ("task", "seed", "at", "note", "dropped, it is", "points", "95 %"):
+    for heading in (
+        "task",
+        "seed",
+        "at",
+        {"write": "note", "recall": "recall"}[kind],
+        "dropped, it is",
+        "points",
+        "95 %",
+    ):
         table.add_column(heading, overflow="fold")
-    found = [(one, effect) for one in episodes for effect in dropped(read_effects(one)).values()]
+    found = [(one, effect) for one in episodes for effect in dropped(read_effects(one)).values() if effect.kind == kind]
     for episode, effect in sorted(found, key=lambda each: each[1].progression.mean):
         estimate = effect.progression
-        note = one_line(str(effect.arguments.get("text", "")), 60)
         points = f"{100 * estimate.mean:+.1f}"
         seed = episode.path.name.removeprefix("seed-")
         where = f"{effect.step}.{effect.index}"
-        table.add_row(episode.path.parts[-2], seed, where, note, estimate.verdict, points, _interval(estimate))
+        table.add_row(
+            episode.path.parts[-2],
+            seed,
+            where,
+            _short(effect),
+            estimate.verdict,
+            points,
+            _interval(estimate),
+        )
     return table
 
 
@@ -176,7 +212,7 @@ def _show(console: Console, effect: Effect) -> None:
     returns = effect.episode_return
     tokens = "unknown" if effect.tokens is None else f"{effect.tokens:,}"
     for line in (
-        f"  with the note {effect.unchanged:.1%}, with the change {effect.changed:.1%}",
+        f"  with the {WORDS[effect.kind]} {effect.unchanged:.1%}, with the change {effect.changed:.1%}",
         f"  return {returns.mean:+.2f}",
         f"  {effect.samples} samples of up to {effect.horizon} steps, {effect.calls:,} calls, {tokens} tokens",
         *(["  the world cannot be branched: each sample replayed its actions"] if effect.replayed else []),
@@ -186,13 +222,26 @@ def _show(console: Console, effect: Effect) -> None:
 
 
 def _line(effect: Effect) -> str:
-    text = one_line(str(effect.arguments.get("text", "")), 80)
+    asked = f": {one_line(_text(effect), 80)!r}" if _text(effect) else ""
     what = {"drop": "dropped", "edit": "edited", "file": "its files given"}[effect.change]
     estimate = effect.progression
     return (
-        f"step {effect.step}.{effect.index} {effect.routine} {effect.operation} {effect.file}: {text!r} {what}: "
+        f"step {effect.step}.{effect.index} {effect.routine} {effect.operation} {effect.file}{asked} {what}: "
         f"{100 * estimate.mean:+.1f} points of progression {_interval(estimate)}".rstrip()
     )
+
+
+def _text(effect: Effect) -> str:
+    """Of a note; what a recall asks the file for."""
+    if effect.kind == "write":
+        return str(effect.arguments.get("text", ""))
+    return " ".join(str(value) for name, value in effect.arguments.items() if name != "file")
+
+
+def _short(effect: Effect) -> str:
+    """The text of a note, a recall as a whole."""
+    asked = _text(effect) if effect.kind == "write" else f"{effect.operation} {effect.file} {_text(effect)}"
+    return one_line(asked, 60)
 
 
 def _interval(estimate: Estimate) -> str:
@@ -204,8 +253,8 @@ def _interval(estimate: Estimate) -> str:
 def _page(experiment: Experiment) -> Path:
     """The first sample's two arms side by side."""
     page = experiment.out / "replay.html"
-    names: dict[str, Any] = {"unchanged": "with the note", "changed": "with the change"}
+    names: dict[str, Any] = {"unchanged": f"with the {WORDS[experiment.operation.kind]}", "changed": "with the change"}
     shown = [Shown(experiment.folder(0, arm), names[arm], {}) for arm in ARMS]
     world, task, seed = experiment.source.path.parts[-3:]
-    write_replay(page, f"{world} · {task} · {seed} · {experiment.write.name}", shown, lambda _: None)
+    write_replay(page, f"{world} · {task} · {seed} · {experiment.operation.name}", shown, lambda _: None)
     return page

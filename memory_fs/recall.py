@@ -25,14 +25,20 @@ class Recall(NamedTuple):
     total: int
 
 
+def nothing_found(operation: str, name: str, lines: int, keyword: str = "") -> str:
+    """What a recall answers that finds nothing in a file of so many lines."""
+    if operation == "count":
+        return f"0 of {plural(lines, 'line')} of {name} contain {quoted(keyword)}."
+    if operation == "search" and lines:
+        return f"No line of {name} ({plural(lines, 'line')}) contains {quoted(keyword)}."
+    return f"{name} is empty."
+
+
 def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
     """Show the last lines that contain the keyword, whatever its case, and say how many there are."""
-    if not page.lines:
-        return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
     found = page.search(keyword)
     if not found:
-        text = f"No line of {name} ({plural(len(page.lines), 'line')}) contains {quoted(keyword)}."
-        return Recall(Outcome.EMPTY, text, [], 0)
+        return Recall(Outcome.EMPTY, nothing_found("search", name, len(page.lines), keyword), [], 0)
     verb = "contains" if len(found) == 1 else "contain"
     heading = f"{plural(len(found), 'line')} of {name} {verb} {quoted(keyword)}"
     return _last_lines(heading, name, page, found[-limits.search_lines :], len(found), limits)
@@ -41,9 +47,11 @@ def search(name: str, page: Page, keyword: str, limits: Limits) -> Recall:
 def count(name: str, page: Page, keyword: str) -> Recall:
     """Say how many lines contain the keyword, whatever its case."""
     total = len(page.search(keyword))
+    if not total:
+        return Recall(Outcome.EMPTY, nothing_found("count", name, len(page.lines), keyword), [], 0)
     verb = "contains" if total == 1 else "contain"
     text = f"{total} of {plural(len(page.lines), 'line')} of {name} {verb} {quoted(keyword)}."
-    return Recall(Outcome.HIT if total else Outcome.EMPTY, text, [], total)
+    return Recall(Outcome.HIT, text, [], total)
 
 
 def tail(name: str, page: Page, lines: int, limits: Limits) -> Recall:
@@ -52,7 +60,7 @@ def tail(name: str, page: Page, lines: int, limits: Limits) -> Recall:
         raise Refused(RejectionCode.BAD_COUNT, "tail shows 1 line or more.")
     total = len(page.lines)
     if not total:
-        return Recall(Outcome.EMPTY, f"{name} is empty.", [], 0)
+        return Recall(Outcome.EMPTY, nothing_found("tail", name, 0), [], 0)
     first = max(total - min(lines, limits.read_lines), 0)
     return _last_lines(f"{name}, {plural(total, 'line')}", name, page, range(first, total), total, limits)
 

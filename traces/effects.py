@@ -1,4 +1,4 @@
-"""What changes of an episode's writes did: effects.jsonl beside the trace, a line for each measured change."""
+"""What changes of an episode's memory operations did: effects.jsonl beside the trace, a line per measured change."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from traces.folders import EpisodeFolder, TraceDamaged, disk_failure
 from traces.plain_json import dump, load
-from traces.records import OperationRecord, StepRecord
+from traces.records import Conversation, OperationRecord, StepRecord
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 Verdict = Literal["helpful", "harmful", "no effect", "undecided"]
+MemoryKind = Literal["write", "recall"]
+CHANGED = "changed"
+"""The code of a recall whose answer a counterfactual gave in place of the notebook."""
+_MEASURED: dict[str, MemoryKind] = {"written": "write", "hit": "recall"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Estimate:
 
     @property
     def verdict(self) -> Verdict:
-        """Of the note that was dropped or changed for the worse."""
+        """Of the operation that was dropped or changed for the worse."""
         if self.low is None or self.high is None:
             return "undecided"
         if self.low == self.high == 0.0:
@@ -39,11 +43,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A measured change of a write."""
+    """A measured change of a write or a recall."""
 
     step: int
     index: int
-    """The write's number among the writes of the step, from 1."""
+    """The operation's number among those of the step that `measurable` returns, from 1."""
     routine: str
     operation: str
     file: str | None
@@ -53,13 +57,13 @@ class Effect:
     """Of an edit."""
     samples: int
     horizon: int
-    """Steps played after the write, at most."""
+    """Steps played, at most: after a write, and from the step of a recall on."""
     progression: Estimate
     """In [-1, 1]."""
     episode_return: Estimate
-    """Rewards from the write on."""
+    """Rewards from the operation on."""
     unchanged: float
-    """Mean progression of the arm that keeps the note, in [0, 1]."""
+    """Mean progression of the arm that keeps the operation, in [0, 1]."""
     changed: float
     calls: int
     """Model calls of both arms."""
@@ -68,19 +72,23 @@ class Effect:
     replayed: bool
     """Whether each sample replayed the world, because it cannot be branched."""
     versions: dict[str, str]
+    kind: MemoryKind = "write"
 
 
-def step_writes(step: StepRecord) -> list[tuple[str, OperationRecord]]:
-    """Return the model's operations that changed the notebook in a step, in order, each with its routine.
-
-    An effect's `index` counts them from 1.
-    """
+def measurable(step: StepRecord) -> list[tuple[MemoryKind, Conversation, OperationRecord]]:
+    """Return what a counterfactual can change of a step, in order: the model's writes, and its recalls that found
+    something. An effect's `index` counts them from 1."""
     return [
-        (conversation.routine, one)
+        (_MEASURED[one.outcome], conversation, one)
         for conversation in step.conversations
         for one in conversation.operations
-        if one.outcome == "written"
+        if is_measurable(one.outcome)
     ]
+
+
+def is_measurable(outcome: str) -> bool:
+    """Whether an operation of this outcome is a write, or a recall that found something."""
+    return outcome in _MEASURED
 
 
 def read_effects(folder: EpisodeFolder) -> list[Effect]:
@@ -111,15 +119,16 @@ def write_effect(folder: EpisodeFolder, effect: Effect) -> None:
 
 
 def dropped(effects: Iterable[Effect]) -> dict[tuple[int, int], Effect]:
-    """Return the newest effect of leaving out each write, by step and index."""
+    """Return the newest effect of leaving out each operation, by step and index."""
     return {(one.step, one.index): one for one in effects if one.change == "drop"}
 
 
-def effect_faults(effects: Iterable[Effect], writes: set[tuple[int, int]]) -> Iterator[str]:
-    """Yield a sentence for each effect of a write that the trace does not have; `writes`: (step, index) of all."""
+def effect_faults(effects: Iterable[Effect], operations: set[tuple[int, int, str]]) -> Iterator[str]:
+    """Yield a sentence for each effect of an operation that the trace does not have; `operations`: (step, index,
+    kind) of all that can be measured."""
     for one in effects:
-        if (one.step, one.index) not in writes:
-            yield f"it holds an effect of write {one.step}.{one.index}, which the trace does not have"
+        if (one.step, one.index, one.kind) not in operations:
+            yield f"it holds an effect of {one.kind} {one.step}.{one.index}, which the trace does not have"
 
 
 @cache

@@ -96,7 +96,7 @@ class EpisodeFolder:
 
     @property
     def effects(self) -> Path:
-        """What its writes did, where that was measured (see effects.py)."""
+        """What its memory operations did, where that was measured (see effects.py)."""
         return self.path / "effects.jsonl"
 
     @property

@@ -78,7 +78,7 @@ class OperationRecord:
     operation: str = ""  # empty where it could not be read
     arguments: dict[str, Any] = field(default_factory=dict)
     outcome: str = ""  # a memory outcome, or "mistake", "done", "act", "held", "vetoed", ...
-    code: str | None = None  # of the rejection or the mistake
+    code: str | None = None  # of the rejection or the mistake; "changed" where a counterfactual gave the answer
     file: str | None = None
     lines: tuple[int, ...] = ()  # 1-based lines returned or touched
     provenance: tuple[tuple[int, int], ...] = ()  # for recalls, parallel to lines: (step, revision) that wrote each

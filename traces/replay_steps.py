@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from traces.effects import Effect
+from traces.effects import Effect, is_measurable
 from traces.flags import Observation, StepFlags, flagged_steps
 from traces.plain_json import dump
 from traces.reader import TraceReader
@@ -19,7 +19,7 @@ STEPS, CHARACTERS = 48, 600_000
 
 
 class StepBlocks:
-    """The steps of one trace. `timeline` is filled as the pieces are taken; `effects`: what its writes did."""
+    """The steps of one trace. `timeline` is filled as the pieces are taken; `effects`: what its operations did."""
 
     def __init__(
         self, reader: TraceReader, final_observation: Observation | None, effects: Iterable[Effect] = ()
@@ -51,9 +51,9 @@ class StepBlocks:
         return {"firsts": self._firsts}
 
     def _with_effects(self, number: int, step: dict[str, Any]) -> dict[str, Any]:
-        """The step with the measured effects of its writes."""
-        written = [one for talk in step["talks"] for one in talk["operations"] if one["outcome"] == "written"]
-        for index, one in enumerate(written, 1):
+        """The step with the measured effects of its memory operations."""
+        found_in = [one for talk in step["talks"] for one in talk["operations"] if is_measurable(one["outcome"])]
+        for index, one in enumerate(found_in, 1):
             if found := self._effects.get((number, index)):
                 one["effects"] = [_effect(effect) for effect in found.values()]
         return step
@@ -132,9 +132,13 @@ def _operation(one: OperationRecord, redundant: bool) -> dict[str, Any]:
 
 def _effect(one: Effect) -> dict[str, Any]:
     estimate = one.progression
-    return {"change": one.change, "text": one.text, "samples": one.samples, "verdict": estimate.verdict} | {
-        name: None if value is None else round(100 * value, 1) for name, value in dataclasses.asdict(estimate).items()
-    }
+    return {
+        "change": one.change,
+        "kind": one.kind,
+        "text": one.text,
+        "samples": one.samples,
+        "verdict": estimate.verdict,
+    } | {name: None if value is None else round(100 * value, 1) for name, value in dataclasses.asdict(estimate).items()}
 
 
 def _runs(lines: tuple[int, ...]) -> list[list[int]]:

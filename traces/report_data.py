@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from traces.effects import Effect, dropped, read_effects
+from traces.effects import Effect, MemoryKind, dropped, read_effects
 from traces.folders import RunFolder, TraceDamaged
 from traces.records import EpisodeResult, total_tokens
 from traces.run_file import read_run
@@ -88,13 +88,16 @@ class Played:
     results: tuple[EpisodeResult, ...]
     """Of the episodes that ended."""
     effects: tuple[Effect, ...] = ()
-    """Of their writes that were measured, each left out (`automem counterfactual`)."""
+    """Of their writes and recalls that were measured, each left out (`automem counterfactual`)."""
 
-    @property
-    def writes(self) -> int | None:
-        """Of all episodes that ended, those of lines that the notebook held already included; None if unknown."""
-        counts = [one.metrics.get("writes") for one in self._measured]
-        known = [int(one) for one in counts if one is not None]
+    def count(self, kind: MemoryKind) -> int | None:
+        """The writes or recalls of all episodes that ended, those that changed or found nothing included; None if
+        unknown."""
+        if kind == "write":
+            counts = [(one.metrics.get("writes"), 1) for one in self._measured]
+        else:
+            counts = [(one.metrics.get("recalls_per_step"), one.steps) for one in self._measured]
+        known = [round(number * times) for number, times in counts if number is not None]
         return sum(known) if len(known) == len(counts) else None
 
     @property

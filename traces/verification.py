@@ -10,7 +10,7 @@ from typing import Any
 
 from memory_fs.journal import NotebookFailure
 from memory_fs.replay import replay
-from traces.effects import effect_faults, read_effects, step_writes
+from traces.effects import effect_faults, measurable, read_effects
 from traces.folders import EpisodeFolder, TraceDamaged, TraceFailure
 from traces.metrics import MetricsAccumulator
 from traces.reader import TraceReader
@@ -43,21 +43,21 @@ def episode_faults(folder: EpisodeFolder) -> Iterator[Fault]:
         measured = MetricsAccumulator()
         earned: list[float] = []
         last = None
-        writes: set[tuple[int, int]] = set()
+        operations: set[tuple[int, int, str]] = set()
         try:
             with TraceReader(folder) as reader:
                 for record in reader:
                     measured.update(record)
                     earned.append(record.reward)
                     last = record
-                    writes |= {(record.step, index) for index in range(1, len(step_writes(record)) + 1)}
+                    operations |= {(record.step, index, kind) for index, (kind, *_) in enumerate(measurable(record), 1)}
         except TraceFailure as failure:
             yield Fault(folder.steps, str(failure))
         else:
             revision = last.revision if last is not None else 0
             if result is not None and result.status != "damaged":
                 yield from _result_faults(folder, result, last, earned, measured)
-            yield from _effect_faults(folder, writes)
+            yield from _effect_faults(folder, operations)
     yield from notebook_faults(folder, result, revision)
 
 
@@ -88,13 +88,13 @@ def _result_faults(
             yield Fault(_ended(folder), f"{name} is {said[name]}, by the trace it is {value}")
 
 
-def _effect_faults(folder: EpisodeFolder, writes: set[tuple[int, int]]) -> Iterator[Fault]:
+def _effect_faults(folder: EpisodeFolder, operations: set[tuple[int, int, str]]) -> Iterator[Fault]:
     try:
         effects = read_effects(folder)
     except TraceDamaged as damaged:
         yield Fault(folder.effects, str(damaged).replace(f"{folder.path}/", ""))
         return
-    yield from (Fault(folder.effects, what) for what in effect_faults(effects, writes))
+    yield from (Fault(folder.effects, what) for what in effect_faults(effects, operations))
 
 
 def notebook_faults(folder: EpisodeFolder, result: EpisodeResult | None, revision: int = 0) -> Iterator[Fault]:

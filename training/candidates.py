@@ -80,8 +80,8 @@ class Candidate:
     feedback: float | None = None
     """A person's judgement, in [0, 1] (see `traces.feedback`); None without one."""
     effect: float | None = None
-    """What its write did to progression, in [-1, 1]: mean of with it less without it (see `traces.effects`); None where
-    it was not measured. Of several writes one that is proven harmful, else helpful, else that of the largest effect."""
+    """What its write or recall did to progression, in [-1, 1]: mean of with it less without it (see `traces.effects`);
+    None where it was not measured. Of several one that is proven harmful, else helpful, else of the largest effect."""
     effect_low: float | None = None
     """Ends of the effect's 95 % interval; None with too few samples."""
     effect_high: float | None = None
@@ -110,7 +110,7 @@ def candidates(run: RunFolder, *, rule: CreditRule | None = None, workers: int =
 
 
 def _judged(found: Iterable[Candidate], run: RunFolder) -> Iterator[Candidate]:
-    """The candidates with people's judgements and the measured effects of their writes."""
+    """The candidates with people's judgements and the measured effects of their operations."""
     feedback, effects = read_feedback(run), _effects(run)
     nothing = {"effect": None, "effect_low": None, "effect_high": None}
     for one in found:

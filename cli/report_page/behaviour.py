@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import get_args
 
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Table, count, signed
 from cli.report_page.drawing import Dot, Shape, draw_dots
 from cli.report_page.entries import Entry
 from traces import METRICS_VERSION
-from traces.effects import Verdict
+from traces.effects import MemoryKind, Verdict
 from traces.published import published
 from traces.report_data import Pair
 from traces.summary import Figures
@@ -97,22 +98,30 @@ def behaviour_blocks(world: str, entries: Sequence[Entry], number: int) -> list[
 
 
 def _effects(entries: Sequence[Entry]) -> list[Block]:
-    """How many writes were measured by leaving them out, and with what verdict."""
+    """How many writes and recalls were measured by leaving them out, and with what verdict."""
     rows = []
-    for one in entries:
-        if one.played is None or not one.played.effects:
+    for one, kind in product(entries, get_args(MemoryKind)):
+        found = [effect for effect in one.played.effects if effect.kind == kind] if one.played else []
+        if one.played is None or not found:
             continue
-        verdicts = Counter(effect.progression.verdict for effect in one.played.effects)
-        writes = one.played.writes
-        cells = [Cell("unknown" if writes is None else f"{writes:,}"), _part(len(one.played.effects), writes)]
-        rows.append([Cell(one.name), *cells, *(_part(verdicts[verdict], writes) for verdict in get_args(Verdict))])
+        verdicts = Counter(effect.progression.verdict for effect in found)
+        whole = one.played.count(kind)
+        cells = [Cell(f"{kind}s"), Cell("unknown" if whole is None else f"{whole:,}"), _part(len(found), whole)]
+        rows.append([Cell(one.name), *cells, *(_part(verdicts[verdict], whole) for verdict in get_args(Verdict))])
     if not rows:
         return []
     note = (
-        "Writes measured by playing on without them (automem counterfactual), with their share of all writes. Helpful "
-        "or harmful: the 95 % interval of the effect on progression leaves out 0."
+        "Writes and recalls measured by playing on without them (automem counterfactual), with their share of all. "
+        "Helpful or harmful: the 95 % interval of the effect on progression leaves out 0."
     )
-    return [Table("Effects of writes", ["run", "writes", "measured", *get_args(Verdict)], [Group("", rows)], note)]
+    return [
+        Table(
+            "Effects of memory operations",
+            ["run", "operations", "all", "measured", *get_args(Verdict)],
+            [Group("", rows)],
+            note,
+        )
+    ]
 
 
 def _part(number: int, whole: int | None) -> Cell:

@@ -71,7 +71,7 @@ class Node(Runnable[State, Command[Any]]):
                 return self._command(input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                completion = _call(session, request)
+                completion = session.recorded_reply() or _call(session, request)
             session.note(_notes(session, input, request, completion))
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
@@ -93,7 +93,7 @@ class Node(Runnable[State, Command[Any]]):
                 return await _in_thread(self._command, input, session)
             steps, request = self._asked(input, session)
             with session.untraced():
-                completion = await ask(session, request)
+                completion = session.recorded_reply() or await ask(session, request)
             if notes := _notes(session, input, request, completion):
                 await _in_thread(session.note, notes)
             return _answered(steps, completion, request, session, input)

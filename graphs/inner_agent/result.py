@@ -66,7 +66,8 @@ class Account:
             self._run_spending.check()
 
     def add_call(self, role: str, call: Completion | ModelCall) -> None:
-        """Count a model call, when it is answered: the calls of an interrupted step were paid for, too.
+        """Count a model call, when it is answered: the calls of an interrupted step were paid for, too. A reply of a
+        recording, of no attempt, costs the run nothing.
 
         SettingsError if its tokens are unknown and a ceiling needs them.
         """
@@ -74,7 +75,7 @@ class Account:
         prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0
         cost = price.cost(prompt, completion, call.cached_tokens or 0) if price else 0.0
         known = call.prompt_tokens is not None and call.completion_tokens is not None
-        for spending in (self._spending, self._run_spending):
+        for spending in (self._spending, self._run_spending if call.attempts else None):
             if spending is not None:
                 if not known:
                     check_usage_reported(spending.ceilings, self.model_name(role))

@@ -243,7 +243,7 @@ def run_operations(session: Session, conversation: Conversation, reading: Readin
             facts["outcome"] = "repeated"
         else:
             recalled = True
-            replies.append(_execute(session, item, facts))
+            replies.append(_execute(session, item, facts, len(operations)))
             text = replies[-1].text
             emit("operation", routine=routine, title=item.title, outcome=facts["outcome"], text=text)
         operations.append(facts)
@@ -297,7 +297,7 @@ def turns_left(session: Session, conversation: Conversation) -> int:
     return conversation["turns"] - len(conversation["calls"])
 
 
-def _execute(session: Session, call: Call, facts: dict[str, Any]) -> Reply:
+def _execute(session: Session, call: Call, facts: dict[str, Any], place: int) -> Reply:
     assert call.operation.run is not None, "recall and record operations carry an executor"
     result = call.operation.run(session.notebook, call.arguments)
     facts.update(
@@ -309,7 +309,10 @@ def _execute(session: Session, call: Call, facts: dict[str, Any]) -> Reply:
         total=result.total,
         revision=result.revision,
     )
-    return Reply(title=call.title, text=result.text, ok=str(result.outcome) != "rejected", call_id=call.call_id)
+    text, lead = result.text, session.lead
+    if lead is not None and not lead.replies and lead.place == place:
+        text, session.lead = lead.settle(facts, text), None
+    return Reply(title=call.title, text=text, ok=str(result.outcome) != "rejected", call_id=call.call_id)
 
 
 def _storable(arguments: dict[str, Any]) -> dict[str, Any]:

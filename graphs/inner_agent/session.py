@@ -6,14 +6,15 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphs.inner_agent.result import Account
 from graphs.inner_agent.served_runs import ServedRuns
 from graphs.inner_agent.state import Message, Position, plain
 from graphs.run_lock import EpisodeLease
-from graphs.settings import EpisodeSettings
-from memory_fs import MemoryFS
+from graphs.settings import EpisodeSettings, SettingsError
+from memory_fs import MemoryFS, Outcome
 from tools import Dialect, Vocabulary
 from tools.reading import excerpt
 from tools.thoughts import ThoughtReader
@@ -27,6 +28,7 @@ from traces import (
     StepRecord,
     TraceWriter,
 )
+from traces.effects import CHANGED
 from traces.records import total_tokens
 from traces.run_file import add_note
 from worlds import Observation, World
@@ -34,11 +36,43 @@ from worlds import Observation, World
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-    from chat_models import Retry
+    from chat_models import Completion, Retry
     from scaffolds import HooksRunner, Scaffold
     from traces.langsmith_export import LiveEpisode
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Lead:
+    """The recorded beginning of a step that is played again up to a recall, whose answer may be another one."""
+
+    replies: list[Completion]
+    """Of the models, in order; the last one holds the recall."""
+    recall: OperationRecord
+    """As it was recorded."""
+    place: int
+    """Its index among the operations of its conversation."""
+    answer: tuple[Outcome, str] | None
+    """Instead of the notebook's; None to keep that."""
+
+    def settle(self, facts: dict[str, Any], text: str) -> str:
+        """What the model reads of the recall, now run with `facts` and answered with `text`. Changes the facts.
+
+        SettingsError where the recall is not the recorded one.
+        """
+        known = {name: getattr(self.recall, name) for name in ("operation", "arguments", "outcome", "total")}
+        if any(facts[name] != value for name, value in known.items()) or facts["lines"] != list(self.recall.lines):
+            raise SettingsError(
+                f"Played again, the step does not come to the {self.recall.operation} that was recorded in it: it was "
+                "recorded with another version, or what the scaffold does differs from time to time."
+            )
+        if self.answer is None:
+            return text
+        outcome, text = self.answer
+        facts.update(outcome=str(outcome), lines=[], provenance=[], total=0, code=CHANGED)
+        return text
+
 
 IDLE_STEPS = 3
 """Steps in a row in which nothing is done, after which a person is warned."""
@@ -95,6 +129,8 @@ class Session:
         self.served = ServedRuns(folder)
         self.live: LiveEpisode | None = None
         """Sends the episode to LangSmith; None where it is not traced."""
+        self.lead: Lead | None = None
+        """How the next step begins, where it is played again up to a recall."""
         self._noted: set[str] = set()
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
@@ -108,6 +144,10 @@ class Session:
     def constraint(self, routine: Routine, role: Role) -> str | None:
         """The regular expression that a role's replies must match; None when they are not constrained."""
         return self._constraints.get((routine, role))
+
+    def recorded_reply(self) -> Completion | None:
+        """The next reply of a step that is played again; None where the model is to be asked."""
+        return self.lead.replies.pop(0) if self.lead is not None and self.lead.replies else None
 
     def turns(self, routine: Routine, *, consulting: bool = False) -> int:
         """Model turns a routine may take; `consulting`: another conversation commits the action."""

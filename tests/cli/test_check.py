@@ -16,7 +16,7 @@ from cli.commands import app
 from graphs.evaluation import graph
 from graphs.inner_agent import Context
 from traces import EpisodeFolder, RunFolder, TraceDamaged, TraceReader, aggregate, read_results
-from traces.effects import step_writes, write_effect
+from traces.effects import measurable, write_effect
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_every_file_that_changed_is_named(run: Path) -> None:
 def test_an_effect_that_is_damaged_or_of_no_write_is_named(run: Path) -> None:
     folder = EpisodeFolder(episode(run))
     with TraceReader(folder) as reader:
-        wrote = next(step.step for step in reader if step_writes(step))
+        wrote = next(step.step for step in reader if [kind for kind, *_ in measurable(step)][:1] == ["write"])
     write_effect(folder, effect_of(wrote, low=-1.0, high=-1.0))
     assert faults(run) == {}
     name = "episodes/vault/three-doors/seed-1/effects.jsonl"

@@ -105,16 +105,18 @@ def test_differences_are_paired_with_the_first_run_over_the_pairs_both_ended(tol
     assert "| default, seed 46 | 25.00 | 50.00 | +25.00 |" in told
 
 
-def test_measured_writes_are_counted_by_verdict_with_their_share(tmp_path: Path) -> None:
+def test_measured_operations_are_counted_by_verdict_with_their_share(tmp_path: Path) -> None:
     seeds = {("default", 1): 0.5, ("default", 2): 0.5}
-    run = lay_out_run(tmp_path / "measured", seeds, world="crafter", metrics={"writes": 10})
+    run = lay_out_run(tmp_path / "measured", seeds, world="crafter", metrics={"writes": 10, "recalls_per_step": 0.5})
     folder = RunFolder(run).episode("crafter", "default", 1)
     for step, low, high in ((3, -0.2, -0.1), (5, -0.2, 0.1), (5, 0.1, 0.2), (9, 0.0, 0.0)):
         write_effect(folder, effect_of(step, low=low, high=high))
+    write_effect(folder, effect_of(7, low=0.1, high=0.2, kind="recall"))
     page = to_markdown(build([run], str))
     shares = ("3<br><sub>15.0 %</sub>", *["1<br><sub>5.0 %</sub>"] * 3, "0<br><sub>0.0 %</sub>")
-    assert rows(page, "measured | 20 |") == [f"| measured | 20 | {' | '.join(shares)} |"]
-    assert "Effects of writes" not in to_markdown(build([lay_out_run(tmp_path / "other", seeds)], str))
+    assert rows(page, "measured | writes |") == [f"| measured | writes | 20 | {' | '.join(shares)} |"]
+    assert rows(page, "measured | recalls |")[0].startswith("| measured | recalls | 100 | 1<br><sub>1.0 %</sub>")
+    assert "Effects of memory operations" not in to_markdown(build([lay_out_run(tmp_path / "other", seeds)], str))
 
 
 def test_too_few_pairs_tell_no_interval(told: str) -> None:

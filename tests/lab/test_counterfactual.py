@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -14,9 +17,10 @@ from graphs.evaluation import graph
 from graphs.inner_agent import Context
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending
-from lab.counterfactual import Change, Experiment, estimate, find_write, writes_of
+from lab.counterfactual import Experiment, estimate
+from lab.operations import Change, find_operation, operations_of
 from traces import EpisodeFolder, RunFolder, TraceReader
-from traces.effects import Effect, Estimate, read_effects
+from traces.effects import CHANGED, Effect, Estimate, read_effects
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +37,17 @@ def episode(run: RunFolder) -> EpisodeFolder:
 
 
 def experiment(episode: EpisodeFolder, out: Path, change: Change, horizon: int = 40) -> Experiment:
-    (write,) = writes_of(episode)
+    (write,) = operations_of(episode, "write")
     return Experiment(episode, write, change, out, horizon)
 
 
 def measure(one: Experiment, samples: int = 1, **ceilings: float) -> Effect:
     return asyncio.run(one.measure(samples, Spending(ceilings, "run")))
+
+
+def talks(folder: EpisodeFolder) -> list[list[Any]]:
+    with TraceReader(folder) as reader:
+        return [[(each.messages, each.operations) for each in step.conversations] for step in reader]
 
 
 def actions(folder: EpisodeFolder) -> list[str]:
@@ -47,18 +56,22 @@ def actions(folder: EpisodeFolder) -> list[str]:
 
 
 def test_a_write_is_found_with_how_often_it_was_recalled(episode: EpisodeFolder) -> None:
-    (write,) = writes_of(episode)
+    (write,) = operations_of(episode, "write")
     assert (write.name, write.routine, write.record.operation, write.record.file) == (
         "3.1",
         "LOG",
         "append",
         "codes.md",
     )
-    assert write.recalled > 0
-    assert find_write(episode, "3.1").record == find_write(episode, "3").record == write.record
-    for at, sentence in (("99", "there is no step 99"), ("1", "has these writes: none"), ("x", "names no operation")):
+    assert write.lines > 0
+    assert find_operation(episode, "3.1").record == find_operation(episode, "3").record == write.record
+    for at, sentence in (
+        ("99", "there is no step 99"),
+        ("1", "has these writes, and recalls that found something: none"),
+        ("x", "names no operation"),
+    ):
         with pytest.raises(SettingsError, match=sentence):
-            find_write(episode, at)
+            find_operation(episode, at)
 
 
 def test_without_the_note_of_the_code_the_door_stays_closed(episode: EpisodeFolder, tmp_path: Path) -> None:
@@ -95,6 +108,61 @@ def test_a_spent_budget_stops_it_and_the_same_call_goes_on(episode: EpisodeFolde
         assert actions(one) == actions(other)
 
 
+def recall_of(episode: EpisodeFolder, out: Path, change: Change, horizon: int = 3) -> Experiment:
+    """A change of the first look at the code, by default until the unchanged episode opens the door."""
+    return Experiment(episode, find_operation(episode, "8.1"), change, out, horizon)
+
+
+def test_a_recall_that_finds_nothing_costs_the_door_unless_it_is_asked_again(
+    episode: EpisodeFolder, tmp_path: Path
+) -> None:
+    one = recall_of(episode, tmp_path / "soon", Change())
+    effect = measure(one)
+    assert (effect.kind, effect.step, effect.index, effect.operation) == ("recall", 8, 1, "search")
+    assert effect.progression.mean == -1.0
+    assert talks(one.folder(0, "unchanged")) == talks(episode)
+    assert talks(one.folder(0, "changed"))[:7] == talks(episode)[:7]
+    with TraceReader(one.folder(0, "changed")) as reader:
+        plan = reader.step(8).conversations[1]
+    (recall,) = [each for each in plan.operations if each.operation == "search"]
+    assert (recall.outcome, recall.code, recall.lines, recall.provenance) == ("empty", CHANGED, (), ())
+    assert "No line of codes.md (1 line) contains 'blue'." in plan.messages[3]["content"]
+    assert plan.calls[0].attempts == 0  # the reply that asks is the recorded one, and paid for
+    assert command("check", RunFolder(one.folder(0, "changed").path.parents[3]).path).exit_code == 0
+    later = measure(recall_of(episode, tmp_path / "later", Change(), horizon=40))
+    assert later.progression.mean == 0.0  # the player asks again, and has another try
+
+
+@pytest.mark.parametrize("context", [Context(dialect="functions"), Context(handoff="always")])
+def test_the_arm_that_keeps_a_recall_is_the_episode_itself(context: Context, tmp_path: Path) -> None:
+    out = tmp_path / "played"
+    graph.invoke({"world": "vault", "tasks": ["one-door"], "seeds": [1], "out": str(out)}, context=context)
+    folder = RunFolder(out).episode("vault", "one-door", 1)
+    code = "1 line of codes.md contains 'blue':\n1: blue 1 1 1"
+    one = recall_of(folder, tmp_path / "lab", Change(text=code))
+    assert measure(one).progression.mean == -1.0
+    assert talks(one.folder(0, "unchanged")) == talks(folder)
+
+
+def test_a_recall_in_the_first_step_and_one_that_cannot_be_played_again(tmp_path: Path) -> None:
+    out = tmp_path / "played"
+    scaffold = tmp_path / "scaffold"
+    given = {"world": "vault", "tasks": ["one-door"], "seeds": [1], "out": str(out)}
+    shutil.copytree(Path("scaffolds/vault/brief"), scaffold)
+    (scaffold / "memory").mkdir(exist_ok=True)
+    (scaffold / "memory" / "rooms.md").write_text("0: a note\n")
+    graph.invoke(given, context=Context(scaffold=str(scaffold), max_steps=3))
+    folder = RunFolder(out).episode("vault", "one-door", 1)
+    first = find_operation(folder, "1.1")
+    assert (first.kind, first.lines) == ("recall", 0)  # a starting file was not written in the episode
+    assert measure(Experiment(folder, first, Change(), tmp_path / "lab", 2)).progression.mean == 0.0
+    with pytest.raises(SettingsError, match="is a recall: it changes no file"):
+        measure(Experiment(folder, first, Change(files={"a.md": ""}), tmp_path / "files", 2))
+    other = dataclasses.replace(first, record=dataclasses.replace(first.record, total=2))
+    with pytest.raises(SettingsError, match="does not come to the search that was recorded"):
+        measure(Experiment(folder, other, Change(), tmp_path / "other", 2))
+
+
 def test_another_horizon_is_measured_apart(episode: EpisodeFolder, tmp_path: Path) -> None:
     assert measure(experiment(episode, tmp_path, Change(), horizon=40)).unchanged == 1.0
     short = measure(experiment(episode, tmp_path, Change(), horizon=1))  # the door is not reached in one step
@@ -126,30 +194,40 @@ def test_nethack_goes_on_in_branches_of_one_game(tmp_path: Path) -> None:
     out = tmp_path / "played"
     graph.invoke({"world": "nethack", "seeds": [1], "out": str(out)}, context=Context(max_steps=8))
     episode = RunFolder(out).episode("nethack", "NetHackChallenge-v0", 1)
-    write = writes_of(episode)[0]
+    write = operations_of(episode, "write")[0]
     one = Experiment(episode, write, Change(), tmp_path / "lab", horizon=3)
     assert measure(one).replayed is False
     assert actions(one.folder(0, "unchanged")) == actions(episode)[: write.step + 3]
 
 
 def command(*words: object) -> Result:
-    return CliRunner().invoke(app, ["counterfactual", *map(str, words)], env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, [*map(str, words)], env={"COLUMNS": "160"})
 
 
 def test_a_sweep_ranks_the_writes_of_a_run(run: RunFolder, tmp_path: Path) -> None:
     words = [run.path, "--sweep", "writes", "--horizon", 40, "--out", tmp_path / "lab"]
-    stopped = command(*words, "--budget", "calls=300")
+    stopped = command("counterfactual", *words, "--budget", "calls=300")
     assert "stopped: the run's ceiling of 300 model calls is reached" in stopped.output
-    shown = command(*words, "--budget", "calls=3000")
+    shown = command("counterfactual", *words, "--budget", "calls=3000")
     assert shown.output.count("helpful") == 2
     assert "-100.0" in shown.output
     assert [one.change for one in read_effects(run.episode("vault", "one-door", 2))] == ["drop"]
-    again = command(*words, "--budget", "calls=1")  # all is measured: nothing is played
+    again = command("counterfactual", *words, "--budget", "calls=1")  # all is measured: nothing is played
     assert again.output.count("helpful") == 2
 
 
+def test_a_sweep_of_recalls_ranks_them(run: RunFolder, tmp_path: Path) -> None:
+    words = ["--sweep", "recalls", "--horizon", 3, "--samples", 1, "--budget", "calls=20"]
+    shown = command("counterfactual", run.path, *words, "--out", tmp_path / "lab")
+    assert "1 of 6: step 8.1 PLAN search codes.md: 'blue' dropped: -100.0 points" in shown.output
+    assert ("search codes.md blue" in shown.output, "append" in shown.output) == (True, False)
+    assert [one.step for one in read_effects(run.episode("vault", "one-door", 1)) if one.kind == "recall"] == [8]
+
+
 def test_one_change_is_shown_with_a_page(episode: EpisodeFolder, tmp_path: Path) -> None:
-    shown = command(episode.path, "--at", 3, "--drop", "--samples", 1, "--horizon", 40, "--out", tmp_path / "lab")
+    shown = command(
+        "counterfactual", episode.path, "--at", 3, "--drop", "--samples", 1, "--horizon", 40, "--out", tmp_path / "lab"
+    )
     assert "with the note 100.0%, with the change 0.0%" in shown.output
     assert "an interval needs at least 6 samples" in shown.output
     assert (tmp_path / "lab" / "vault" / "one-door" / "seed-1" / "3.1" / "drop" / "replay.html").exists()
@@ -157,4 +235,4 @@ def test_one_change_is_shown_with_a_page(episode: EpisodeFolder, tmp_path: Path)
         (["--at", 3], "Give one of --drop"),
         (["--sweep", "writes"], "--sweep needs a --budget|A sweep"),
     ):
-        assert command(episode.path, *words).exit_code == 2, sentence
+        assert command("counterfactual", episode.path, *words).exit_code == 2, sentence

@@ -28,8 +28,9 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, EpisodeFolder]
     """A page of one episode of 200 steps."""
     folder = tmp_path_factory.mktemp("long")
     episode = synthetic(folder / "episode", 200)
-    write_effect(episode, effect_of(60, low=-0.5, high=-0.25))
-    write_effect(episode, effect_of(60, low=-0.5, high=0.25, change="edit", text="another"))
+    write_effect(episode, effect_of(60, 2, low=-0.5, high=-0.25))
+    write_effect(episode, effect_of(60, 2, low=-0.5, high=0.25, change="edit", text="another"))
+    write_effect(episode, effect_of(60, 1, low=0.0, high=0.0, change="edit", text="nothing", kind="recall"))
     return page_of(folder, episode), episode
 
 
@@ -71,7 +72,7 @@ def test_what_the_model_thought_is_shown_on_demand(page: Page, tmp_path: Path) -
     assert page.locator(".thoughts").all_text_contents() == ["<think>first\n<b>then</b>"]
 
 
-def test_a_measured_write_shows_its_effect(page: Page, long: tuple[Path, EpisodeFolder]) -> None:
+def test_a_measured_operation_shows_its_effect(page: Page, long: tuple[Path, EpisodeFolder]) -> None:
     opened(page, long[0], "#step=60")
     written = page.locator(".operation:has(.badge.write)")
     assert written.locator(".badge").all_text_contents() == [
@@ -79,6 +80,8 @@ def test_a_measured_write_shows_its_effect(page: Page, long: tuple[Path, Episode
         "without it −37.5 points [−50, −25]: helpful",
         "with another text −12.5 points [−50, +25]: undecided",
     ]
+    recalled = page.locator(".operation:not(:has(.badge.write))").first
+    assert "with another answer 0 points [0, 0]: no effect" in recalled.locator(".badge").all_text_contents()
 
 
 def test_the_whole_prompt_is_shown_exactly_on_demand(page: Page, long: tuple[Path, EpisodeFolder]) -> None:

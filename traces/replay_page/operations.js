@@ -78,11 +78,12 @@ function operationCard(operation, view, step, key) {
   return card;
 }
 
-/** What a change of the write did to progression, as points, interval and verdict. @param {any} effect */
+/** What a change of the operation did to progression, as points, interval and verdict. @param {any} effect */
 function effectBadge(effect) {
   const mood = { helpful: 'gain', harmful: 'bad' }[/** @type {string} */ (effect.verdict)] || 'quiet';
   const interval = effect.low === null ? '' : ` [${signed(effect.low)}, ${signed(effect.high)}]`;
-  const change = { drop: 'without it', edit: 'with another text', file: 'with other files' }[/** @type {string} */ (effect.change)];
+  const edited = effect.kind === 'recall' ? 'with another answer' : 'with another text';
+  const change = { drop: 'without it', edit: edited, file: 'with other files' }[/** @type {string} */ (effect.change)];
   const title = `${plural(effect.samples, 'sample')}, played on with it and ${change}; the interval holds 95 %`
     + (effect.text === null ? '' : `; the text: ${oneLine(effect.text, 200)}`);
   return h(`span.badge.${mood}`, { title }, `${change} ${signed(effect.mean)} points${interval}: ${effect.verdict}`);
