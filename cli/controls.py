@@ -11,6 +11,7 @@ from rich.text import Text
 
 from cli import options as o
 from cli import stopping
+from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import LiveProgress, ticking
@@ -38,6 +39,9 @@ def controls(
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
     concurrency: o.Concurrency = 10,
+    workers: w.Workers = None,
+    ray: w.RayAddress = None,
+    shared: w.Shared = False,
     dialect: o.DialectOption = None,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
@@ -80,11 +84,12 @@ def controls(
         ceilings=o.read_ceilings(run_ceiling),
     )
     comparison = Controls(given=given, context=context, arms=tuple(one.strip() for one in arms.split(",")))
-    comparison.check()
-    if not no_check:
-        warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
     console = Console()
-    stopped = stopping.run(_play(comparison, console, max_steps or entry.max_steps, quiet))
+    with w.played_on(workers, ray, shared):
+        comparison.check()
+        if not no_check:
+            warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
+        stopped = stopping.run(_play(comparison, console, max_steps or entry.max_steps, quiet))
     _show(console, comparison, f"{world}: {who(model, gameplay_model)}", stopped)
 
 

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import run_evaluation
@@ -29,6 +30,9 @@ def evaluate(
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
     concurrency: o.Concurrency = 10,
+    workers: w.Workers = None,
+    ray: w.RayAddress = None,
+    shared: w.Shared = False,
     dialect: o.DialectOption = None,
     notebook: o.Notebook = o.NotebookName.on,
     gameplay_model: o.GameplayModel = None,
@@ -102,7 +106,8 @@ def evaluate(
     )
     if not no_check:
         warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
-    _run(request, context, max_steps or entry.max_steps, quiet)
+    with w.played_on(workers, ray, shared):
+        _run(request, context, max_steps or entry.max_steps, quiet)
 
 
 def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli import workers as w
 from cli.doctor import warn_before
 from cli.evolve_lines import EVENTS
 from cli.options import parse_seeds
@@ -83,6 +84,9 @@ def evolve(
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
     concurrency: o.LoopConcurrency = None,
+    workers: w.Workers = None,
+    ray: w.RayAddress = None,
+    shared: w.Shared = False,
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     temperature: o.Temperature = 1.0,
@@ -142,7 +146,8 @@ def evolve(
     if not no_check:
         playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
         warn_before([*playing, (reviewer_model, reviewer_base_url)], world, max_tokens, out)
-    run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
+    with w.played_on(workers, ray, shared):
+        run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 
 
 def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from cli.play_panels import short
 from cli.progress_tally import Tally
 from cli.visible_text import one_line
+from graphs.evaluation.player import player
 
 BESIDE = 7
 """Rows of a screen that are not an episode's: headings, totals, and some of what was said before."""
@@ -76,6 +77,8 @@ def _totals(tally: Tally) -> list[str]:
     parts.append(duration(tally.elapsed_s))
     if tally.left_s is not None and ended < tally.episodes:
         parts[-1] += f", about {duration(tally.left_s)} left"
+    if crew := player().crew:
+        parts.append(f"{crew}, {speed(tally.steps_per_s)} steps/s")
     if tally.progression is not None:
         parts.append(f"progression {100 * tally.progression:.1f} %")
     if tally.tokens:

@@ -117,10 +117,19 @@ class Tally:
         return _rate(generated, self.elapsed_s)
 
     @property
+    def steps_per_s(self) -> float:
+        """Over all episodes."""
+        return _rate(self._steps, self.elapsed_s)
+
+    @property
+    def _steps(self) -> int:
+        """Played by this process or its workers."""
+        return self._played + sum(one.step - one.steps_before for one in self.playing.values())
+
+    @property
     def left_s(self) -> float | None:
         """About how long it still takes, if the episodes to come are as long as those that ended; None until known."""
-        played = self._played + sum(one.step - one.steps_before for one in self.playing.values())
-        speed = _rate(played, self.elapsed_s)
+        speed = self.steps_per_s
         if not speed:
             return None
         length = sum(steps for steps, _ in self._scored) / len(self._scored) if self._scored else self.max_steps

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from cli import options as o
+from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
@@ -104,6 +105,9 @@ def specialize(
     max_steps: o.MaxSteps = None,
     world_option: o.WorldOptions = None,
     concurrency: o.LoopConcurrency = None,
+    workers: w.Workers = None,
+    ray: w.RayAddress = None,
+    shared: w.Shared = False,
     temperature: o.Temperature = 1.0,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
@@ -165,7 +169,8 @@ def specialize(
     if not no_check:
         playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
         warn_before([*playing, (curator_model, curator_base_url)], world, max_tokens, out)
-    run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
+    with w.played_on(workers, ray, shared):
+        run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
 
 
 def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:

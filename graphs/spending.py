@@ -118,6 +118,9 @@ class Spending:
             for name, value in zip(CEILINGS, (calls, tokens, cost, minutes), strict=True):
                 self.spent[name] += value
 
+    async def ready(self) -> None:
+        """Wait until `check` can tell: at once, unless another process keeps the account."""
+
     def check(self, running_minutes: float = 0.0) -> None:
         """CeilingReached if nothing more may be spent; `running_minutes` are not yet added."""
         if self.began is not None:

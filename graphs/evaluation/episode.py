@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from chat_models.failures import RETRIED, FailureKind
 from chat_models.keys import new_context
 from graphs.inner_agent.graph import graph as inner_agent
+from graphs.inner_agent.node import in_thread
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
@@ -69,21 +70,34 @@ async def play_episode(
     A machine's failure ends this episode as failed, a ceiling as limited; both are returned, not raised: the others go
     on. `run` is what the whole run spends.
     """
-    finished = await asyncio.to_thread(read_result, folder, content=True)
-    if finished is not None and finished.status in ("finished", "damaged"):
-        tokens = (finished.tokens["prompt"] or 0) + (finished.tokens["completion"] or 0)
-        run.add(finished.model_calls, tokens, finished.cost or 0.0)
-        report(_ended(finished))
+    finished = await ended_before(folder, report, run)
+    if finished is not None:
         return finished
     try:
-        session = await asyncio.to_thread(SESSIONS.hold, settings, folder)
+        session = await in_thread(SESSIONS.hold, settings, folder)
+    except asyncio.CancelledError:
+        await asyncio.to_thread(SESSIONS.close, folder)
+        raise
     except MACHINE_FAILURES as error:
         result = await asyncio.to_thread(unopened, settings, folder, failure_record(error, 0))
     else:
         session.account.share(run)
         result = await _play_on(session, folder, report)
-    report(_ended(result))
+    report(ended(result))
     return result
+
+
+async def ended_before(
+    folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
+) -> EpisodeResult | None:
+    """The result of an episode that is not played on, counted and reported; None where it is to be played."""
+    finished = await asyncio.to_thread(read_result, folder, content=True)
+    if finished is None or finished.status not in ("finished", "damaged"):
+        return None
+    tokens = (finished.tokens["prompt"] or 0) + (finished.tokens["completion"] or 0)
+    run.add(finished.model_calls, tokens, finished.cost or 0.0)
+    report(ended(finished))
+    return finished
 
 
 async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Progress], None]) -> EpisodeResult:
@@ -139,7 +153,8 @@ def _playing(session: Session, event: str) -> Progress:
     )
 
 
-def _ended(result: EpisodeResult) -> Progress:
+def ended(result: EpisodeResult) -> Progress:
+    """The last event of an episode with this result."""
     return Progress(
         event="ended",
         task=result.task,

@@ -21,9 +21,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from graphs.checked_graph import CheckedGraph
-from graphs.evaluation.episode import complete, play_episode, unopened, waiting
+from graphs.evaluation.episode import complete, unopened, waiting
+from graphs.evaluation.player import player
 from graphs.evaluation.state import CONCURRENCY, Episode, Input, Output, State
-from graphs.inner_agent.opening import check, probe
+from graphs.inner_agent.opening import check_first, probe
 from graphs.inner_agent.run_file import begin_run, check_place, check_vacant
 from graphs.run_lock import run_lock
 from graphs.settings import (
@@ -82,12 +83,9 @@ def _prepared(state: State, context: Context | None) -> dict[str, object]:
 
 def check_tasks(settings: EpisodeSettings, tasks: list[str]) -> Scaffold:
     """Check with the first task that can be played; those that cannot (levels missing, say) fail one by one later."""
-    for task in tasks[:-1]:
-        try:
-            return check(dataclasses.replace(settings, task=task))
-        except MissingEngine:
-            continue
-    return check(dataclasses.replace(settings, task=tasks[-1]))
+    scaffold = check_first(settings, tasks)
+    player().check(settings, tasks)
+    return scaffold
 
 
 logger = logging.getLogger(__name__)
@@ -122,7 +120,7 @@ async def play(state: State) -> dict[str, Any]:
         async with slots:
             if state.get("new_attempts") and await asyncio.to_thread(_without_score, folder):
                 await asyncio.to_thread(folder.set_attempt_aside)
-            return await play_episode(settings, folder, report, run)
+            return await player().play(settings, folder, report, run)
 
     with run_lock(Path(state["out"]), "run.json"):
         ended = await asyncio.gather(*(one(episode) for episode in state["plan"]), return_exceptions=True)

@@ -88,30 +88,45 @@ def _starting_files(settings: EpisodeSettings, folder: EpisodeFolder, scaffold: 
     return {} if settings.notebook == "off" else scaffold.memory
 
 
-def _others(settings: EpisodeSettings) -> dict[str, str]:
-    """The last notebook of the next seed of the task in another run; of its last seed, that of the first."""
+def episode_needed(settings: EpisodeSettings, folder: EpisodeFolder) -> EpisodeFolder | None:
+    """The other episode whose notebook an episode of this arm is opened with; None for an arm that needs none."""
+    if settings.arm == "shuffled":
+        return _other(settings)
+    return _before(settings, folder) if settings.arm == "persisted" else None
+
+
+def _other(settings: EpisodeSettings) -> EpisodeFolder:
+    """The episode of the next seed of the task in another run; of its last seed, that of the first."""
     run = RunFolder(Path(str(settings.others)))
     seeds = _seeds(run)
     if settings.seed not in seeds or len(seeds) < 2:
         raise SettingsError(f"{run.path} has no episode beside that of seed {settings.seed} to answer recalls from.")
     seed = seeds[(seeds.index(settings.seed) + 1) % len(seeds)]
-    episode = run.episode(settings.world, settings.task, seed)
+    return run.episode(settings.world, settings.task, seed)
+
+
+def _others(settings: EpisodeSettings) -> dict[str, str]:
+    """The last notebook of that episode."""
+    episode = _other(settings)
     if read_result(episode) is None:
         raise SettingsError(f"{episode.path} has not ended: finish that run before the arm shuffled is played.")
     return files_at(episode.journal)
 
 
-def _earlier(settings: EpisodeSettings, folder: EpisodeFolder) -> dict[str, str]:
-    """The notebook that the task's episode before this one in the run's plan has left."""
+def _before(settings: EpisodeSettings, folder: EpisodeFolder) -> EpisodeFolder | None:
+    """The task's episode before this one in the run's plan; None for the first."""
     run = RunFolder(folder.path.parents[3])
     seeds = _seeds(run)
     if settings.seed not in seeds:
         raise SettingsError("The arm persisted goes on from seed to seed: it is played by an evaluation of several.")
     place = seeds.index(settings.seed)
-    if place == 0:
-        return {}
-    journal = run.episode(settings.world, settings.task, seeds[place - 1]).journal
-    return files_at(journal) if journal.exists() else {}
+    return run.episode(settings.world, settings.task, seeds[place - 1]) if place else None
+
+
+def _earlier(settings: EpisodeSettings, folder: EpisodeFolder) -> dict[str, str]:
+    """The notebook that it has left."""
+    before = _before(settings, folder)
+    return files_at(before.journal) if before is not None and before.journal.exists() else {}
 
 
 def _seeds(run: RunFolder) -> list[int]:

@@ -85,22 +85,23 @@ class Node(Runnable[State, Command[Any]]):
         caller = Caller.of(config)
         session = SESSIONS.matching(input, begins=self.begins)
         if session is None:
-            session = await _in_thread(self._opened, input, _context(), caller)
+            session = await in_thread(self._opened, input, _context(), caller)
         if not self._ready(session, input, caller):
             return _begin_again(session)
         try:
             if not self.asks:
-                return await _in_thread(self._command, input, session)
+                return await in_thread(self._command, input, session)
+            await session.account.ready()
             steps, request = self._asked(input, session)
             with session.untraced():
                 completion = session.recorded_reply() or await ask(session, request)
             if notes := _notes(session, input, request, completion):
-                await _in_thread(session.note, notes)
+                await in_thread(session.note, notes)
             return _answered(steps, completion, request, session, input)
         except CeilingReached as reached:
-            return await _in_thread(_limited, session, reached, input)
+            return await in_thread(_limited, session, reached, input)
         except BaseException as error:
-            await _in_thread(SESSIONS.give_up, session, error)
+            await in_thread(SESSIONS.give_up, session, error)
             raise
 
     def _opened(self, state: State, context: Context | None, caller: Caller) -> Session:
@@ -210,7 +211,7 @@ def _limited(session: Session, reached: CeilingReached, state: State) -> Command
     return _located(Command(goto=END, update={**outcome(session), **ended}), session, state)
 
 
-async def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """What `function` returns, run in a thread; a cancelled caller waits for its end, since nothing can stop it."""
     running = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
     try:

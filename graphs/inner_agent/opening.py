@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice, pairwise, tee
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -22,7 +23,7 @@ from traces import EpisodeFolder, StepRecord, TraceDamaged, TraceReader, read_re
 from traces.langsmith_episode import Choice
 from traces.langsmith_export import live_episode
 from traces.langsmith_texts import hidden_kinds
-from worlds import EngineFailure, Observation, World, open_world
+from worlds import EngineFailure, MissingEngine, Observation, World, open_world
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -50,6 +51,16 @@ def check(settings: EpisodeSettings) -> Scaffold:
     finally:
         world.close()
     return scaffold
+
+
+def check_first(settings: EpisodeSettings, tasks: Sequence[str]) -> Scaffold:
+    """`check` with the first of these tasks whose engine is there; MissingEngine of the last where that of none is."""
+    for task in tasks[:-1]:
+        try:
+            return check(dataclasses.replace(settings, task=task))
+        except MissingEngine:
+            continue
+    return check(dataclasses.replace(settings, task=tasks[-1]))
 
 
 class Living(NamedTuple):

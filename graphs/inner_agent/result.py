@@ -57,6 +57,11 @@ class Account:
         spent = self._spending.spent
         run.add(calls=int(spent["calls"]), tokens=int(spent["tokens"]), cost=spent["cost"])
 
+    async def ready(self) -> None:
+        """Wait until `check_ceilings` can tell whether the run may spend more."""
+        if self._run_spending is not None:
+            await self._run_spending.ready()
+
     def check_ceilings(self) -> None:
         """CeilingReached if the episode or its run may spend nothing more, or a rule of the settings stops it."""
         if self._stopped is not None:

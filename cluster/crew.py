@@ -1,0 +1,206 @@
+"""Ray: a local one or a running cluster, and the workers on it. Nothing else knows of Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from cluster.packing import code_digest, environment
+from cluster.worker import Facts, Worker
+from graphs.settings import SettingsError
+
+ANSWER_S = 5.0
+"""Seconds that an address may take to answer."""
+START_S = 60.0
+"""Seconds that workers may take to start."""
+STORE_BYTES = 100 * 2**20
+"""Of the object store of a local Ray: what passes through it is read at once."""
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Ray's own settings: no statistics to its makers, nothing written into the terminal."""
+
+
+class Lost(Exception):
+    """A worker, or its node, is gone."""
+
+
+class Hand:
+    """A worker that runs on a node."""
+
+    def __init__(self, actor: Any, name: str) -> None:
+        self.name = name
+        self.node = "?"
+        """Its host, once it has begun."""
+        self._actor = actor
+
+    async def call(self, method: str, *arguments: object) -> Any:
+        """What a method of the worker returns. Lost where the worker or its node is gone."""
+        from ray.exceptions import RayActorError, RaySystemError, RayTaskError
+
+        try:
+            return await getattr(self._actor, method).remote(*arguments)
+        except RayTaskError as error:
+            raise _cause(error) from None
+        except (RayActorError, RaySystemError) as error:
+            raise Lost(f"the worker on {self.node} is gone") from error
+
+    def dismiss(self) -> None:
+        """End the worker's process at once."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            ray.kill(self._actor, no_restart=True)
+
+
+def _cause(error: Any) -> BaseException:
+    cause = error.cause
+    return cause if isinstance(cause, BaseException) else RuntimeError(str(error))
+
+
+class Crew:
+    """The workers of one command."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        """How many there are to be."""
+        self._named = 0
+
+    async def hire(self) -> Hand:
+        """Start a worker. Lost where it dies as it starts, TimeoutError where there is no place for it."""
+        import ray
+
+        self._named += 1
+        options = {"num_cpus": 1, "max_concurrency": 100, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+        hand = Hand(ray.remote(Worker).options(**options).remote(), f"worker {self._named}")
+        try:
+            facts: Facts = await asyncio.wait_for(hand.call("begin", environment()), START_S)
+        except BaseException:
+            hand.dismiss()
+            raise
+        hand.node = facts.node
+        if facts.code != code_digest():
+            hand.dismiss()
+            raise SettingsError(f"The node {hand.node} has another version of this program: install this one there.")
+        return hand
+
+    async def hire_all(self) -> list[Hand]:
+        """Start all workers. SettingsError where there is no place for one, or a node cannot run it."""
+        found = await asyncio.gather(*(self.hire() for _ in range(self.workers)), return_exceptions=True)
+        hands = [one for one in found if isinstance(one, Hand)]
+        for error in found:
+            if isinstance(error, BaseException):
+                for hand in hands:
+                    hand.dismiss()
+                raise self._unhired(error, len(hands)) from error
+        return hands
+
+    def _unhired(self, error: BaseException, hired: int) -> BaseException:
+        if isinstance(error, TimeoutError):
+            return SettingsError(
+                f"Only {hired} of {self.workers} workers started within {START_S:.0f} seconds: each takes one of the "
+                f"cluster's {_cpus()} CPUs, and other work may hold the rest. Give fewer `workers`."
+            )
+        if isinstance(error, Lost):
+            why = str(error.__cause__).strip().splitlines()
+            known = next((line.strip() for line in why if "Error" in line), why[-1] if why else "no cause is known")
+            return SettingsError(f"A worker could not start: {known}")
+        return error
+
+
+@contextmanager
+def ray_running(workers: int | None, address: str | None) -> Iterator[Crew]:
+    """A crew on a local Ray, which ends with the block, or on the cluster at `address`, which does not.
+
+    SettingsError where Ray is not installed, none answers at the address, or it has another version.
+    """
+    # A local Ray asks for a token by default, and would write one into the home folder.
+    own = {} if address is not None else {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    for name, value in {**QUIET, **own}.items():
+        os.environ.setdefault(name, value)  # read when Ray is imported
+    try:
+        import ray
+    except ImportError as error:
+        raise SettingsError("Workers need Ray: install it with pip install 'automem-langgraph[cluster]'.") from error
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
+    if address is None:
+        local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
+        begin = lambda: ray.init(**local, **quiet, _node_ip_address="127.0.0.1")  # noqa: E731
+    else:
+        _check_answers(address)
+        begin = lambda: ray.init(address=address, **quiet)  # noqa: E731
+    # In the main thread Ray would take over SIGTERM. The thread that starts a local Ray has to outlive it: the
+    # processes are killed with the thread.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ray") as thread:
+        thread.submit(_connect, begin, address).result()
+        try:
+            yield Crew(workers or max(1, _cpus()))
+        finally:
+            thread.submit(ray.shutdown).result()
+
+
+def _cpus() -> int:
+    """Of all nodes."""
+    import ray
+
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return int(resources.get("CPU", 0))
+
+
+def _connect(begin: Callable[[], object], address: str | None) -> None:
+    where = "A local Ray" if address is None else f"The Ray at {address}"
+    try:
+        begin()
+    except RuntimeError as error:
+        text = str(error)
+        if "ersion mismatch" in text:
+            import ray
+
+            cluster, _, _ = text.partition("This process")
+            raise SettingsError(
+                f"{where} has another version ({_versions(cluster)}), here are Ray {ray.__version__} and Python "
+                f"{platform.python_version()}: both must be the same."
+            ) from error
+        raise SettingsError(f"{where} cannot be used: {text.strip().splitlines()[0]}") from error
+    except (ConnectionError, ValueError) as error:
+        raise SettingsError(f"{where} cannot be used: {str(error).strip().splitlines()[0]}") from error
+
+
+def _versions(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return ", ".join(line.replace(":", "") for line in lines if line.startswith(("Ray:", "Python:")))
+
+
+def _check_answers(address: str) -> None:
+    """SettingsError where no server of Ray's kind answers. Ray itself would try for 80 seconds, and end the process."""
+    import ray._private.services as services
+
+    where = address
+    if address == "auto":
+        where = os.environ.get("RAY_ADDRESS", "") or next(iter(services.find_gcs_addresses()), "")  # type: ignore[no-untyped-call]
+    if not where:
+        raise SettingsError(
+            "No Ray runs on this machine: start one with ray start --head, or give its `ray` HOST:PORT."
+        )
+    host, _, port = where.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingsError(f"{address[:100]!r} is no address of a Ray cluster: write HOST:PORT, or auto.")
+    import grpc
+
+    try:
+        socket.getaddrinfo(host, int(port))
+        with grpc.insecure_channel(where.removeprefix("ray://")) as channel:
+            grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
+    except (grpc.FutureTimeoutError, OSError) as error:
+        raise SettingsError(f"No Ray answers at {where}: check the address, and that the cluster runs.") from error
