@@ -7,9 +7,11 @@ from chat_models.factory import chat_model
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure
 
 if TYPE_CHECKING:
-    from chat_models.calling import Completion, Retry, acall, call, check_constrainable
+    from chat_models.calling import Completion, acall, call, check_constrainable
+    from chat_models.retrying import Affinity, Retry
 
 __all__ = [
+    "Affinity",
     "Completion",
     "ConfigurationError",
     "FailureKind",

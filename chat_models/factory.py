@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ def chat_model(
     spec: str,
     *,
     world: str,
-    base_url: str | None = None,
+    base_url: str | Sequence[str] | None = None,
     api_key: str | None = None,
     temperature: float = 1.0,
     max_tokens: int = 4096,
@@ -50,12 +51,18 @@ def chat_model(
 ) -> BaseChatModel:
     """The model a specification names, by default with the paper's sampling; nothing is sent yet.
 
-    `world` is the registered world that `scripted` plays. `max_tokens` counts new tokens, `timeout_s` is for one
-    attempt, `address` names the setting that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot
-    work.
+    `world` is the registered world that `scripted` plays. `base_url`: one, or several that serve the same model
+    (`chat_models.pool`). `max_tokens` counts new tokens, `timeout_s` is for one attempt, `address` names the setting
+    that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot work.
     """
     _check(temperature, max_tokens, timeout_s)
     spec = spec.strip()
+    if base_url is not None and not isinstance(base_url, str):
+        urls = list(base_url)
+        if len(urls) > 1:
+            sampling: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout_s": timeout_s}
+            return _pool(spec, urls, {"world": world, "api_key": api_key, "address": address, **sampling})
+        base_url = urls[0] if urls else None
     if spec == "scripted":
         from chat_models.scripted_player import ScriptedPlayer
 
@@ -132,6 +139,30 @@ def _served(name: str, base_url: str, variable: str, api_key: str | None, settin
     return ServedChatModel(
         model=name, base_url=base_url, api_key=key, guarded=allowed.guarded, token_limit_field=limit, **settings
     )
+
+
+def has_server(spec: str) -> bool:
+    """Whether the model is called at base URLs, of which there may be several."""
+    return spec.strip().partition(":")[0] in (*SERVERS, "openai")
+
+
+def _pool(spec: str, urls: Sequence[str], settings: dict[str, Any]) -> BaseChatModel:
+    """The model at several servers."""
+    if not has_server(spec):
+        raise ConfigurationError(
+            f"The model {spec!r} is not called at several servers: give {settings['address']} once or not at all, or "
+            f"name {', '.join(f'{one}:NAME' for one in SERVERS)} or openai:NAME."
+        )
+    members = [chat_model(spec, base_url=url, **settings) for url in urls]
+    seen: set[str] = set()
+    for url in urls:
+        same = url.rstrip("/").lower()
+        if same in seen:
+            raise ConfigurationError(f"The base URL {redacted(url)!r} is given twice: give each server once.")
+        seen.add(same)
+    from chat_models.pool import ServerPool
+
+    return ServerPool(members=members)  # type: ignore[arg-type]  # a model with a server is a ServedChatModel
 
 
 def _checked_url(base_url: str) -> str:

@@ -10,9 +10,11 @@ import threading
 from typing import Any
 from weakref import WeakValueDictionary
 
-from chat_models.calling import Retry, check_constrainable, retried
+from chat_models.calling import check_constrainable
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure
 from chat_models.messages import Message, decoded, to_langchain
+from chat_models.pool import ServerPool
+from chat_models.retrying import Retry, retried
 from chat_models.served import ServedChatModel, model_names
 
 PROBE_TOKENS = 512
@@ -30,6 +32,8 @@ def check_held(model: Any, name: str, retry: Retry | None = None) -> None:
     One call per model and process; none for a model that constrains itself (embedded).
     """
     check_constrainable(model, name)
+    if isinstance(model, ServerPool):
+        model.check_each(lambda member, tries: check_held(member, name, tries), retry)
     if not isinstance(model, ServedChatModel):
         return
     with _holding:

@@ -30,11 +30,12 @@ from langchain_openai import ChatOpenAI
 from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from chat_models.adapting import Adaptation
-from chat_models.calling import CHANGES, has_answered
+from chat_models.calling import CHANGES
 from chat_models.failures import ConfigurationError, FailureKind, ProviderFailure, failure, failure_of_status
 from chat_models.gbnf import gbnf
 from chat_models.http_clients import client_for_threads, client_of_this_loop
 from chat_models.messages import decoded, read_completion, to_wire
+from chat_models.retrying import has_answered
 
 CONNECT_S = 10.0
 """A server that does not accept a connection for so long is down; it need not hold up a whole minute."""
@@ -201,16 +202,17 @@ class ServedChatModel(ChatOpenAI):
         except (httpx2.HTTPError, OSError) as error:
             raise self._failure_of_transport(error) from error
 
-    def request(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response:
+    def request(
+        self, method: str, path: str, content: bytes | None = None, *, timeout_s: float | None = None
+    ) -> httpx2.Response:
         """The server's answer to a request below the base URL, or from the server's root with a leading slash.
 
-        ProviderFailure if none arrives.
+        ProviderFailure if none arrives. `timeout_s`: for every wait in it, if not as long as for a call.
         """
         client = client_for_threads(checked=self.guarded)
+        timeout = self._timeouts if timeout_s is None else httpx2.Timeout(timeout_s)
         try:
-            return client.request(
-                method, self._address(path), content=content, headers=self._headers, timeout=self._timeouts
-            )
+            return client.request(method, self._address(path), content=content, headers=self._headers, timeout=timeout)
         except (httpx2.HTTPError, OSError) as error:
             raise self._failure_of_transport(error) from error
 

@@ -89,7 +89,7 @@ def doctor(
     context = Context(
         scaffold=scaffold,
         dialect=dialect.value if dialect else None,
-        base_url=base_url,
+        base_url=o.base_urls(base_url),
         max_steps=max_steps,
         temperature=temperature,
         max_tokens=max_tokens,
@@ -213,13 +213,18 @@ def described(figures: Estimate, samples: Samples) -> str:
     )
 
 
-def warn_before(models: Iterable[tuple[str | None, str | None]], world: str, max_tokens: int, out: Path) -> None:
+def warn_before(
+    models: Iterable[tuple[str | None, str | list[str] | None]], world: str, max_tokens: int, out: Path
+) -> None:
     """The cheap half, before a run: a line on stderr for each warning and fault. No model is called.
 
-    `models`: (specification, base URL); None counts as left out.
+    `models`: (specification, base URLs); None counts as left out.
     """
     rows = [packages(), disk(out)]
-    for spec, base_url in dict.fromkeys(models):
+    each = [
+        (spec, url) for spec, urls in models for url in (urls if isinstance(urls, list) and urls else [urls or None])
+    ]
+    for spec, base_url in dict.fromkeys(each):
         if spec is not None:
             rows += cheap_rows(spec, base_url, world, max_tokens)
     for row in rows:

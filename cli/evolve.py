@@ -102,10 +102,10 @@ def evolve(
     """Let a reviewer revise a world's scaffold, version by version, and keep what plays better."""
     context = Context(
         scaffold=scaffold,
-        base_url=base_url,
+        base_url=o.base_urls(base_url),
         reviewer_base_url=reviewer_base_url,
         gameplay_model=gameplay_model,
-        gameplay_base_url=gameplay_base_url,
+        gameplay_base_url=o.base_urls(gameplay_base_url),
         max_steps=max_steps,
         temperature=temperature,
         max_tokens=max_tokens,

@@ -41,7 +41,9 @@ def fork(
 ) -> None:
     """Play an episode again from one of its steps in a new folder; the episode itself is not changed."""
     source = EpisodeFolder(Path(episode))
-    settings, target = _prepare(source, step, texts_of(edit or []), scaffold, model, base_url, out, trust_scaffold_code)
+    settings, target = _prepare(
+        source, step, texts_of(edit or []), scaffold, model, o.base_urls(base_url), out, trust_scaffold_code
+    )
     console = Console()
     run = target.path.parents[3]
     request = Input(
@@ -70,7 +72,7 @@ def _prepare(
     edits: dict[str, str],
     scaffold: str | None,
     model: str | None,
-    base_url: str | None,
+    base_url: str | list[str] | None,
     out: Path | None,
     trust: bool,
 ) -> tuple[EpisodeSettings, EpisodeFolder]:

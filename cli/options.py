@@ -71,7 +71,10 @@ Out: TypeAlias = Annotated[Path, typer.Option(help="Run folder to write.", parse
 ScaffoldPath: TypeAlias = Annotated[
     str | None, typer.Option("--scaffold", help="Scaffold folder. (default: scaffolds/WORLD/v0)")
 ]
-BaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="OpenAI-compatible server, with /v1.")]
+BaseUrl: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="OpenAI-compatible server, with /v1; may be repeated: several that serve the same model."),
+]
 Seeds: TypeAlias = Annotated[str | None, typer.Option(help="Such as 42-51 or 1,3. (default: the protocol's)")]
 Tasks: TypeAlias = Annotated[list[str] | None, typer.Option(help="Task; may be repeated. (default: all)")]
 PaperProtocol: TypeAlias = Annotated[
@@ -89,7 +92,9 @@ Notebook: TypeAlias = Annotated[NotebookName, typer.Option(help="off: none; froz
 GameplayModel: TypeAlias = Annotated[
     str | None, typer.Option(help="Commits the action; --model then keeps the memory (two-model mode).")
 ]
-GameplayBaseUrl: TypeAlias = Annotated[str | None, typer.Option(help="Its server. (default: --base-url)")]
+GameplayBaseUrl: TypeAlias = Annotated[
+    list[str] | None, typer.Option(help="Its server; may be repeated. (default: --base-url)")
+]
 Handoff: TypeAlias = Annotated[HandoffName, typer.Option(help="always: hand over even to the same model.")]
 Temperature: TypeAlias = Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")]
 MaxTokens: TypeAlias = Annotated[int, typer.Option(min=1, help="New tokens per call.")]
@@ -178,6 +183,11 @@ LoopConcurrency: TypeAlias = Annotated[
 LoopResume: TypeAlias = Annotated[
     bool, typer.Option("--resume", help="Go on with what --out holds: what is finished is not repeated.")
 ]
+
+
+def base_urls(given: list[str] | None) -> str | list[str] | None:
+    """The setting `base_url` of options that may be repeated: one as a text, as it always was."""
+    return given[0] if given and len(given) == 1 else given or None
 
 
 def read_ceilings(given: list[str] | None) -> dict[str, float]:

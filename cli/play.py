@@ -100,8 +100,8 @@ def play(
     given |= {"dialect": dialect and dialect.value, "notebook": notebook and notebook.value, "constrained": constrained}
     which = {"world": world, "task": task, "seed": seed, "model": model}
     free: dict[str, object] = {
-        "base_url": base_url,
-        "gameplay_base_url": gameplay_base_url,
+        "base_url": o.base_urls(base_url),
+        "gameplay_base_url": o.base_urls(gameplay_base_url),
         "trust_scaffold_code": trust_scaffold_code,
     }
     free |= {"trace_sample": trace_sample, "trace_hide": o.read_hidden(trace_hide) or None}

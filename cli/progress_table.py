@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -46,7 +48,8 @@ def progress_table(tally: Tally, width: int, height: int) -> RenderableType:
         )
     hidden = len(playing) - len(shown)
     more = [_line(f"and {hidden} more being played", "dim")] if hidden else []
-    return Group(table, *more, *(_line(line, "bold") for line in _packed(_totals(tally), width)[:2]))
+    totals = [_line(line, "bold") for line in _packed(_totals(tally), width)[:2]]
+    return Group(table, *more, *totals, *(_line(line, "") for line in _packed(_servers(tally), width)[:2]))
 
 
 def _packed(parts: list[str], width: int) -> list[str]:
@@ -85,6 +88,20 @@ def _totals(tally: Tally) -> list[str]:
         parts.append(f"{short(tally.tokens)} tokens, {speed(tally.tokens_per_s)}/s")
     if tally.cost:
         parts.append(dollars(tally.cost))
+    if tally.out:
+        parts.append(f"{len(tally.out)} server{'s' * (len(tally.out) > 1)} out")
+    return parts
+
+
+def _servers(tally: Tally) -> list[str]:
+    """What each of several servers does; nothing of a single one."""
+    parts = []
+    for url, use in sorted(tally.servers.items()):
+        words = [f"{urlsplit(url).netloc} {short(int(use['calls'] or 0))} calls"]
+        if use["completion"] is not None and tally.elapsed_s:
+            words.append(f"{speed(((use['prompt'] or 0) + use['completion']) / tally.elapsed_s)} tokens/s")
+        words += [f"{use['errors']} errors"] if use["errors"] else []
+        parts.append(", ".join([*words, *(["out"] if url in tally.out else [])]))
     return parts
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from graphs.evaluation.episode import Progress
+from traces.records import ServerUse, total_use
 
 
 @dataclass
@@ -25,11 +26,13 @@ class Playing:
     progression: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    servers: dict[str, ServerUse] = field(default_factory=dict)
+    servers_before: dict[str, ServerUse] = field(default_factory=dict)
 
     def take(self, event: Progress) -> None:
         """Update from an event."""
         self.step, self.progression, self.cost = event["step"], event["progression"], event["cost"]
-        self.tokens = _tokens(event)
+        self.tokens, self.servers = _tokens(event), event["servers"]
 
 
 @dataclass
@@ -51,6 +54,9 @@ class Tally:
     _generated: int = 0
     _tokens: int = 0
     _cost: float | None = 0.0
+    _servers: dict[str, ServerUse] = field(default_factory=dict)
+    out: list[str] = field(default_factory=list)
+    """Base URLs of servers that take no calls at present."""
     _began_at: float | None = None
 
     def take(self, event: Progress) -> None:
@@ -64,7 +70,9 @@ class Tally:
         one = self.playing.get(key)
         if one is None:
             one = self.playing[key] = Playing(*key, self.clock(), event["step"], _tokens(event))
+            one.servers_before = event["servers"]
         one.take(event)
+        self.out = event["out"]
 
     def _end(self, event: Progress, played: Playing | None) -> None:
         self.ended[event["status"]] += 1
@@ -73,6 +81,7 @@ class Tally:
         if played is not None:
             self._played += event["step"] - played.steps_before
             self._generated += _tokens(event) - played.tokens_before
+            self._servers = total_use((self._servers, _since(event["servers"], played.servers_before)))
         self._tokens += _tokens(event)
         self._cost = _sum(self._cost, event["cost"])
 
@@ -127,6 +136,12 @@ class Tally:
         return self._played + sum(one.step - one.steps_before for one in self.playing.values())
 
     @property
+    def servers(self) -> dict[str, ServerUse]:
+        """What each of several servers did for this process, by base URL."""
+        parts = [_since(one.servers, one.servers_before) for one in self.playing.values()]
+        return total_use((self._servers, *parts))
+
+    @property
     def left_s(self) -> float | None:
         """About how long it still takes, if the episodes to come are as long as those that ended; None until known."""
         speed = self.steps_per_s
@@ -153,6 +168,14 @@ class Tally:
 def _tokens(event: Progress) -> int:
     """Prompt and completion tokens, as far as they are known."""
     return (event["tokens"].get("prompt") or 0) + (event["tokens"].get("completion") or 0)
+
+
+def _since(now: dict[str, ServerUse], before: dict[str, ServerUse]) -> dict[str, ServerUse]:
+    """What was done since."""
+    minus = {
+        url: {name: None if value is None else -value for name, value in use.items()} for url, use in before.items()
+    }
+    return total_use((now, minus))
 
 
 def _sum(total: float | None, cost: float | None) -> float | None:

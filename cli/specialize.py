@@ -122,10 +122,10 @@ def specialize(
     """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
     context = Context(
         scaffold=scaffold,
-        base_url=base_url,
+        base_url=o.base_urls(base_url),
         curator_base_url=curator_base_url,
         gameplay_model=gameplay_model,
-        gameplay_base_url=gameplay_base_url,
+        gameplay_base_url=o.base_urls(gameplay_base_url),
         max_steps=max_steps,
         temperature=temperature,
         max_tokens=max_tokens,

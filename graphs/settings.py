@@ -76,11 +76,16 @@ class Context:
         described("Gameplay model", "Model that commits the action (two-model mode); `model` if empty.", example=MODEL),
     ] = None
     base_url: Annotated[
-        str | None, described("Base URL", "OpenAI-compatible server of `model`, with /v1.", example=SERVER)
+        str | list[str] | None,
+        described("Base URL", "OpenAI-compatible server of `model`, with /v1; or a list of several.", example=SERVER),
     ] = None
     gameplay_base_url: Annotated[
-        str | None,
-        described("Gameplay base URL", "Server of `gameplay_model`; `base_url` if empty.", example=SERVER),
+        str | list[str] | None,
+        described(
+            "Gameplay base URL",
+            "Server of `gameplay_model`, or a list of several; `base_url` if empty.",
+            example=SERVER,
+        ),
     ] = None
     max_steps: Annotated[
         int | None, described("Step limit", "Steps an episode may take; the world's own if empty.", example=500)

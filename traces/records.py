@@ -14,6 +14,9 @@ TRACE_FORMAT = 2
 RESULT_FORMAT = 2
 """Of episode.json, failure.json and limited.json: 2 added the digests; results of format 1 hold none."""
 
+ServerUse = dict[str, int | float | None]
+"""What one server did: "calls" answered, "prompt", "completion" and "cached" tokens (None where it did not report some
+of them), "seconds" of the answered calls added up, "errors": failed attempts of calls that were answered in the end."""
 Message = dict[str, Any]
 """One OpenAI-style message: role, content, and where they apply tool_calls and tool_call_id."""
 
@@ -30,6 +33,20 @@ def total_tokens(parts: Iterable[Mapping[str, int | None]]) -> Tokens:
             more = part.get(name, 0)
             total[name] = None if so_far is None or more is None else so_far + more
     return total
+
+
+def total_use(parts: Iterable[Mapping[str, ServerUse]]) -> dict[str, ServerUse]:
+    """Return the sums of these counts by base URL."""
+    total: dict[str, ServerUse] = {}
+    for part in parts:
+        for url, use in part.items():
+            so_far = total.get(url)
+            total[url] = dict(use) if so_far is None else {name: _sum(so_far[name], use[name]) for name in use}
+    return total
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one + other
 
 
 def shortened(messages: list[Message], changes: list[dict[str, Any]]) -> list[Message]:
@@ -59,7 +76,19 @@ class ModelCall:
     seed: int | None = None
     shortened: list[dict[str, Any]] = field(default_factory=list)  # {"message": index, "content": what was sent of it}
     thoughts: str = ""  # what the model thought before its reply; for people, and part of no prompt or dataset
+    server: str = ""  # base URL that answered, where the model has several; like the times, no part of what was played
+    errors: dict[str, int] = field(default_factory=dict)  # failed attempts before it by base URL, likewise
     repeated: bool = False  # whether the reply equals the one before it in the conversation: none of it was run again
+
+    @property
+    def use(self) -> dict[str, ServerUse]:
+        """What it took of each server, of a model with several."""
+        unused: ServerUse = {"calls": 0, "prompt": 0, "completion": 0, "cached": 0, "seconds": 0.0, "errors": 0}
+        use = {url: unused | {"errors": count} for url, count in self.errors.items()}
+        if self.server:
+            answered = {"calls": 1, "seconds": self.latency_s, **self.tokens}
+            use[self.server] = use.get(self.server, unused) | answered
+        return use
 
     @property
     def tokens(self) -> Tokens:
@@ -174,6 +203,7 @@ class EpisodeResult:
     model_calls: int = 0
     cost: float | None = None  # US dollars by the price table; None where a model has no price
     wall_s: float = 0.0
+    servers: dict[str, ServerUse] = field(default_factory=dict)  # by base URL, where a model has several
     metrics: dict[str, Any] = field(default_factory=dict)
     scaffold: str = ""
     scaffold_digest: str = ""

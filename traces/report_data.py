@@ -11,7 +11,7 @@ from typing import Any
 
 from traces.effects import Effect, MemoryKind, dropped, read_effects
 from traces.folders import RunFolder, TraceDamaged
-from traces.records import EpisodeResult, total_tokens
+from traces.records import EpisodeResult, ServerUse, total_tokens, total_use
 from traces.run_file import read_run
 from traces.summary import Figures, mean_and_error, read_results, score
 
@@ -166,6 +166,11 @@ class Played:
             wall_s=sum(one.wall_s for one in self.results),
             steps=sum(one.steps for one in self.results),
         )
+
+    @property
+    def servers(self) -> dict[str, ServerUse]:
+        """Of all episodes that ended, what each of several servers did, by base URL."""
+        return dict(sorted(total_use(one.servers for one in self.results).items()))
 
     @property
     def _measured(self) -> list[EpisodeResult]:

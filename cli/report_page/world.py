@@ -11,6 +11,7 @@ from cli.report_page.entries import Entry
 from cli.report_page.overview import score_cell
 from cli.report_page.pairs import compare, paired_blocks, paired_picture
 from traces.published import published
+from traces.records import ServerUse
 from traces.report_data import Cost
 
 
@@ -24,6 +25,7 @@ def world_section(world: str, entries: Sequence[Entry], number: int) -> Section:
     blocks += _tasks(entries)
     blocks += behaviour_blocks(world, entries, number)
     blocks += _cost(entries)
+    blocks += _servers(entries)
     return Section(f"World: {world}", blocks)
 
 
@@ -94,7 +96,40 @@ def _cost(entries: Sequence[Entry]) -> list[Block]:
     return [Table("Cost", columns, [Group("", rows)], note)]
 
 
-def _count(tokens: int | None) -> str:
+def _servers(entries: Sequence[Entry]) -> list[Block]:
+    """What each server did in the runs that had several."""
+    groups = [
+        Group(
+            one.name,
+            [[Cell(url.partition("//")[2]), *map(Cell, _server_words(use))] for url, use in one.played.servers.items()],
+        )
+        for one in entries
+        if one.played and one.played.servers
+    ]
+    if not groups:
+        return []
+    columns = ("server", "calls", "prompt tokens", "of these cached", "new tokens", "new tokens/s of a call", "errors")
+    note = "Errors are failed attempts of calls that were answered in the end, by this server or another."
+    return [Table("Servers", columns, groups, note)]
+
+
+def _server_words(use: ServerUse) -> list[str]:
+    completion, seconds = use["completion"], use["seconds"]
+    return [
+        f"{use['calls']:,}",
+        _count(use["prompt"]),
+        _cached(use["prompt"], use["cached"]),
+        _count(completion),
+        "unknown" if completion is None else f"{completion / seconds:,.1f}" if seconds else "–",
+        f"{use['errors']:,}",
+    ]
+
+
+def _cached(prompt: float | None, cached: float | None) -> str:
+    return f"{100 * cached / prompt:.0f} %" if prompt and cached is not None else _count(cached)
+
+
+def _count(tokens: float | None) -> str:
     return "unknown" if tokens is None else f"{tokens:,}" if tokens else "–"
 
 
@@ -103,7 +138,7 @@ def _cost_words(cost: Cost) -> list[str]:
         f"{cost.steps:,}",
         f"{cost.model_calls:,}",
         _count(cost.prompt),
-        f"{100 * cost.cached / cost.prompt:.0f} %" if cost.prompt and cost.cached is not None else _count(cost.cached),
+        _cached(cost.prompt, cost.cached),
         _count(cost.completion),
         f"{cost.dollars:,.2f}" if cost.dollars is not None else "–",
         f"{cost.wall_s / 60:,.1f}",

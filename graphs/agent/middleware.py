@@ -23,9 +23,10 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ValidationError
 
-from chat_models.calling import CHANGES, Retry, aretried
+from chat_models.calling import CHANGES
 from chat_models.failures import NO_PARSER, where_of
 from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls, reply_in
+from chat_models.retrying import Retry, aretried
 from graphs.agent.transcript import NUDGE, Transcript, unfinished
 from tools.thoughts import separate
 from tools.written_calls import function_name, written_calls

@@ -8,9 +8,11 @@ never means another adapter.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from chat_models import ConfigurationError
+from training import TrainingFailure
 from training.serving import check_loads_adapters, load_adapter
 
 TRAINABLE = "write vllm:NAME with `base_url`, or embedded"
@@ -46,16 +48,29 @@ def served_name(adapter: Path) -> str:
     return f"specialist-{digest[:12]}"
 
 
-def check_servable(base: str, base_url: str | None) -> None:
-    """TrainingError for a server that takes no adapters while it runs, TrainingFailure for one that does not answer."""
+def check_servable(base: str, base_url: str | list[str] | None) -> None:
+    """TrainingError for a server that takes no adapters while it runs, TrainingFailure if none of them answers."""
     if base.startswith("vllm:"):
-        check_loads_adapters(base_url or "")
+        _at_each(base_url, check_loads_adapters)
 
 
-def make_servable(base: str, adapter: Path, base_url: str | None) -> None:
-    """Have the base's server answer for the adapter; nothing to do for an embedded one.
+def make_servable(base: str, adapter: Path, base_url: str | list[str] | None) -> None:
+    """Have the base's servers answer for the adapter; nothing to do for an embedded one.
 
-    TrainingError for what the server refuses, TrainingFailure when it cannot be reached.
+    TrainingError for what a server refuses, TrainingFailure if none of them can be reached: one that is away now has no
+    adapter when it is back, and takes no calls for it.
     """
     if base.startswith("vllm:"):
-        load_adapter(base_url or "", served_name(adapter), adapter)
+        _at_each(base_url, lambda url: load_adapter(url, served_name(adapter), adapter))
+
+
+def _at_each(base_url: str | list[str] | None, act: Callable[[str], None]) -> None:
+    urls = base_url if isinstance(base_url, list) else [base_url or ""]
+    failures = []
+    for url in urls:
+        try:
+            act(url)
+        except TrainingFailure as failure:
+            failures.append(failure)
+    if len(failures) == len(urls):
+        raise failures[0]

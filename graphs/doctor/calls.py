@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from chat_models import Completion, ConfigurationError, FailureKind, ProviderFailure, Retry, call, chat_model
-from chat_models.calling import retried
 from chat_models.messages import Message, to_langchain
-from graphs.doctor.rows import Row, State, ok
-from graphs.doctor.server import REACH_S, context_of, context_row, is_served, reached
+from chat_models.retrying import retried
+from graphs.doctor.rows import Row, State, ok, within
+from graphs.doctor.server import REACH_S, cheap_rows, context_if_known, context_of, context_row, is_served, reached
 from graphs.settings import Context, EpisodeSettings
 from scaffolds import Scaffold
 from tools.thoughts import separate
@@ -58,6 +60,8 @@ class Examination:
 
     spec: str
     base_url: str | None = None
+    others: list[str] = field(default_factory=list)
+    """Further servers, which are to serve the same: they are looked at without a model call."""
     world: str = ""
     max_tokens: int = 4096
     timeout_s: float = 60.0
@@ -82,9 +86,11 @@ class Examination:
         spoken = context.dialect or "tags"
         if settings is not None and context.dialect is None:
             spoken = Scaffold.load(settings.scaffold, trust_code=context.trust_scaffold_code).settings.dialect
+        urls: list[Any] = context.base_url if isinstance(context.base_url, list) else [context.base_url]
         return cls(
             spec=spec,
-            base_url=context.base_url,
+            base_url=urls[0],
+            others=urls[1:],
             world=settings.world if settings is not None else "",
             max_tokens=context.max_tokens,
             timeout_s=context.timeout_s,
@@ -94,10 +100,12 @@ class Examination:
 
     def examine(self) -> None:
         """Fill `rows`; at the first failure that says that no call will succeed, the rest is not tried."""
-        if self.spec.strip() == "scripted":
+        if self.spec.strip() == "scripted" and not self.others:
             self.rows.append(ok("model", "scripted: rules, no language model"))
             return
         try:
+            if self.others:
+                chat_model(self.spec, world=self.world, base_url=[str(self.base_url), *self.others])
             first = self._model(SHORT)
         except ConfigurationError as error:
             self.rows.append(Row("model", "fault", str(error), "correct the model's name or its settings"))
@@ -105,6 +113,7 @@ class Examination:
         else:
             self.rows += reached(self._model(SHORT, REACH_S))
             self.dead = any(row.state == "fault" for row in self.rows)
+            self.rows += self._others()
             looks: dict[str, Callable[[], list[Row]]] = {
                 "first call": lambda: self._first(first),
                 "context length": self._context,
@@ -118,6 +127,25 @@ class Examination:
             }
             for name, look in looks.items():
                 self.rows += self._looked(name, look)
+
+    def _others(self) -> list[Row]:
+        """What the further servers say without a model call: each must have the model, and the same context."""
+        rows, lengths = [], {}
+        for url in self.others:
+            for row in cheap_rows(self.spec, url, self.world, self.max_tokens):
+                found = row.found if url in row.found else f"{url}: {row.found}"
+                state = "fault" if row.name == "model listed" and row.state == "warning" else row.state
+                rows.append(dataclasses.replace(row, found=found, state=state))
+        if self.dead or any(row.state == "fault" for row in rows):
+            return rows
+        for url in (str(self.base_url), *self.others):
+            model = chat_model(self.spec, world=self.world, base_url=url, timeout_s=REACH_S)
+            lengths[url] = within(2 * REACH_S, partial(context_if_known, model), None)
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{url} {length or 'unknown'}" for url, length in lengths.items())
+            advice = "serve it with the same context at each: which results fit a prompt depends on it"
+            rows.append(Row("same context", "warning", f"{found} tokens", advice))
+        return rows
 
     def _looked(self, name: str, look: Callable[[], list[Row]]) -> list[Row]:
         if self.dead:

@@ -28,7 +28,7 @@ def cheap_rows(spec: str, base_url: str | None, world: str, max_tokens: int) -> 
         return []
     rows = reached(model)
     if is_served(model) and all(row.state != "fault" for row in rows):
-        length = within(2 * REACH_S, lambda: _context_if_known(model), None)
+        length = within(2 * REACH_S, lambda: context_if_known(model), None)
         rows.append(context_row(length, max_tokens))
     return rows
 
@@ -83,7 +83,8 @@ def context_of(model: BaseChatModel) -> int | None:
     return None if network is None else int(network.context)
 
 
-def _context_if_known(model: ServedChatModel) -> int | None:
+def context_if_known(model: BaseChatModel) -> int | None:
+    """The same; None where the server does not answer either."""
     try:
         return context_of(model)
     except ProviderFailure:

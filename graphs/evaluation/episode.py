@@ -22,6 +22,7 @@ from graphs.inner_agent.state import Input
 from graphs.settings import EpisodeSettings
 from graphs.spending import CeilingReached, Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFailure, TraceReader, read_result
+from traces.records import ServerUse
 
 
 def players_own(cause: Mapping[str, Any]) -> bool:
@@ -52,6 +53,10 @@ class Progress(TypedDict):
     """In [0, 1]."""
     tokens: dict[str, int | None]
     """So far: "prompt", "completion", "cached"; None where a server did not report some of them."""
+    servers: dict[str, ServerUse]
+    """So far, by base URL, where a model has several servers."""
+    out: list[str]
+    """Base URLs of servers that take no calls at present."""
     cost: float | None
     """US dollars so far; None where a model has no price."""
     status: str
@@ -147,6 +152,8 @@ def _playing(session: Session, event: str) -> Progress:
         step=session.position.step - 1,
         progression=session.position.info["progression"],
         tokens=dict(session.account.tokens),
+        servers=dict(session.account.servers),
+        out=session.servers_out,
         cost=session.account.cost(),
         status="playing",
         note="",
@@ -162,6 +169,8 @@ def ended(result: EpisodeResult) -> Progress:
         step=result.steps,
         progression=result.progression,
         tokens=result.tokens,
+        servers=result.servers,
+        out=[],
         cost=result.cost,
         status=result.status,
         note=result.failure.sentence if result.failure else result.end_reason or "",

@@ -193,7 +193,7 @@ def _notes(session: Session, state: State, request: ModelRequest, completion: Co
 def _call_settings(session: Session, request: ModelRequest) -> dict[str, Any]:
     """Keyword arguments of `chat_models.call` for a request."""
     asked = {"tools": request.tools, "seed": request.seed, "constraint": request.constraint}
-    return {**asked, "retry": session.retry}
+    return {**asked, "retry": session.retry, "affinity": session.affinity}
 
 
 def _limited(session: Session, reached: CeilingReached, state: State) -> Command[Any]:

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice, pairwise, tee
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
+from chat_models.factory import has_server
 from chat_models.keys import called_for_client
 from graphs.inner_agent.arms import check_arm, check_place, open_notebook, purposes
 from graphs.inner_agent.forking import origin_of
@@ -189,15 +190,19 @@ def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: d
 
 
 def probe(settings: EpisodeSettings) -> None:
-    """ConfigurationError if the server of a model passes over a request to constrain replies.
+    """ConfigurationError if servers of one model serve different models, or one passes over a request to constrain
+    replies.
 
-    One call per model and process; ProviderFailure where the server does not answer it.
+    One request per model, server and process; ProviderFailure where no server answers it.
     """
+    playing = models(settings)
+    for model in playing.values():
+        if (check_same := getattr(model, "check_same", None)) is not None:
+            check_same()
     if not settings.constrained:
         return
     from chat_models.probes import check_held
 
-    playing = models(settings)
     for model, name in ((playing["memory"], settings.model), (playing["gameplay"], settings.gameplay_model)):
         check_held(model, name or settings.model, retry_of(settings))
 
@@ -211,14 +216,32 @@ def retry_of(settings: EpisodeSettings) -> Retry:
 
 def models(settings: EpisodeSettings) -> dict[Role, BaseChatModel]:
     """The chat model of each role: one object when both are the same."""
-    memory = _model(settings.model, settings.world, settings.base_url, *_sampling(settings))
+    memory, gameplay = _base_urls(settings)
+    first = _model(settings.model, settings.world, memory, *_sampling(settings))
     if settings.gameplay_model is None:
-        return {"memory": memory, "gameplay": memory}
-    base_url = settings.gameplay_base_url or settings.base_url
+        return {"memory": first, "gameplay": first}
     return {
-        "memory": memory,
-        "gameplay": _model(settings.gameplay_model, settings.world, base_url, *_sampling(settings)),
+        "memory": first,
+        "gameplay": _model(settings.gameplay_model, settings.world, gameplay, *_sampling(settings)),
     }
+
+
+BaseUrls: TypeAlias = str | tuple[str, ...] | None
+
+
+def _base_urls(settings: EpisodeSettings) -> tuple[BaseUrls, BaseUrls]:
+    """The base URLs of the memory and the gameplay model. Several that are meant for one of the two only, because the
+    other has no server, are left out for the other."""
+    memory = tuple(given) if isinstance(given := settings.base_url, list) else given
+    own = tuple(given) if isinstance(given := settings.gameplay_base_url, list) else given
+    gameplay = own or memory
+    if isinstance(memory, tuple) and settings.gameplay_model is not None and not own:
+        served = has_server(settings.model), has_server(settings.gameplay_model)
+        if served == (False, True):
+            return None, gameplay
+        if served == (True, False):
+            return memory, None
+    return memory, gameplay
 
 
 def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
@@ -235,7 +258,7 @@ def _model(spec: str, *settings: Any) -> BaseChatModel:
 
 @lru_cache(maxsize=16)
 def _built(
-    spec: str, world: str, base_url: str | None, temperature: float, max_tokens: int, timeout_s: float
+    spec: str, world: str, base_url: BaseUrls, temperature: float, max_tokens: int, timeout_s: float
 ) -> BaseChatModel:
     from chat_models import chat_model
 

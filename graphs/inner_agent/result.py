@@ -21,7 +21,7 @@ from traces import (
     TraceFailure,
 )
 from traces.flags import is_idle
-from traces.records import total_tokens
+from traces.records import ServerUse, total_tokens, total_use
 from worlds import EngineFailure
 
 
@@ -44,6 +44,8 @@ class Account:
         self._wall_s = 0.0
         self.tokens = total_tokens(())
         """Tokens of all recorded steps."""
+        self.servers: dict[str, ServerUse] = {}
+        """What each of several servers did in them, by base URL."""
         self.step_began = time.monotonic()
 
     def model_name(self, role: str) -> str:
@@ -92,6 +94,8 @@ class Account:
         self.tokens = total_tokens((self.tokens, played.tokens))
         self._spending.add(minutes=played.latency_s / 60)
         self._wall_s += played.latency_s
+        used = [call.use for conversation in played.conversations for call in conversation.calls]
+        self.servers = total_use((self.servers, *used))
         self.idle_steps = self.idle_steps + 1 if is_idle(played) else 0
         if self._rules:
             metrics = self._metrics.result()
@@ -136,6 +140,7 @@ class Account:
             model_calls=measured["model_calls"],
             cost=self.cost(),
             wall_s=round(self._wall_s, 3),
+            servers={url: {**use, "seconds": round(use["seconds"] or 0.0, 3)} for url, use in self.servers.items()},
             metrics=measured,
             scaffold=self._scaffold.name,
             scaffold_digest=self._scaffold.digest,

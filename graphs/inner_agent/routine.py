@@ -144,6 +144,8 @@ def append_reply(
         "attempts": completion.attempts,
         "finish_reason": completion.finish_reason,
         "seed": request.seed,
+        **({"server": completion.server} if completion.server else {}),
+        **({"errors": dict(completion.errors)} if completion.errors else {}),
         **({"shortened": request.shortened} if request.shortened else {}),
         "thoughts": thoughts,
         "repeated": not request.shortened and _repeats(session, conversation, reply, thoughts),

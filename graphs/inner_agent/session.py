@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from chat_models import Affinity
 from graphs.inner_agent.result import Account
 from graphs.inner_agent.served_runs import ServedRuns
 from graphs.inner_agent.state import Message, Position, plain
@@ -106,6 +107,8 @@ class Session:
         self.notebook = notebook
         self.dialect = dialect
         self.retry = retry
+        self.affinity = Affinity()
+        """Which of several servers the episode stays with."""
         self._models = models
         self.hooks: HooksRunner | None = scaffold.hooks()
         self.trace = TraceWriter(folder)
@@ -125,7 +128,11 @@ class Session:
             if settings.constrained
         }
         # A run that ended without releasing the episode (a dropped stream, say) keeps it no longer than this.
-        self.lease = EpisodeLease(str(folder.path), patience_s=60 + settings.timeout_s * settings.attempts * 2)
+        servers = max(
+            len(urls) if isinstance(urls, list) else 1 for urls in (settings.base_url, settings.gameplay_base_url)
+        )
+        patience_s = 60 + settings.timeout_s * settings.attempts * 2 * servers
+        self.lease = EpisodeLease(str(folder.path), patience_s=patience_s)
         self.served = ServedRuns(folder)
         self.live: LiveEpisode | None = None
         """Sends the episode to LangSmith; None where it is not traced."""
@@ -157,6 +164,11 @@ class Session:
     def model(self, role: Role) -> BaseChatModel:
         """The chat model that plays a role."""
         return self._models[role]
+
+    @property
+    def servers_out(self) -> list[str]:
+        """Base URLs of its servers that take no calls at present."""
+        return sorted({url for model in self._models.values() for url in getattr(model, "out", ())})
 
     def role(self, part: Literal["log", "plan", "act"]) -> Role:
         """The role that the scaffold gives LOG, the consulting half of PLAN, or committing the action."""

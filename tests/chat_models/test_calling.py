@@ -12,7 +12,7 @@ from openai_stub import calls
 from openai_stub import tool_call as written_call
 from puppet_model import Puppet, Seeded, puppet
 
-from chat_models import ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, calling
+from chat_models import ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, calling, retrying
 
 HI = [{"role": "user", "content": "hi"}]
 TOOLS = [{"type": "function", "function": {"name": "done", "parameters": {"type": "object", "properties": {}}}}]
@@ -52,7 +52,7 @@ def test_a_retry_that_makes_no_sense_is_refused(wrong):
 
 def test_the_waits_between_attempts_are_those_of_the_retry(monkeypatch):
     slept: list[float] = []
-    monkeypatch.setattr(calling.time, "sleep", slept.append)
+    monkeypatch.setattr(retrying.time, "sleep", slept.append)
 
     async def asleep(seconds: float) -> None:
         slept.append(seconds)
@@ -61,7 +61,7 @@ def test_the_waits_between_attempts_are_those_of_the_retry(monkeypatch):
     errors = [ProviderFailure(FailureKind.RATE_LIMITED, "wait", retry_after_s=9.0), TimeoutError()]
     call(puppet(*errors, "ok"), HI, retry=retry, seed=5)
     with monkeypatch.context() as patch:
-        patch.setattr(calling.asyncio, "sleep", asleep)
+        patch.setattr(retrying.asyncio, "sleep", asleep)
         asyncio.run(acall(puppet(*errors, "ok"), HI, retry=retry, seed=5))
     assert slept == [9.0, retry.wait_s(2, 5)] * 2
 

@@ -42,7 +42,7 @@ def test_a_server_that_accepts_no_connection_yet_is_waited_for(monkeypatch):
         if len(slept) == 2:
             late.__enter__()
 
-    monkeypatch.setattr("chat_models.calling.time.sleep", sleep)
+    monkeypatch.setattr("chat_models.retrying.time.sleep", sleep)
     try:
         model = chat_model("vllm:m", world="none", base_url=f"http://127.0.0.1:{port}/v1")
         assert call(model, HI, retry=PATIENT).message["content"] == "ready"

@@ -58,6 +58,27 @@ def test_a_dead_server_leaves_every_other_row_filled(automem: Run) -> None:
     assert rows["PLAN"]["found"] == rows["long prompts"]["found"] == "not tried"
 
 
+def test_every_server_given_is_looked_at_and_must_list_the_model(automem: Run, server: OpenAIStub) -> None:
+    server.gets = {"/v1/models": {"data": [{"id": "m", "max_model_len": 32_768}]}}
+    asked = ("doctor", "--model", "vllm:m", "--json", "--base-url", server.url)
+    with OpenAIStub(Habits()) as other:
+        other.gets = {"/v1/models": {"data": [{"id": "m", "max_model_len": 8_192}]}}
+        code, printed, _ = automem(*asked, "--base-url", other.url)
+        rows = [(row["state"], row["name"], row["found"]) for row in json.loads(printed)["rows"]]
+        assert code == 0
+        assert [row for row in rows if row[1] == "reachable"] == [
+            ("ok", "reachable", server.url),
+            ("ok", "reachable", other.url),
+        ]
+        assert ("ok", "model listed", f"{other.url}: m") in rows
+        assert ("warning", "same context", f"{server.url} 32768, {other.url} 8192 tokens") in rows
+        assert other.bodies == []
+        other.gets = {"/v1/models": {"data": [{"id": "n"}]}}
+        code, printed, _ = automem(*asked, "--base-url", other.url)
+        faults = [row["found"] for row in json.loads(printed)["rows"] if row["state"] == "fault"]
+        assert (code, faults) == (1, [f"{other.url}: m is not among them: n"])
+
+
 def test_bad_use_of_doctor_ends_with_status_2(automem: Run) -> None:
     assert automem("doctor", "--scaffold", "x")[0] == 2
     assert automem("doctor", "--world", "no-such-world")[0] == 2

@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 def event(what: str, seed: int = 1, step: int = 0, **other: Any) -> Any:
     tokens = {"prompt": other.pop("prompt", 0), "completion": 0, "cached": 0}
-    told = {"event": what, "task": "maze", "seed": seed, "step": step, "tokens": tokens}
+    told = {"event": what, "task": "maze", "seed": seed, "step": step, "tokens": tokens, "servers": {}, "out": []}
     return {**told, "progression": 0.0, "cost": None, "status": "playing", "note": "", **other}
 
 
@@ -124,6 +124,23 @@ def test_two_hundred_episodes_fit_on_any_screen(clock: Clock, width: int, height
         assert lines[-1].startswith("20 of 200 ended (1 failed) · 12 % · 1:00, about 10:2")
         assert lines[-1].endswith(" left · progression 0.0 % · 14.1M tokens, 235k/s · $71.50")
         assert re.search(r"maze +20 +━*.* 21/2000 +10.0 % +\d+k? +\$0.2000 +\d+:\d\d:\d\d", lines[1])
+
+
+def test_several_servers_have_a_line_with_what_each_did_for_this_process(clock: Clock) -> None:
+    def use(calls: int, tokens: int, errors: int = 0) -> Any:
+        return {"calls": calls, "prompt": tokens, "completion": 0, "cached": 0, "seconds": 1.0, "errors": errors}
+
+    tally = Tally(100, clock, planned=2)
+    tally.take(event("began", servers={"http://a:1/v1": use(50, 70_000)}))
+    clock.now += 10
+    tally.take(event("step", servers={"http://a:1/v1": use(54, 72_000), "http://b:1/v1": use(4, 500, 2)}))
+    tally.take(event("began", 2, out=["http://b:1/v1"]))
+    tally.take(event("ended", 2, servers={"http://b:1/v1": use(1, 500)}, out=["http://b:1/v1"], status="finished"))
+    console = Console(file=io.StringIO(), width=100)
+    console.print(progress_table(tally, 100, 24))
+    shown = written(console).splitlines()[-1].strip()
+    assert shown == "a:1 4 calls, 200 tokens/s · b:1 5 calls, 100 tokens/s, 2 errors, out"
+    assert totals(tally).endswith(" · 1 server out")
 
 
 def test_names_are_not_markup() -> None:

@@ -44,6 +44,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             gameplay_model="scripted",
             fates={("default", 42): "failed"},
             metrics={"empty_search_rate": 0.25},
+            servers={
+                "http://a/v1": {"calls": 9, "prompt": 90, "completion": 30, "cached": 45, "seconds": 2.0, "errors": 0},
+                "http://b/v1": {
+                    **{"calls": 1, "prompt": 10, "completion": None, "cached": None, "seconds": 0.5, "errors": 3}
+                },
+            },
         ),
         lay_out_run(folder / "old", {("a", 1): 0.0, ("b", 1): 1.0}, metrics={"metrics_version": METRICS_VERSION - 1}),
         lay_out_run(folder / "new", {("a", 1): 1.0, ("b", 1): 1.0}, max_steps=50),
@@ -220,3 +226,10 @@ def test_the_command_is_part_of_automem(runs: list[Path], tmp_path: Path) -> Non
     assert (
         json.loads((runs[3] / "run.json").read_text())["configuration"]["world"] in (tmp_path / "report.md").read_text()
     )
+
+
+def test_what_each_of_several_servers_did_is_a_table(told: str) -> None:
+    ended = len(SEEDS) - 1
+    assert rows(told, "a/v1") == [f"| a/v1 | {9 * ended} | {90 * ended} | 50 % | {30 * ended} | 15.0 | 0 |"]
+    assert rows(told, "b/v1") == [f"| b/v1 | {ended} | {10 * ended} | unknown | unknown | unknown | {3 * ended} |"]
+    assert told.count("### Servers") == 1

@@ -34,6 +34,7 @@ def lay_out_run(
     max_steps: int = 300,
     protocol: str | None = None,
     cost: float | None = None,
+    servers: Mapping[str, Any] | None = None,
 ) -> Path:
     """A run of these (task, seed) with what each reached in [0, 1]; None: begun, but not ended.
 
@@ -64,6 +65,7 @@ def lay_out_run(
             model_calls=400,
             cost=cost,
             wall_s=60.0,
+            servers=dict(servers or {}),
             metrics={**METRICS, **(metrics or {})},
             scaffold=f"{world}/v0",
             model=model,
