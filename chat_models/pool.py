@@ -73,8 +73,8 @@ class Server:
     """When it is to be looked at, while it is out."""
     wait_s: float = FIRST_LOOK_S
 
-    def take_out(self, cause: str) -> None:
-        """Send it no calls until it is found well. One that came back just now waits longer."""
+    def take_out(self, sentence: str) -> None:
+        """Send it no calls until it is found well, because of the failure that says so. Just back, it waits longer."""
         with _lock:
             if self.out:
                 return
@@ -82,7 +82,7 @@ class Server:
             again = now - self.back_at < LAST_LOOK_S
             self.out, self.wait_s = True, min(2 * self.wait_s, LAST_LOOK_S) if again else FIRST_LOOK_S
             self.look_at = now + self.wait_s
-        logger.warning(f"{cause.rstrip('.')}: its episodes go on at the other servers.")
+        logger.warning(f"{sentence.rpartition('; ')[0]}; its episodes go on at the other servers.")
 
     def take_back(self) -> None:
         """Send it calls again."""
@@ -177,14 +177,16 @@ class ServerPool(BaseChatModel):
 
         A server that does not answer is taken out, if another does. Asks each server once per process.
         """
-        missing, having, silent = [], [], []
+        missing: list[tuple[str, list[str]]] = []
+        having: list[tuple[str, list[str]]] = []
+        silent: list[tuple[Server, str]] = []
         for member, server in self.pairs:
             if server.answered_at or server.out:
                 continue
             try:
                 names = model_names(member.request("GET", "models", timeout_s=PROBE_S))
             except ProviderFailure as failed:
-                silent.append((server, failed))
+                silent.append((server, failed.sentence))
                 continue
             server.answered_at = time.monotonic()
             if names:
@@ -197,24 +199,24 @@ class ServerPool(BaseChatModel):
                 "there too, or leave that server out."
             )
         if len(silent) < len(self.members):
-            for server, failed in silent:
-                server.take_out(failed.sentence.rpartition("; ")[0])
+            for server, sentence in silent:
+                server.take_out(sentence)
 
     def check_each(self, check: Check, retry: Retry | None) -> None:
         """Check every server that answers, and from now on each that comes back. ConfigurationError of the check;
         ProviderFailure if no server answers, for as long as `retry` says."""
         self._check = check
-        silent = []
+        silent: list[tuple[Server, str]] = []
         for member, server in self.pairs:
             try:
                 check(member, None)
             except ProviderFailure as failed:
-                silent.append((server, failed))
+                silent.append((server, failed.sentence))
         if len(silent) == len(self.members):
             check(self.members[0], retry)
             silent = silent[1:]
-        for server, failed in silent:
-            server.take_out(failed.sentence.rpartition("; ")[0])
+        for server, sentence in silent:
+            server.take_out(sentence)
 
     @property
     def pairs(self) -> list[tuple[ServedChatModel, Server]]:
@@ -346,7 +348,7 @@ class Route:
         if not dead and not exhausted:
             return False
         if dead or server.answered_at <= since:
-            server.take_out(failure.sentence.rpartition("; ")[0])
+            server.take_out(failure.sentence)
         self._left[server] = time.monotonic()
         return True
 

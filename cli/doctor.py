@@ -213,17 +213,13 @@ def described(figures: Estimate, samples: Samples) -> str:
     )
 
 
-def warn_before(
-    models: Iterable[tuple[str | None, str | list[str] | None]], world: str, max_tokens: int, out: Path
-) -> None:
+def warn_before(models: Iterable[tuple[str | None, list[str] | None]], world: str, max_tokens: int, out: Path) -> None:
     """The cheap half, before a run: a line on stderr for each warning and fault. No model is called.
 
     `models`: (specification, base URLs); None counts as left out.
     """
     rows = [packages(), disk(out)]
-    each = [
-        (spec, url) for spec, urls in models for url in (urls if isinstance(urls, list) and urls else [urls or None])
-    ]
+    each = [(spec, url) for spec, urls in models for url in urls or [None]]
     for spec, base_url in dict.fromkeys(each):
         if spec is not None:
             rows += cheap_rows(spec, base_url, world, max_tokens)

@@ -145,7 +145,9 @@ def evolve(
         given["concurrency"] = concurrency
     if not no_check:
         playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
-        warn_before([*playing, (reviewer_model, reviewer_base_url)], world, max_tokens, out)
+        warn_before(
+            [*playing, (reviewer_model, [reviewer_base_url] if reviewer_base_url else None)], world, max_tokens, out
+        )
     with w.played_on(workers, ray, shared):
         run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 

@@ -168,7 +168,9 @@ def specialize(
     }
     if not no_check:
         playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
-        warn_before([*playing, (curator_model, curator_base_url)], world, max_tokens, out)
+        warn_before(
+            [*playing, (curator_model, [curator_base_url] if curator_base_url else None)], world, max_tokens, out
+        )
     with w.played_on(workers, ray, shared):
         run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
 

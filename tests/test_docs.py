@@ -38,9 +38,12 @@ def commands(*programs: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def server() -> Iterator[OpenAIStub]:
-    with OpenAIStub(Habits(agent=by_turn({}, otherwise="<|ACTION|>Noop<|END|>"))) as stub:
-        yield stub
+def servers() -> Iterator[list[OpenAIStub]]:
+    def stub() -> OpenAIStub:
+        return OpenAIStub(Habits(agent=by_turn({}, otherwise="<|ACTION|>Noop<|END|>")))
+
+    with stub() as first, stub() as second:
+        yield [first, second]
 
 
 def test_every_program_is_covered_here() -> None:
@@ -71,7 +74,7 @@ SHORTER = {
 
 
 def test_the_commands_run_one_after_the_other(
-    tmp_path: Path, server: OpenAIStub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, servers: list[OpenAIStub], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "scaffolds").symlink_to(ROOT / "scaffolds")
     monkeypatch.chdir(tmp_path)
@@ -84,7 +87,9 @@ def test_the_commands_run_one_after_the_other(
             continue
         for seeds in (word for option, word in pairwise(command) if option.endswith("seeds")):
             assert parse_seeds(seeds), f"what is shortened can be read: {command}"
-        words = [word.replace("http://HOST:8000/v1", server.url) for word in command[1:]]
+        words = command[1:]
+        for port, server in enumerate(servers, 8000):
+            words = [word.replace(f"http://HOST:{port}/v1", server.url) for word in words]
         if "vault" not in words or words[0] != "eval":  # its episodes are short, and a page plays on from one
             words += SHORTER.get(words[0], [])
         words += tiny_base if words[0] == "specialize" else []
