@@ -219,7 +219,8 @@ def warn_before(models: Iterable[tuple[str | None, list[str] | None]], world: st
     `models`: (specification, base URLs); None counts as left out.
     """
     rows = [packages(), disk(out)]
-    each = [(spec, url) for spec, urls in models for url in urls or [None]]
+    nowhere: list[str | None] = [None]
+    each = [(spec, url) for spec, urls in models for url in urls or nowhere]
     for spec, base_url in dict.fromkeys(each):
         if spec is not None:
             rows += cheap_rows(spec, base_url, world, max_tokens)
