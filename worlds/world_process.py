@@ -33,6 +33,10 @@ _AT_ONCE = 256
 
 _LENGTH = struct.Struct("!I")
 """What each message begins with: the bytes of its pickle."""
+_BRANCH = "branch"
+"""The request that is answered with None and followed by a byte that brings the new branch's socket."""
+_Plain = tuple[Any, ...]
+"""A Turn as it is sent: without its class, it is read in half of the time."""
 _READ = 2**16
 """Bytes read at once: nearly every message."""
 
@@ -67,13 +71,13 @@ class ProcessWorld(World):
         self.tasks = (facts.task,)
         super().__init__(facts.task, facts.max_steps)
         self._line = line
-        self._skipped: Iterator[Turn | Exception] = iter(())
+        self._skipped: Iterator[_Plain | Exception] = iter(())
 
     def _reset(self, seed: int) -> Turn:
-        return cast(Turn, self._ask("_reset", seed))
+        return Turn._make(self._ask("_reset", seed))
 
     def _step(self, action: str) -> Turn:
-        return cast(Turn, self._ask("_step", action))
+        return Turn._make(self._ask("_step", action))
 
     def replay(self, actions: Iterable[str]) -> Iterator[tuple[float, bool, bool, dict[str, Any]]]:
         """As the base class's, with one question to the process for some hundred actions."""
@@ -87,7 +91,7 @@ class ProcessWorld(World):
         turn = next(self._skipped)
         if isinstance(turn, Exception):
             raise turn
-        return turn
+        return Turn._make(turn)
 
     def frame(self) -> Frame:
         """The present moment as the world shows it."""
@@ -104,10 +108,14 @@ class ProcessWorld(World):
     def branch(self) -> ProcessWorld:
         """An exact copy of the running episode in a process of its own. RuntimeError where that fails."""
         line, far = socket.socketpair()
-        with far:
-            self._send(("branch",), far.fileno())
         try:
+            with far:
+                self._ask(_BRANCH)  # it waits for the socket now: a plain `recv` would lose it
+                socket.send_fds(self._line, [b"b"], [far.fileno()])
             _receive(line)
+        except OSError as error:
+            line.close()
+            raise RuntimeError("the world's process has ended") from error
         except RuntimeError:
             line.close()
             raise
@@ -124,9 +132,9 @@ class ProcessWorld(World):
         self._send((method, *arguments))
         return _receive(self._line)
 
-    def _send(self, request: tuple[Any, ...], *descriptors: int) -> None:
+    def _send(self, request: tuple[Any, ...]) -> None:
         try:
-            _put(self._line, request, *descriptors)
+            _put(self._line, request)
         except OSError as error:
             raise RuntimeError("the world's process has ended") from error
 
@@ -245,14 +253,16 @@ def _make(line: socket.socket, wanted: _Wanted) -> World | None:
 
 def _answer(line: socket.socket, world: World) -> None:
     while True:
-        _reap()
         try:
-            data, handed, _, _ = socket.recv_fds(line, _READ, 1)
-            method, *arguments = _read(_rest(line, data))
+            method, *arguments = _get(line)
+            if method == _BRANCH:
+                _reap()
+                _put(line, None)
+                _, handed, _, _ = socket.recv_fds(line, 1, 1)
         except (EOFError, OSError):
             world.close()
             return
-        if method == "branch":
+        if method == _BRANCH:
             if os.fork() != 0:
                 os.close(handed[0])
                 continue
@@ -263,18 +273,18 @@ def _answer(line: socket.socket, world: World) -> None:
             answer = _skip_all(world, *arguments) if method == "_skip_all" else getattr(world, method)(*arguments)
         except Exception as error:  # noqa: BLE001  # its owner raises it
             answer = _portable(error)
-        _put(line, answer)
+        _put(line, tuple(answer) if isinstance(answer, Turn) else answer)
 
 
-def _skip_all(world: World, actions: list[str]) -> list[Turn | Exception]:
+def _skip_all(world: World, actions: list[str]) -> list[_Plain | Exception]:
     """What each action led to, up to the first that ended the episode or failed."""
-    turns: list[Turn | Exception] = []
+    turns: list[_Plain | Exception] = []
     for action in actions:
         try:
             turn = world._skip(action)
         except Exception as error:  # noqa: BLE001  # its owner raises it
             return [*turns, _portable(error)]
-        turns.append(turn)
+        turns.append(tuple(turn))
         if turn.end_reason is not None or turn.truncated:
             break
     return turns
@@ -299,35 +309,29 @@ def _receive(line: socket.socket) -> Any:
     return answer
 
 
-def _put(line: socket.socket, message: Any, *descriptors: int) -> None:
+def _put(line: socket.socket, message: Any) -> None:
     body = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    framed = _LENGTH.pack(len(body)) + body
-    if descriptors:
-        socket.send_fds(line, [framed], descriptors)
-    else:
-        line.sendall(framed)
+    line.sendall(_LENGTH.pack(len(body)) + body)
 
 
 def _get(line: socket.socket) -> Any:
-    """The next message; it is sent when the one before has been answered, so that nothing follows it."""
-    return _read(_rest(line, line.recv(_READ)))
+    """The next message; it is sent when the one before has been answered, so that nothing follows it.
 
-
-def _read(message: bytes) -> Any:
-    return pickle.loads(message)  # noqa: S301  # both ends are this program's
-
-
-def _rest(line: socket.socket, data: bytes) -> bytes:
-    """A whole message, of which `data` is what has come. EOFError where the other end is closed."""
+    EOFError where the other end is closed.
+    """
+    data = line.recv(_READ)
     if not data:
         raise EOFError
-    parts, missing = [data], _LENGTH.unpack_from(data)[0] + _LENGTH.size - len(data)
-    while missing > 0:
-        if not (part := line.recv(min(missing, 2**20))):
-            raise EOFError
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)[_LENGTH.size :]
+    missing = _LENGTH.unpack_from(data)[0] + _LENGTH.size - len(data)
+    if missing > 0:
+        parts = [data]
+        while missing > 0:
+            if not (part := line.recv(min(missing, 2**20))):
+                raise EOFError
+            parts.append(part)
+            missing -= len(part)
+        data = b"".join(parts)
+    return pickle.loads(memoryview(data)[_LENGTH.size :])  # noqa: S301  # both ends are this program's
 
 
 def _reap() -> None:
