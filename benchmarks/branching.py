@@ -105,7 +105,8 @@ def main() -> int:
     branch_s, megabytes = statistics.median(times), side_by_side(world, BRANCHES)
     world.close()
     print(
-        f"a step in its own process: {apart * 1e6:.0f} µs, {apart / here:.2f} x one in this process ({STEP_RATIO} promised)"
+        f"a step in its own process: {apart * 1e6:.0f} µs, "
+        f"{apart / here:.2f} x one in this process (promise: {STEP_RATIO})"
     )
     print(f"replay of {count:,} steps: {count / worded:,.0f} steps/s with words, {count / wordless:,.0f} without")
     print(f"a branch: {branch_s * 1000:.1f} ms (promise: {BRANCH_S * 1000:.0f}), at step {count:,}")
