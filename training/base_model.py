@@ -117,6 +117,8 @@ class Outline:
     """Shape of each of its tensors, by the name it is saved under."""
     context: int
     """Context length of the base, in tokens."""
+    unshareable: str | None
+    """Why its attention cannot be computed over shared prefixes; None where it can, as far as its form says."""
 
 
 def outline(base: Base, lora: LoraConfiguration) -> Outline:
@@ -144,7 +146,20 @@ def outline(base: Base, lora: LoraConfiguration) -> Outline:
         trainable=adapted.get_nb_trainable_parameters()[0],
         shapes={name: tuple(tensor.shape) for name, tensor in state.items()},
         context=getattr(config, "max_position_embeddings", 0) or 1 << 62,
+        unshareable=_unshareable(config.get_text_config(), model),
     )
+
+
+def _unshareable(config: Any, model: Any) -> str | None:
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    if windowed or kinds != {"full_attention"}:
+        return "some of its layers do not see the whole context"
+    if not getattr(model, "_supports_attention_backend", False):
+        return "transformers cannot exchange its attention for another"
+    if getattr(config, "attention_dropout", 0):
+        return "its attention has dropout"
+    return None
 
 
 def lora_config(lora: LoraConfiguration) -> Any:

@@ -18,7 +18,8 @@ from training.recipe import LoraConfiguration, Schedule, load_recipe
 DEFAULT_RECIPE = "small-cpu"
 LossOn = Literal["all", "last"]
 CutoffPolicy = Literal["drop", "cut", "refuse"]
-Batching = Literal["shuffled", "grouped", "packed"]
+Batching = Literal["auto", "shuffled", "grouped", "packed", "shared"]
+Recompute = Literal["auto", "on", "off"]
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["auto", "bfloat16", "float32"]
 
@@ -37,7 +38,12 @@ class SftSettings(BaseModel):
         default="drop", description="drop longer examples, cut whole turns from their end, or refuse the dataset"
     )
     batching: Batching = Field(
-        default="shuffled", description="grouped: like lengths share a batch; packed: examples share long sequences"
+        default="auto",
+        description="grouped: like lengths share a batch; packed: examples share long sequences; shared: prefixes "
+        "that examples of a step have in common are computed once; auto: shared where that saves much, else shuffled",
+    )
+    recompute: Recompute = Field(
+        default="auto", description="compute activations again in the backward pass to save memory; auto: on a GPU"
     )
     device: Device = "auto"
     dtype: Dtype = Field(
@@ -55,7 +61,7 @@ class SftSettings(BaseModel):
 
         Paths and the machine may change; the contents of dataset and base are compared by digest.
         """
-        places = {"dataset", "base", "output", "device", "threads"}
+        places = {"dataset", "base", "output", "device", "threads", "recompute"}
         parts = self.model_dump(mode="json", exclude={*places, "resume", "save_every", "log_every"})
         return {**{f"lora.{name}": value for name, value in parts.pop("lora").items()}, **parts}
 

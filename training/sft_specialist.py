@@ -43,8 +43,9 @@ from training.metrics import (
     versions,
 )
 from training.output_folder import OutputFolder, write_whole
+from training.prefix_tree import ENOUGH, SHORTEST, sharing
 from training.sft_config import SftSettings, is_main, processes, read_arguments
-from training.tokens import tokenise
+from training.tokens import Tokens, tokenise
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
@@ -69,12 +70,12 @@ def train(settings: SftSettings, report: Callable[[str], None] | None = None) ->
         raise TrainingError(
             f"{settings.dataset}: {counts.longest} tokens, but {base.name} reads {form.context}: lower --cutoff."
         )
-    report(counts.sentence())
+    settings, savings = choose_batching(settings, rows, base, form)
+    report(f"{counts.sentence()}; {savings}")
 
     from training.trainer import choose_device, make_trainer
 
     choose_device(settings)
-    settings.lora.accumulation_on(processes())
     fetch_weights(base)
     facts = BaseFacts(name=base.name, digest=weights_digest(base))
     if settings.init_adapter:
@@ -109,6 +110,32 @@ def train(settings: SftSettings, report: Callable[[str], None] | None = None) ->
             raise TrainingFailure("There is too little memory: lower --batch and raise --accumulation.") from error
         raise
     return metrics
+
+
+def choose_batching(
+    settings: SftSettings, rows: Sequence[Tokens], base: Base, form: Outline
+) -> tuple[SftSettings, str]:
+    """The settings with `auto` decided, and what sharing prefixes saves or why they are not shared.
+
+    TrainingError where shared prefixes are asked for and impossible.
+    """
+    together = settings.lora.batch * settings.lora.accumulation_on(processes())
+    found = sharing([row.input_ids for row in rows], together, settings.lora.seed)
+    if form.unshareable:
+        why = f"prefixes cannot be shared on {base.name}: {form.unshareable}"
+    elif os.environ.get("ACCELERATE_USE_DEEPSPEED", "false") == "true":
+        why = "prefixes cannot be shared under DeepSpeed, which wants one backward pass a step"
+    elif not found.shared:
+        why = f"no two examples of a step of {together} begin with the same {SHORTEST} tokens"
+    else:
+        why = ""
+    if settings.batching == "shared" and why:
+        raise TrainingError(f"--batching shared is impossible: {why}. Use --batching shuffled.")
+    if settings.batching == "auto":
+        settings = settings.model_copy(update={"batching": "shuffled" if why or found.share < ENOUGH else "shared"})
+    if settings.batching != "shared":
+        return settings, why or f"{100 * found.share:.0f} % of tokens are shared within a step"
+    return settings, found.sentence()
 
 
 def _metrics(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data: DataFacts, form: Outline) -> Metrics:

@@ -27,8 +27,16 @@ from trl.trainer.sft_trainer import SFTTrainer
 from training import TrainingError, TrainingFailure
 from training.base_model import Base, ignore_deprecation, lora_config
 from training.output_folder import OutputFolder
-from training.sft_config import SftSettings, processes
+from training.sft_config import SftSettings, is_main, processes
+from training.shared_prefix import (
+    LossPositions,
+    SharedPrefixCollator,
+    SharedPrefixTrainer,
+    gather_before_head,
+    set_attention,
+)
 from training.tokens import ChatTokens, Tokens
+from training.tree_attention import NAME
 
 CHECKPOINTS = 2
 
@@ -66,21 +74,30 @@ def make_trainer(
     arguments = _arguments(settings, device, dtype, output)  # before the model: DeepSpeed shards it while loading
     ignore_deprecation()
     model: Any = AutoModelForCausalLM.from_pretrained(base.folder, dtype=dtype)
+    shared = settings.batching == "shared"
+    if shared and is_main():  # other processes of FSDP have no weights yet
+        set_attention(model, base.name)
+    elif shared:
+        model.set_attn_implementation(NAME)
     adapter = None if settings.init_adapter else lora_config(settings.lora)
     if settings.init_adapter:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, str(settings.init_adapter), is_trainable=True)
-    trainer = SFTTrainer(
+    trainer = (SharedPrefixTrainer if shared else SFTTrainer)(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list([{"input_ids": row.input_ids, "labels": row.labels} for row in rows]),
         processing_class=chat.tokenizer,
         peft_config=adapter,
+        data_collator=SharedPrefixCollator(settings.lora.batch) if shared else None,
         callbacks=[Progress(report)],
     )
     trainer.remove_callback(PrinterCallback)
+    if not shared:
+        trainer.data_collator = LossPositions(trainer.data_collator)
     adapted: Any = trainer.model
+    gather_before_head(adapted.get_base_model())
     for config in adapted.peft_config.values():  # PEFT keeps a set, which each process saves in another order
         if isinstance(config.target_modules, set):
             config.target_modules = sorted(config.target_modules)
@@ -93,10 +110,12 @@ def make_trainer(
 def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: OutputFolder) -> SFTConfig:
     lora = settings.lora
     packed = settings.batching == "packed"
+    accumulation = lora.accumulation_on(processes())
+    together = accumulation if settings.batching == "shared" else 1  # its collator gets all examples of a step
     return SFTConfig(
         output_dir=str(output.checkpoints),
-        per_device_train_batch_size=lora.batch,
-        gradient_accumulation_steps=lora.accumulation_on(processes()),
+        per_device_train_batch_size=lora.batch * together,
+        gradient_accumulation_steps=accumulation // together,
         num_train_epochs=lora.epochs,
         max_steps=settings.max_steps or -1,
         learning_rate=lora.learning_rate,
@@ -109,7 +128,7 @@ def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: O
         use_cpu=device == "cpu",
         # On a CPU, weights in bfloat16 without autocast are the fastest; on a GPU, autocast keeps sums in float32.
         bf16=device == "cuda" and dtype is torch.bfloat16,
-        activation_checkpointing=device == "cuda",
+        activation_checkpointing=settings.recompute == "on" or (settings.recompute == "auto" and device == "cuda"),
         max_length=lora.cutoff if packed else None,  # rows are within the cutoff already
         packing=packed,
         train_sampling_strategy="group_by_length" if settings.batching == "grouped" else "random",
