@@ -169,7 +169,7 @@ class _Kept:
         for layer, (key, value) in self.layers.items():
             leaves = (key.detach().requires_grad_(), value.detach().requires_grad_())
             self.leaves[layer] = leaves
-            joined[layer] = (_AddGradient.apply(key, leaves[0]), _AddGradient.apply(value, leaves[1]))
+            joined[layer] = (_add_gradient(key, leaves[0]), _add_gradient(value, leaves[1]))
         return joined
 
 
@@ -182,8 +182,11 @@ class _AddGradient(torch.autograd.Function):
         return tensor.view_as(tensor)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return (gradient if ctx.leaf.grad is None else gradient + ctx.leaf.grad), None
+
+
+_add_gradient: Any = _AddGradient.apply
 
 
 class _Step:

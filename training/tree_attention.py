@@ -58,7 +58,7 @@ def attend(
         keys, values = zip(*parts, strict=True)
         above = parts[0] if len(parts) == 1 else (torch.cat(keys, 2), torch.cat(values, 2))
     if query.device.type == "cpu" and key.shape[-1] == value.shape[-1]:
-        out: torch.Tensor = _Merged.apply(query, key, value, *(above or (None, None)), shared_prefix.spans, scaling)
+        out: torch.Tensor = merged(query, key, value, *(above or (None, None)), shared_prefix.spans, scaling)
     else:
         out = by_path(query, (key, value), above, shared_prefix.spans, scaling)
     return out.transpose(1, 2).contiguous(), None
@@ -75,8 +75,8 @@ def by_path(
     For a GPU: torch's flash kernels need no mask where the queries are the end of the keys.
     """
     sizes = [end - begin for begin, end, _ in spans]
-    queries = query.split(sizes, 2)
-    nodes = list(zip(*(tensor.split(sizes, 2) for tensor in own), strict=True))
+    queries = torch.split(query, sizes, 2)
+    nodes = list(zip(*(torch.split(tensor, sizes, 2) for tensor in own), strict=True))
     outs = []
     for place, (begin, _, below) in enumerate(spans):
         path = [nodes[up] for up in range(place) if spans[up][1] <= begin and below <= spans[up][2]]
@@ -130,16 +130,16 @@ class _Merged(torch.autograd.Function):
         for rows, columns in _below(spans, keys_above is not None):
             keys, values = (keys_above, values_above) if columns is None else (key[:, :, columns], value[:, :, columns])
             part, part_total = _flash(query[:, :, rows], keys, values, 0.0, False, scale=scaling)
-            merged = torch.logaddexp(total[:, :, rows], part_total)
-            shares = ((one - merged).exp().unsqueeze(-1) for one in (total[:, :, rows], part_total))
+            whole = torch.logaddexp(total[:, :, rows], part_total)
+            shares = ((one - whole).exp().unsqueeze(-1) for one in (total[:, :, rows], part_total))
             out[:, :, rows] = out[:, :, rows] * next(shares) + part * next(shares)
-            total[:, :, rows] = merged
+            total[:, :, rows] = whole
         ctx.save_for_backward(query, key, value, keys_above, values_above, out, total)
         ctx.spans, ctx.scaling = spans, scaling
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         query, key, value, keys_above, values_above, out, total = ctx.saved_tensors
         of_query, of_key, of_value = (torch.empty_like(tensor) for tensor in (query, key, value))
         of_above: tuple[torch.Tensor | None, torch.Tensor | None] = (None, None)
@@ -163,6 +163,9 @@ class _Merged(torch.autograd.Function):
                 of_value[:, :, columns] += more_value
             of_query[:, :, rows] += more
         return of_query, of_key, of_value, *of_above, None, None
+
+
+merged: Any = _Merged.apply
 
 
 def _own(spans: Sequence[Span]) -> Iterator[slice]:

@@ -171,7 +171,7 @@ def test_loss_and_gradient_are_those_of_the_examples_one_by_one(adapted: Any, ex
 def test_a_gpu_computes_node_by_node_what_a_cpu_merges() -> None:
     import torch
 
-    from training.tree_attention import _Merged, by_path
+    from training.tree_attention import by_path, merged
 
     spans = ((0, 5, 20), (5, 9, 15), (9, 12, 12), (12, 15, 15), (15, 20, 20), (20, 26, 26))
     shapes = [(1, 4, 26, 8), *[(1, 2, 26, 8)] * 2, *[(1, 2, 7, 8)] * 2]
@@ -180,10 +180,10 @@ def test_a_gpu_computes_node_by_node_what_a_cpu_merges() -> None:
     weight = torch.randn(shapes[0], generator=draw, dtype=torch.float64)
     for above in (given[3:], None):
         inputs = given if above else given[:3]
-        merged = _Merged.apply(*given[:3], *(above or (None, None)), spans, 0.4)
+        together = merged(*given[:3], *(above or (None, None)), spans, 0.4)
         path = by_path(given[0], (given[1], given[2]), above and (above[0], above[1]), spans, 0.4)
-        torch.testing.assert_close(merged, path, rtol=1e-12, atol=1e-12)
-        found, expected = (torch.autograd.grad((one * weight).sum(), inputs) for one in (merged, path))
+        torch.testing.assert_close(together, path, rtol=1e-12, atol=1e-12)
+        found, expected = (torch.autograd.grad((one * weight).sum(), inputs) for one in (together, path))
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
 
 
