@@ -19,10 +19,10 @@ from typing import Any
 import paths  # noqa: F401
 from replay_pages import CHROMIUM, NO_BROWSER, browsing, opened, stands_at, synthetic
 
-from cli.replay_frames import PIECE, ROOM
 from traces import TraceReader
 from traces.replay import Shown, write_replay
 from traces.replay_timeline import Timeline
+from view.frames import PIECE, ROOM
 
 SIZE_MB, OPEN_S = 15.0, 2.0
 

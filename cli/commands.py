@@ -60,6 +60,10 @@ COMMANDS = {
         "cli.report:report",
         "Write a report of runs, the paper's table beside ours; unfinished runs are reported as far as they are.",
     ),
+    "view": Entry(
+        "cli.view:view",
+        "Serve a page over all runs, live: tables, comparisons, every step, search, and your judgement of it.",
+    ),
     "check": Entry(
         "cli.check:check",
         "Verify a run's traces, journals, notebooks, results, summary and records against each other; 1 if damaged.",

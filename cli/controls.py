@@ -16,7 +16,6 @@ from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import LiveProgress, ticking
 from cli.progress_tally import Tally
-from cli.results_table import who
 from graphs.evaluation.playing import play_whole
 from graphs.evaluation.state import Input
 from graphs.settings import Context
@@ -24,6 +23,7 @@ from graphs.spending import CeilingReached
 from lab.controls import ARMS, TABLE, Controls, Row
 from lab.counterfactual import FEWEST
 from traces.effects import Estimate
+from traces.report_data import who
 from worlds import world_entry
 
 

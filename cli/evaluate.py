@@ -12,9 +12,10 @@ from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import run_evaluation
-from cli.results_table import print_results, who
+from cli.results_table import print_results
 from graphs.evaluation.state import Input
 from graphs.settings import Context, SettingsError
+from traces.report_data import who
 from worlds import world_entry
 
 

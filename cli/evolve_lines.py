@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.outer_loop import COMMON_LINES, Event, Events, faults, percent
-from cli.results_table import who
 from cli.visible_text import one_line, visible
 from graphs.reviewer.gate import Verdict
 from graphs.reviewer.verdict_text import render
+from traces.report_data import who
 
 DIFF_LINES = 40
 """Lines of a diff that are shown."""

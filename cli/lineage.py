@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.lineage_tree import print_tree
-from cli.results_table import who
 from cli.visible_text import one_line, visible
 from graphs.reviewer.lineage import LineageRecord, read
 from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
 from graphs.settings import SettingsError
+from traces.report_data import who
 
 FILE_BYTES = 200_000
 """Of a file more is not compared: a scaffold's are a few thousand bytes."""

@@ -19,7 +19,6 @@ from cli import stopping
 from cli.commands import as_options
 from cli.pace import Leaving, Pace
 from cli.play_live import PlainLines, Screen
-from cli.results_table import who
 from cli.stopping import Stopped
 from cli.tiles import FrameFiles
 from cli.visible_text import one_line
@@ -33,6 +32,7 @@ from graphs.settings import Context, EpisodeSettings, SettingsError, episode_set
 from graphs.spending import CeilingReached
 from memory_fs.results import plural
 from traces import EpisodeFolder, RunFolder, read_result
+from traces.report_data import who
 from worlds import world_names
 
 DELAY_S = 0.3

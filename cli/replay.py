@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,16 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.options import written
-from cli.replay_frames import ROOM, Frames
-from cli.results_table import who
 from cli.visible_text import one_line
 from graphs.inner_agent.run_file import recorded_settings, run_of
 from graphs.settings import EpisodeSettings, SettingsError
-from traces import EpisodeFolder, TraceReader, read_result
+from traces import EpisodeFolder, read_result
 from traces.replay import MOST, Shown, write_replay
-from traces.replay_blocks import Stream
-from traces.replay_timeline import Timeline
-from worlds import make_world
+from view.frames import ROOM, about, drawing
 
 
 class FramesShown(StrEnum):
@@ -93,36 +89,10 @@ def _shown(folders: Sequence[EpisodeFolder], settings: Sequence[EpisodeSettings]
         Shown(
             folder,
             name if names.count(name) == 1 else f"{name} ({number})",
-            _about(one),
-            _drawing(one, frames, len(folders)),
+            about(one),
+            None
+            if frames is FramesShown.NONE
+            else drawing(one, ROOM // len(folders), only_gains=frames is FramesShown.REWARDS),
         )
         for number, (folder, name, one) in enumerate(zip(folders, names, settings, strict=True), 1)
     ]
-
-
-def _about(settings: EpisodeSettings) -> dict[str, str]:
-    scaffold = Path(settings.scaffold)
-    about = {"scaffold": "/".join(scaffold.parts[-2:]), "model": who(settings.model)}
-    if settings.gameplay_model:
-        about["gameplay model"] = who(settings.gameplay_model)
-    return about | {"notebook": settings.notebook}
-
-
-def _drawing(
-    settings: EpisodeSettings, which: FramesShown, episodes: int
-) -> Callable[[TraceReader, Timeline], Stream] | None:
-    """What draws the frames of an episode; None where none are wanted."""
-    if which is FramesShown.NONE:
-        return None
-
-    def draw(reader: TraceReader, timeline: Timeline) -> Stream:
-        drawn = Frames(
-            lambda: make_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options),
-            settings.seed,
-            reader,
-            timeline,
-            ROOM // episodes,
-        )
-        return drawn.only_gains() if which is FramesShown.REWARDS else drawn
-
-    return draw

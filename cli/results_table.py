@@ -83,9 +83,3 @@ def _metrics(summary: Mapping[str, Any]) -> list[str]:
     missing, invalid = (outcomes.get(name, {}).get("mean") or 0.0 for name in ("missing", "invalid"))
     shown.insert(2, f"{missing:.0%}, {invalid:.0%}" if outcomes else "–")
     return shown
-
-
-def who(model: str, gameplay_model: str | None = None) -> str:
-    """The models that made the figures, and that `scripted` is none."""
-    names = [name + (" (no language model)" if name == "scripted" else "") for name in (model, gameplay_model) if name]
-    return " + ".join(names)

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.outer_loop import COMMON_LINES, WIDTH, Event, Events, faults, percent
-from cli.results_table import who
 from cli.visible_text import one_line
+from traces.report_data import who
 
 
 def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:

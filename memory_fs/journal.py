@@ -130,15 +130,18 @@ class Journal:
             raise NotebookFailure(f"{path} cannot be written: {error.strerror}.") from error
 
 
-def records(path: Path, upto: int | None = None) -> Iterator[Record]:
-    """Yield a journal's records, at most up to a revision; a torn last line ends them without an error.
+def records(path: Path, upto: int | None = None, after: Record | None = None) -> Iterator[Record]:
+    """Yield a journal's records, those after one if it is given, at most up to a revision.
+
+    A torn last line ends them without an error.
 
     NotebookFailure when it cannot be read, or names the line that is damaged. Changes nothing on disk.
     """
     try:
         with path.open("rb") as lines:
-            end = 0
-            for number, line in enumerate(lines, 1):
+            end = after.end if after else 0
+            lines.seek(end)
+            for number, line in enumerate(lines, after.revision + 1 if after else 1):
                 if number - 1 == upto or not line.endswith(b"\n"):  # only a write cut short leaves no newline
                     return
                 end += len(line)

@@ -20,7 +20,7 @@ from worlds.registry import BUILT_IN
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = (
     *("memory_fs", "worlds", "tools", "scaffolds", "chat_models", "traces", "training", "graphs"),
-    *("cluster", "lab", "cli"),
+    *("cluster", "lab", "view", "cli"),
 )
 """Bottom up: a room imports only from rooms before it."""
 BESIDE = {("worlds", "memory_fs"), ("memory_fs", "worlds"), ("traces", "chat_models"), ("chat_models", "traces")}
@@ -119,7 +119,9 @@ def test_only_worlds_and_scaffold_data_know_a_game() -> None:
     names = {entry.name for entry in BUILT_IN} | extra_data().keys()
     names |= {module for entry in BUILT_IN for module in entry.modules}
     games = re.compile("|".join([*map(re.escape, sorted(names)), r"\bnle\b"]), re.IGNORECASE)
-    rooms = list(sources("memory_fs", "tools", "chat_models", "traces", "training", "graphs", "cluster", "lab", "cli"))
+    rooms = list(
+        sources("memory_fs", "tools", "chat_models", "traces", "training", "graphs", "cluster", "lab", "view", "cli")
+    )
     rooms += [*sorted((ROOT / "scaffolds").glob("*.py")), *sources("scaffolds/containment")]
     assert [str(path) for path in rooms if games.search(_strip_documentation(path.read_text()))] == []
 

@@ -53,6 +53,8 @@ class StepOutline(NamedTuple):
     """What is at its top level: progression, end reason, clock; the world's statistics are left out."""
     tokens: Mapping[str, int | None]
     revision: int
+    model_calls: int
+    latency_s: float
 
 
 def outline(line: Line) -> StepOutline:
@@ -73,6 +75,8 @@ def outline(line: Line) -> StepOutline:
         info={name: one for name, one in line.get("info", {}).items() if not isinstance(one, dict | list)},
         tokens=line.get("tokens", {}),
         revision=line.get("revision", 0),
+        model_calls=line.get("model_calls", 0),
+        latency_s=line.get("latency_s", 0.0),
     )
 
 

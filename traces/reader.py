@@ -108,6 +108,15 @@ class TraceReader:
             if among is None or among(line):
                 yield self._decoded(number, line, outline)
 
+    def heads(self, first: int = 1, last: int | None = None) -> Iterator[StepRecord]:
+        """Yield the records of the steps `first` to `last` (all that are there now) without messages and thoughts."""
+        last = len(self) if last is None else min(last, len(self))
+        for number in range(max(first, 1), last + 1):
+            line = self._parsed(number, load_head, last)
+            line["messages"] = [[] for _ in line.get("conversations", ())]
+            line.pop("thoughts", None)
+            yield self._decoded(number, line, decode)
+
     def first_holding(self, text: bytes) -> int:
         """Return the first step whose line holds these bytes, in lower case, whatever the case of ASCII letters.
 

@@ -21,6 +21,7 @@ from traces.divergence import compare
 from traces.effects import read_effects
 from traces.folders import EpisodeFolder, disk_failure
 from traces.reader import TraceReader
+from traces.records import EpisodeResult
 from traces.replay_blocks import Stream, packed, written
 from traces.replay_notebook import NotebookBlocks
 from traces.replay_steps import StepBlocks
@@ -34,9 +35,9 @@ MOST = 3
 _PAGE = Path(__file__).with_name("replay_page")
 _SCRIPTS = (
     *("dom", "data", "notebook", "frame", "prompt", "operations", "conversation", "files", "panel"),
-    *("timeline", "search", "player", "main"),
+    *("timeline", "search", "player"),
 )
-"""In the order in which they need each other."""
+"""In the order in which they need each other; "main", which opens the page, comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +77,30 @@ def write_replay(path: Path, title: str, episodes: Sequence[Shown], report: Call
     return size
 
 
-def _html(title: str, blocks: Iterable[tuple[str, str]]) -> Iterator[str]:
+def served_page(title: str, source: str, scripts: str, style: str) -> str:
+    """Return the page with its data left out: it asks for each piece below the address `source`.
+
+    `scripts` and `style` are what the server adds to the page's own.
+    """
+    return "".join(_html(title, (), source, scripts, style))
+
+
+def _html(
+    title: str, blocks: Iterable[tuple[str, str]], source: str = "", scripts: str = "", more_style: str = ""
+) -> Iterator[str]:
     from jinja2 import Environment, StrictUndefined
 
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(_read("page.html"))
-    style, script = _read("page.css"), _script()
-    yield from template.generate(
-        title=title, style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), blocks=blocks
-    )
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(replay_file("page.html"))
+    style = replay_file("palette.css") + replay_file("page.css") + more_style
+    script = "".join((*(replay_file(f"{name}.js") for name in _SCRIPTS), scripts, replay_file("main.js")))
+    hashes = {"style_hash": _hash(style), "script_hash": _hash(script)}
+    yield from template.generate(title=title, style=style, script=script, blocks=blocks, source=source, **hashes)
 
 
 @cache
-def _read(name: str) -> str:
+def replay_file(name: str) -> str:
+    """Return one of the page's files, for pages that use it, too."""
     return (_PAGE / name).read_text(encoding="utf-8")
-
-
-@cache
-def _script() -> str:
-    return "".join(_read(f"{name}.js") for name in _SCRIPTS)
 
 
 def _hash(text: str) -> str:
@@ -143,7 +150,8 @@ def _episode(
         "label": shown.label,
         "about": about,
         "steps": len(timeline.marks),
-        "result": None if result is None else _result(dataclasses.asdict(result)),
+        "revision": revision,
+        "result": None if result is None else plain_result(result),
         "final": final and list(final.values()),
         "timeline": timeline.plain(),
         "arcs": [dataclasses.asdict(arc) for arc in notebook.arcs],
@@ -160,9 +168,11 @@ def _stream(name: str, stream: Stream) -> Iterator[tuple[str, str]]:
         yield f"{name}-{number}", written(piece)
 
 
-def _result(result: dict[str, Any]) -> dict[str, Any]:
+def plain_result(result: EpisodeResult) -> dict[str, Any]:
+    """Return what the page shows of a result."""
+    whole = dataclasses.asdict(result)
     kept = ("status", "steps", "progression", "episode_return", "end_reason", "failure", "tokens", "cost", "metrics")
-    return {name: result[name] for name in kept}
+    return {name: whole[name] for name in kept}
 
 
-__all__ = ["MOST", "Shown", "write_replay"]
+__all__ = ["MOST", "Shown", "plain_result", "replay_file", "served_page", "write_replay"]

@@ -30,21 +30,38 @@ class NotebookBlocks:
         self._revision = 0
         self._firsts: list[int] = []
         self._texts = _RecalledTexts(gains)
+        self._step: int | None = None
+        self._block, self._size, self._room = self._begin()
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the pieces; raises NotebookFailure where the journal is damaged."""
-        block, size, room = self._begin()
-        step: int | None = None
         for record in records(self._journal, self._last) if self._journal.exists() else ():
-            if size >= room and record.step != step:  # all changes of a step are in one piece
-                yield packed(block)
-                block, size, room = self._begin()
-            step = record.step
-            self._texts.look(self._files, record.revision - 1)
-            size += self._apply(record, block["records"])
+            ended = self.take(record)
+            if ended is not None:
+                yield ended
+        yield self.rest()
+
+    def take(self, record: Record) -> bytes | None:
+        """Carry out the next change. Return the piece that ended before it, if one did."""
+        ended = None
+        if self._size >= self._room and record.step != self._step:  # all changes of a step are in one piece
+            ended = packed(self._block)
+            self._block, self._size, self._room = self._begin()
+        self._step = record.step
+        self._texts.look(self._files, record.revision - 1)
+        self._size += self._apply(record, self._block["records"])
+        return ended
+
+    def rest(self) -> bytes:
+        """Return the last piece, as far as it goes, and fill `arcs`."""
         self._texts.look(self._files, self._revision)
-        yield packed(block)
         self.arcs = arcs(self._texts.gains, self._texts.lines)
+        return packed(self._block)
+
+    @property
+    def revision(self) -> int:
+        """Of the last change taken."""
+        return self._revision
 
     def head(self) -> dict[str, Any]:
         """Return the revision each piece begins with."""

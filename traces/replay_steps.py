@@ -18,37 +18,37 @@ STEPS, CHARACTERS = 48, 600_000
 """A piece ends with so many steps, or once it holds so many characters: unpacking it takes some milliseconds."""
 
 
-class StepBlocks:
-    """The steps of one trace. `timeline` is filled as the pieces are taken; `effects`: what its operations did."""
+class PlainSteps:
+    """Steps of an episode as the page reads them, in order; `packed` gives those since the last piece as a piece."""
 
-    def __init__(
-        self, reader: TraceReader, final_observation: Observation | None, effects: Iterable[Effect] = ()
-    ) -> None:
-        self.timeline = Timeline()
+    def __init__(self, effects: Iterable[Effect] = (), revision: int = 0) -> None:
+        """`effects`: what its operations did; `revision`: of the notebook before the first step."""
         self._effects: dict[tuple[int, int], dict[str, Effect]] = {}
         for one in effects:  # of each kind of change the newest
             self._effects.setdefault((one.step, one.index), {})[one.change] = one
-        self._reader = reader
-        self._final = final_observation
-        self._firsts: list[int] = []
+        self._revision = revision
+        self._table, self._steps = TextTable(), list[dict[str, Any]]()
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the pieces; raises TraceDamaged where the trace is."""
-        table, steps = TextTable(), list[dict[str, Any]]()
-        for record, flags in flagged_steps(self._reader.steps(), self._final):
-            self.timeline.add(record, flags)
-            if not steps:
-                self._firsts.append(record.step)
-            steps.append(self._with_effects(record.step, _step(record, flags, table)))
-            if len(steps) >= STEPS or table.size >= CHARACTERS:
-                yield packed({**table.plain(), "steps": steps})
-                table, steps = TextTable(), []
-        if steps:
-            yield packed({**table.plain(), "steps": steps})
+    def __len__(self) -> int:
+        """How many steps the next piece holds."""
+        return len(self._steps)
 
-    def head(self) -> dict[str, Any]:
-        """Return the first step of each piece."""
-        return {"firsts": self._firsts}
+    @property
+    def is_full(self) -> bool:
+        """Whether the next piece is as large as one should be."""
+        return len(self._steps) >= STEPS or self._table.size >= CHARACTERS
+
+    def add(self, record: StepRecord, flags: StepFlags) -> None:
+        """Take the next step."""
+        step = _step(record, flags, self._table) | {"revisions": [self._revision, record.revision]}
+        self._revision = record.revision
+        self._steps.append(self._with_effects(record.step, step))
+
+    def packed(self) -> bytes:
+        """Return the piece, and begin another."""
+        piece = packed({**self._table.plain(), "steps": self._steps})
+        self._table, self._steps = TextTable(), []
+        return piece
 
     def _with_effects(self, number: int, step: dict[str, Any]) -> dict[str, Any]:
         """The step with the measured effects of its memory operations."""
@@ -57,6 +57,35 @@ class StepBlocks:
             if found := self._effects.get((number, index)):
                 one["effects"] = [_effect(effect) for effect in found.values()]
         return step
+
+
+class StepBlocks:
+    """The steps of one trace. `timeline` is filled as the pieces are taken; `effects`: what its operations did."""
+
+    def __init__(
+        self, reader: TraceReader, final_observation: Observation | None, effects: Iterable[Effect] = ()
+    ) -> None:
+        self.timeline = Timeline()
+        self._plain = PlainSteps(effects)
+        self._reader = reader
+        self._final = final_observation
+        self._firsts: list[int] = []
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the pieces; raises TraceDamaged where the trace is."""
+        for record, flags in flagged_steps(self._reader.steps(), self._final):
+            self.timeline.add(record, flags)
+            if not len(self._plain):
+                self._firsts.append(record.step)
+            self._plain.add(record, flags)
+            if self._plain.is_full:
+                yield self._plain.packed()
+        if len(self._plain):
+            yield self._plain.packed()
+
+    def head(self) -> dict[str, Any]:
+        """Return the first step of each piece."""
+        return {"firsts": self._firsts}
 
 
 def _step(record: StepRecord, flags: StepFlags, table: TextTable) -> dict[str, Any]:

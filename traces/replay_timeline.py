@@ -107,7 +107,6 @@ class Timeline:
         """Return what the page shows."""
         return {
             "marks": self.marks,
-            "revisions": self.revisions,
             "rewards": self.rewards,
             "progression": self.progression,
             "milestones": self.milestones(),

@@ -6,7 +6,7 @@ Everything is read from the episodes' results, so that a run that is still being
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from traces.effects import Effect, MemoryKind, dropped, read_effects
@@ -14,6 +14,7 @@ from traces.folders import RunFolder, TraceDamaged
 from traces.records import EpisodeResult, ServerUse, total_tokens, total_use
 from traces.run_file import read_run
 from traces.summary import Figures, mean_and_error, read_results, score
+from traces.under_way import Counting, UnderWay
 
 Pair = tuple[str, int]
 """A task and a seed."""
@@ -73,6 +74,8 @@ class Cost:
     wall_s: float
     """Seconds of all episodes added up; they may have been played side by side."""
     steps: int
+    dollars_so_far: bool = False
+    """Whether `dollars` leaves out what episodes without a result have cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class Played:
     """Of the episodes that ended."""
     effects: tuple[Effect, ...] = ()
     """Of their writes and recalls that were measured, each left out (`automem counterfactual`)."""
+    under_way: tuple[UnderWay, ...] = ()
+    """Episodes that are being played, or were stopped: in no score, but counted in `cost`."""
 
     def count(self, kind: MemoryKind) -> int | None:
         """The writes or recalls of all episodes that ended, those that changed or found nothing included; None if
@@ -153,18 +158,20 @@ class Played:
 
     @property
     def cost(self) -> Cost:
-        """Of all episodes that ended."""
+        """Of all episodes that ended, and of the others as far as they have recorded steps."""
         dollars = [one.cost for one in self.results]
         known = [one for one in dollars if one is not None]
-        tokens = total_tokens(one.tokens for one in self.results)
+        played: list[EpisodeResult | UnderWay] = [*self.results, *self.under_way]
+        tokens = total_tokens(one.tokens for one in played)
         return Cost(
-            model_calls=sum(one.model_calls for one in self.results),
+            model_calls=sum(one.model_calls for one in played),
             prompt=tokens["prompt"],
             completion=tokens["completion"],
             cached=tokens["cached"],
             dollars=sum(known) if known and len(known) == len(dollars) else None,
-            wall_s=sum(one.wall_s for one in self.results),
-            steps=sum(one.steps for one in self.results),
+            wall_s=sum(one.wall_s for one in played),
+            steps=sum(one.steps for one in played),
+            dollars_so_far=any(one.model_calls for one in self.under_way),
         )
 
     @property
@@ -177,10 +184,11 @@ class Played:
         return [one for one in self.results if one.scored]
 
 
-def read_played(run: RunFolder) -> list[Played]:
+def read_played(run: RunFolder, counting: Counting | None = None) -> list[Played]:
     """The evaluation in a run folder, by world: one, unless its episodes were begun one by one in several.
 
-    Empty where there is no run.json. Raises TraceFailure or TraceDamaged.
+    Empty where there is no run.json. `counting` keeps what it has counted of episodes without a result, for readers
+    that ask again. Raises TraceFailure or TraceDamaged.
     """
     found = read_run(run)
     if found is None:
@@ -189,9 +197,12 @@ def read_played(run: RunFolder) -> list[Played]:
     if not isinstance(configuration, dict):
         raise TraceDamaged(f"{run.run} holds no configuration: restore it from a backup")
     results = sorted(read_results(run), key=lambda one: (one.world, one.task, one.seed))
+    others = (counting or Counting()).read(run.episodes())
     plan = _plan(run, configuration)
-    worlds = {one.world for one in results} | ({configuration["world"]} if plan else set())
-    return [_of_world(run, world, configuration, plan, results) for world in sorted(worlds)]
+    worlds = {one.world for one in results} | {one.world for one in others}
+    worlds |= {configuration["world"]} if plan else set()
+    played = [_of_world(run, world, configuration, plan, results) for world in sorted(worlds)]
+    return [replace(one, under_way=tuple(each for each in others if each.world == one.world)) for one in played]
 
 
 def score_of(results: Sequence[EpisodeResult]) -> Score:
@@ -238,3 +249,19 @@ def _plan(run: RunFolder, configuration: dict[str, Any]) -> list[Pair]:
     if not (isinstance(world, str) and isinstance(tasks, list) and isinstance(seeds, list)):
         raise TraceDamaged(f"{run.run} does not say which tasks and seeds were to be played: restore it from a backup")
     return [(str(task), int(seed)) for task in tasks for seed in seeds]
+
+
+def who(model: str, gameplay_model: str | None = None) -> str:
+    """The models that made the figures, and that `scripted` is none."""
+    names = [name + (" (no language model)" if name == "scripted" else "") for name in (model, gameplay_model) if name]
+    return " + ".join(names)
+
+
+def short_model(spec: str) -> str:
+    """A model's name with the paths in it cut to their last two parts: "embedded+adapter=…/adapters/a"."""
+    parts = []
+    for part in spec.split("+"):
+        name, equals, value = part.rpartition("=")
+        folders = value.split("/")
+        parts.append(f"{name}{equals}…/{'/'.join(folders[-2:])}" if equals and len(folders) > 2 else part)
+    return "+".join(parts)

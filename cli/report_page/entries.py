@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cli.results_table import who
 from graphs.curator.folders import SpecializationFolder
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import LineageRecord
@@ -16,7 +15,7 @@ from graphs.reviewer.search import Search
 from graphs.settings import SettingsError
 from traces import RunFolder
 from traces.plain_json import read_file
-from traces.report_data import Played, Score, read_played, seed_words
+from traces.report_data import Played, Score, read_played, seed_words, short_model, who
 
 FINALISTS = ("base-handoff", "specialist", "both-roles", "random-turns")
 """Folders under final/ in the order to be shown; the base first, for it is what the others are compared with."""
@@ -67,16 +66,6 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
         _read(path, name if names.count(name) == 1 else f"{name} ({number})")
         for number, (path, name) in enumerate(zip(paths, names, strict=True), 1)
     ]
-
-
-def short_model(spec: str) -> str:
-    """A model's name with the paths in it cut to their last two parts: "embedded+adapter=…/adapters/a"."""
-    parts = []
-    for part in spec.split("+"):
-        name, equals, value = part.rpartition("=")
-        folders = value.split("/")
-        parts.append(f"{name}{equals}…/{'/'.join(folders[-2:])}" if equals and len(folders) > 2 else part)
-    return "+".join(parts)
 
 
 def _read(path: Path, name: str) -> Run:

@@ -9,8 +9,7 @@ from cli.lineage import title as search_title
 from cli.lineage_tree import ending, outcome, score, score_on_holdout, spent_words
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Section, Table, percent
 from cli.report_page.drawing import Dot, draw_dots, draw_versions
-from cli.report_page.entries import Run, final_table, short_model
-from cli.results_table import who
+from cli.report_page.entries import Run, final_table
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults, table_faults
@@ -21,6 +20,7 @@ from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
 from graphs.settings import SettingsError
 from traces import TraceDamaged, read_run
+from traces.report_data import short_model, who
 from traces.summary import mean_and_error
 from traces.verification import Fault
 from training.ledger import LedgerEntry

@@ -44,14 +44,22 @@ def honesty(entries: Sequence[Entry]) -> list[Note]:
         everywhere = all(one.scripted == "all" for one in entries)
         notes.append(Note(text, ["all rows of ours"] if everywhere else scripted, warning=True))
     partial = [
-        f"{one.name}: {one.played.missing} of {count(len(one.played.planned), 'episode')} not ended"
+        f"{one.name}: {one.played.missing} of {count(len(one.played.planned), 'episode')} not ended{_so_far(one)}"
         for one in entries
-        if one.played and one.played.missing
+        if one.played and (one.played.missing or one.played.under_way)
     ]
     if partial:
         text = "Still being played, or stopped: these rows are partial, and their figures will change."
         notes.append(Note(text, partial, warning=True))
     return notes
+
+
+def _so_far(entry: Entry) -> str:
+    """What its episodes without a result have recorded: ", 7 steps and 53 model calls so far"."""
+    found = entry.played.under_way if entry.played else ()
+    steps, calls = sum(one.steps for one in found), sum(one.model_calls for one in found)
+    damaged = "".join(f"; {one.damage}" for one in found if one.damage)
+    return f", {count(steps, 'step')} and {count(calls, 'model call')} of them so far{damaged}" if found else ""
 
 
 def score_cell(score: Score) -> Cell:

@@ -90,8 +90,9 @@ def _cost(entries: Sequence[Entry]) -> list[Block]:
         "minutes",
     )
     note = (
-        "Of all episodes that ended, failed ones too. Minutes: the episodes' own added up, though some are played side "
-        "by side. unknown: a server did not report the tokens of every call. A dash: no tokens, or no price of a model."
+        "Of all episodes as far as they were played, also of failed ones and of those without a result. Minutes: the "
+        "episodes' own added up, though some are played side by side. unknown: a server did not report the tokens of "
+        "every call. A dash: no tokens, or no price of a model."
     )
     return [Table("Cost", columns, [Group("", rows)], note)]
 
@@ -140,6 +141,6 @@ def _cost_words(cost: Cost) -> list[str]:
         _count(cost.prompt),
         _cached(cost.prompt, cost.cached),
         _count(cost.completion),
-        f"{cost.dollars:,.2f}" if cost.dollars is not None else "–",
+        f"{'≥ ' if cost.dollars_so_far else ''}{cost.dollars:,.2f}" if cost.dollars is not None else "–",
         f"{cost.wall_s / 60:,.1f}",
     ]

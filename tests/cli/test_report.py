@@ -11,18 +11,20 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playing import play, steps_of
 from report_runs import lay_out_run
 from trace_files import effect_of
 from typer.testing import CliRunner
 
 from cli.commands import app
 from cli.report import build, report
-from cli.report_page.entries import read_runs, short_model
+from cli.report_page.entries import read_runs
 from cli.report_page.pairs import compare
 from cli.report_page.writing import to_markdown
 from graphs.settings import SettingsError
 from traces import METRICS_VERSION, RunFolder
 from traces.effects import write_effect
+from traces.report_data import read_played, short_model
 
 SEEDS = range(42, 48)
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,6 +187,19 @@ def test_a_run_of_which_nothing_ended_is_told_not_drawn(tmp_path: Path) -> None:
     assert "begun: 1 of 1 episode not ended" in told
     assert "no episode has ended" in told
     assert "![" not in told
+
+
+def test_a_run_that_was_stopped_counts_what_its_episodes_have_recorded(tmp_path: Path) -> None:
+    play(tmp_path, 7, world="vault", task="six-doors")
+    calls = sum(step.model_calls for step in steps_of(tmp_path))
+    (played,) = read_played(RunFolder(tmp_path / "runs" / "t"))
+    assert (played.cost.steps, played.cost.model_calls) == (7, calls)
+    assert played.cost.wall_s == pytest.approx(sum(step.latency_s for step in steps_of(tmp_path)))
+    assert played.score.mean is None
+    told = to_markdown(build([tmp_path / "runs" / "t"], str))
+    assert f"7 steps and {calls} model calls of them so far" in told
+    (row,) = [line for line in told.splitlines() if line.startswith("| t |") and f"| {calls} |" in line]
+    assert row.split(" | ")[1:3] == ["7", str(calls)]
 
 
 def test_behaviour_on_other_seeds_is_no_change(tmp_path: Path) -> None:

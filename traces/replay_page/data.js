@@ -1,14 +1,23 @@
 'use strict';
-/* The page's data: pieces of base64, most of them deflated JSON, unpacked when they are looked at. */
+/* The page's data: pieces, most of them deflated JSON, unpacked when they are looked at.
+   In a file they are base64; a server (automem view) sends each when it is asked for. */
+
+/** Where a server has the pieces; empty in a file. */
+const SOURCE = document.documentElement.dataset.source || '';
 
 /** Pieces kept unpacked, of each kind and episode. */
 const KEPT = 12;
 
 /**
  * @param {string} id
- * @returns {Uint8Array}
+ * @returns {Promise<Uint8Array>}
  */
-function bytesOf(id) {
+async function bytesOf(id) {
+  if (SOURCE) {
+    const answer = await fetch(`${SOURCE}/${id}`);
+    if (!answer.ok) throw new Error(await answer.text());
+    return new Uint8Array(await answer.arrayBuffer());
+  }
   const text = byId(id).textContent;
   const native = /** @type {any} */ (Uint8Array).fromBase64;
   if (native) return native.call(Uint8Array, text);
@@ -23,7 +32,7 @@ function bytesOf(id) {
  * @returns {Promise<any>}
  */
 async function unpacked(id) {
-  const stream = new Blob([bytesOf(id)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  const stream = new Blob([await bytesOf(id)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
   return JSON.parse(await new Response(stream).text());
 }
 
@@ -49,11 +58,17 @@ class Pieces {
     return Math.max(0, lastAt(this.firsts, key));
   }
 
+  /** Unpack a piece again when it is asked for: it has grown. @param {number} number */
+  forget(number) {
+    this.kept.delete(number);
+  }
+
   /** @param {number} number @returns {Promise<T>} */
   get(number) {
     const found = this.kept.get(number) || this.open(`${this.name}-${number}`);
     this.kept.delete(number);
     this.kept.set(number, found);
+    found.catch(() => this.forget(number));
     if (this.kept.size > KEPT) {
       const [oldest, gone] = this.kept.entries().next().value;
       this.kept.delete(oldest);
@@ -105,24 +120,29 @@ class Episode {
   /** @param {number} number @param {any} head */
   constructor(number, head) {
     this.number = number;
+    const prefix = `${head.prefix || ''}${number}`;
     this.letter = 'ABC'[number];
     this.label = head.label;
     this.about = head.about;
     this.steps = head.steps;
+    this.revision = head.revision; // of the notebook after the last step
     this.result = head.result;
     this.final = head.final;
     this.timeline = head.timeline;
     this.changed = head.timeline.progression.map((/** @type {number[]} */ one) => one[0]);
     this.arcs = head.arcs;
     this.streams = head.streams;
-    this.pieces = new Pieces(`${number}-steps`, head.streams.steps.firsts, async (id) => {
+    this.pieces = new Pieces(`${prefix}-steps`, head.streams.steps.firsts, async (id) => {
       const piece = await unpacked(id);
       return { steps: piece.steps, texts: new Texts(piece) };
     });
-    this.books = new Pieces(`${number}-notebook`, head.streams.notebook.firsts, unpacked);
-    this.frames = framesOf(`${number}-frames`, head.streams.frames);
+    this.books = new Pieces(`${prefix}-notebook`, head.streams.notebook.firsts, unpacked);
+    this.frames = framesOf(`${prefix}-frames`, head.streams.frames);
     this.book = new Book(this);
   }
+
+  /** Wait until the notebook's history is there up to a revision; in a file it always is. @param {number} _revision */
+  async reach(_revision) {}
 
   /** How many positions there are: its steps, and what stood at the end. */
   get positions() {

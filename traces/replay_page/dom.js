@@ -1,6 +1,11 @@
 'use strict';
 /* Elements, made without markup: whatever a text says, it becomes a text node. */
 
+/** What a server's page adds: called with the page when it is open. @type {((page: any) => void)[]} */
+const whenOpen = [];
+/** What it adds to the card of an operation. @type {((operation: any, step: number) => Child)[]} */
+const cardParts = [];
+
 /** @typedef {Node|string|number|null|undefined|false} Child */
 
 /** Characters of a text that are shown before someone asks for the rest. */

@@ -7,8 +7,9 @@
  * @returns {Pieces<any>}
  */
 function framesOf(name, head) {
-  if (head.kind !== 'picture') return new Pieces(name, head.firsts, unpacked);
-  return new Pieces(name, head.firsts, async (id) => picturesOf(bytesOf(id)), (gone) => gone.forEach(URL.revokeObjectURL));
+  const pictures = () => head.kind === 'picture'; // a server says so once the first is drawn
+  return new Pieces(name, head.firsts, async (id) => (pictures() ? picturesOf(await bytesOf(id)) : unpacked(id)),
+    (gone) => pictures() && gone.forEach(URL.revokeObjectURL));
 }
 
 /** Addresses of the pictures of a piece. @param {Uint8Array} bytes */

@@ -42,8 +42,24 @@ function keys(player, search, parting) {
   });
 }
 
-async function open() {
+/** Of a file with several episodes, or groups of them, the head of the one that the address names. */
+async function chosenHead() {
   const head = await unpacked('head');
+  if (!head.choices) return head;
+  const named = /episode=(\d+)/.exec(location.hash);
+  const chosen = Math.min(named ? Number(named[1]) : 0, head.choices.length - 1);
+  const box = h('select', { id: 'choice', 'aria-label': 'Episode' }, head.choices.map((/** @type {string} */ label, /** @type {number} */ at) =>
+    h('option', { value: at, selected: at === chosen }, oneLine(label, 80))));
+  box.addEventListener('change', () => {
+    location.hash = `#episode=${/** @type {any} */ (box).value}&step=1`;
+    location.reload();
+  });
+  byId('episodes').before(box);
+  return unpacked(`head-${chosen}`);
+}
+
+async function open() {
+  const head = await chosenHead();
   const episodes = head.episodes.map((/** @type {any} */ one, /** @type {number} */ number) => new Episode(number, one));
   const many = episodes.length > 1;
   const panels = byId('panels');
@@ -68,7 +84,6 @@ async function open() {
   const search = new Search(episodes, head.marks, (step) => player.go(step), (steps) => strip.showHits(steps));
   byId('open-search').addEventListener('click', () => search.open());
   byId('open-help').addEventListener('click', () => byId('help').showModal());
-  byId('timeline').setAttribute('aria-valuemax', String(player.positions));
   if (head.parting) {
     const { step, what } = head.parting;
     const press = () => player.go(step);
@@ -76,6 +91,7 @@ async function open() {
   }
   keys(player, search, head.parting);
   await player.fromLink();
+  for (const added of whenOpen) added({ head, episodes, player, strip });
   document.body.dataset.ready = 'true';
 }
 

@@ -39,10 +39,9 @@ class Book {
 
   /** @param {number} step @param {any[]} operations @returns {Promise<View>} */
   async make(step, operations) {
-    const revisions = this.episode.timeline.revisions;
-    const last = revisions.length ? revisions[revisions.length - 1] : 0;
-    const before = step === 1 ? 0 : revisions[step - 2] ?? last;
-    const after = revisions[step - 1] ?? last;
+    const last = this.episode.revision;
+    const [before, after] = step > this.episode.steps ? [last, last] : (await this.episode.step(step)).revisions;
+    await this.episode.reach(after);
     await this.moveTo(before);
     while (step === 1 && this.next && this.next[1] === 0) this.apply(this.next, null); // the starting files
     const view = this.beginView();

@@ -75,6 +75,7 @@ function operationCard(operation, view, step, key) {
   const isShown = answer.length && (outcome === 'hit' || outcome === 'written');
   if (isShown) card.append(...resultLines(operation, answer, view, step, key));
   else if (typeof text === 'string' && text.trim()) card.append(block(text, '.quoted'));
+  fill(card, {}, cardParts.map((part) => part(operation, step)));
   return card;
 }
 

@@ -7,14 +7,28 @@ class Player {
    * @param {(step: number) => Promise<void>} show
    */
   constructor(episodes, show) {
-    this.positions = Math.max(...episodes.map((one) => one.positions));
-    this.gains = [...new Set(episodes.flatMap((one) => one.timeline.milestones))].sort((one, other) => one - other);
+    this.episodes = episodes;
     this.show = show;
     this.step = 1;
+    this.grow();
     this.playing = false;
     this.busy = false;
     this.wired();
     addEventListener('hashchange', () => this.fromLink());
+  }
+
+  /** Take in the steps that the episodes have now. */
+  grow() {
+    this.positions = Math.max(...this.episodes.map((one) => one.positions));
+    this.gains = [...new Set(this.episodes.flatMap((one) => one.timeline.milestones))].sort((one, other) => one - other);
+    byId('step').max = String(this.positions);
+    byId('timeline').setAttribute('aria-valuemax', String(this.positions));
+    this.said();
+  }
+
+  /** Say where the page stands. */
+  said() {
+    byId('of').textContent = this.step === this.positions ? 'the end' : `of ${(this.positions - 1).toLocaleString('en')}`;
   }
 
   wired() {
@@ -25,7 +39,6 @@ class Player {
     });
     for (const [id, press] of Object.entries(buttons)) byId(id).addEventListener('click', press);
     const box = byId('step');
-    box.max = String(this.positions);
     box.addEventListener('change', () => this.go(Number(box.value) || this.step));
     // Whatever names a step leads there.
     document.addEventListener('click', (event) => {
@@ -48,8 +61,9 @@ class Player {
       this.busy = false;
     }
     byId('step').value = String(this.step);
-    byId('of').textContent = this.step === this.positions ? 'the end' : `of ${(this.positions - 1).toLocaleString('en')}`;
-    history.replaceState(null, '', `#step=${this.step}`);
+    this.said();
+    const chosen = /episode=\d+&/.exec(location.hash);
+    history.replaceState(null, '', SOURCE ? `${location.pathname}?step=${this.step}` : `#${chosen ? chosen[0] : ''}step=${this.step}`);
   }
 
   /** The next step with a gain, or the one before. @param {number} direction */
@@ -82,7 +96,8 @@ class Player {
 
   /** Go where the address says. */
   fromLink() {
-    const named = /(?:^|[#&])step=(\d+)/.exec(location.hash);
+    const pattern = /(?:^|[?#&])step=(\d+)/;
+    const named = pattern.exec(location.hash) || pattern.exec(location.search);
     const step = named ? Number(named[1]) : 1;
     if (step !== this.step || !named) return this.go(step);
     return this.go(this.step);

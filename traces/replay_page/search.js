@@ -72,7 +72,7 @@ class Search {
     for (const episode of this.episodes) {
       for (let piece = 0; piece < episode.streams.steps.firsts.length; piece += 1) {
         if (bits && !this.maybe(episode, piece, bits)) continue;
-        const opened = await episode.pieces.open(`${episode.number}-steps-${piece}`);
+        const opened = await episode.pieces.open(`${episode.pieces.name}-${piece}`);
         if (run !== this.run) return;
         this.inPiece(episode, piece, opened, state, bits);
         byId('found').textContent = `${plural(state.hits, 'hit')} so far …`;

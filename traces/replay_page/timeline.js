@@ -22,15 +22,25 @@ class Strip {
     this.go = go;
     this.place = byId('timeline');
     this.tip = byId('tip');
-    this.positions = Math.max(...episodes.map((one) => one.positions));
-    // A course of a few per cent would be a flat line: then the strip ends at what was reached.
-    const reached = Math.max(...episodes.map((one) => one.progressAt(one.positions)));
-    this.ceiling = reached > 0 && reached < 0.4 ? reached : 1;
+    this.measure();
     this.step = 1;
     /** @type {number[]} */
     this.hits = [];
     this.listen();
     new ResizeObserver(() => this.draw()).observe(this.place);
+  }
+
+  /** Take in what the episodes have now. */
+  grow() {
+    this.measure();
+    this.draw();
+  }
+
+  measure() {
+    this.positions = Math.max(...this.episodes.map((one) => one.positions));
+    // A course of a few per cent would be a flat line: then the strip ends at what was reached.
+    const reached = Math.max(...this.episodes.map((one) => one.progressAt(one.positions)));
+    this.ceiling = reached > 0 && reached < 0.4 ? reached : 1;
   }
 
   listen() {

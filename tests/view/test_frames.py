@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from playing import folder_of, play
 
-from cli.replay_frames import RUNGS, Frames
 from traces import EpisodeFolder, TraceReader
 from traces.flags import StepFlags
 from traces.replay_timeline import Timeline
+from view.frames import RUNGS, Frames
 from worlds import MissingEngine, World, make_world
 from worlds.world import ColouredText, Frame
 

@@ -1,0 +1,49 @@
+"""Runs to be shown, and a real server that shows them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from playing import play
+from report_runs import lay_out_run
+
+from view.server import Site, application
+
+HOSTILE = "<img src=x onerror='window.pwned = 1'><script>window.pwned = 1</script>\u202egnp.exe"
+
+
+def runs_of_every_fate(folder: Path) -> Path:
+    """before and after: made up, paired. played: an episode of 12 steps at most. torn: no JSON."""
+    pairs = [("one-door", seed) for seed in range(1, 7)]
+    lay_out_run(folder / "before", dict.fromkeys(pairs, 0.25), cost=0.5)
+    better: dict[tuple[str, int], float | None] = {pair: 0.5 + pair[1] / 100 for pair in pairs}
+    better |= {("one-door", 5): 0.0, ("one-door", 6): None}
+    lay_out_run(folder / "after", better, fates={("one-door", 5): "failed"}, cause=HOSTILE)
+    play(folder.parent, 12, thread="played", world="vault", task="one-door", seed=3)
+    (folder / "torn").mkdir()
+    (folder / "torn" / "run.json").write_text("{")
+    return folder
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A real server of a folder, for as long as it is used."""
+    bound = socket.create_server(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
+    site = Site(folder)
+    app = application(site, {f"127.0.0.1:{port}", f"localhost:{port}"})
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        site.close()
+        bound.close()

@@ -1,0 +1,175 @@
+"""What the server answers: rows, runs, episodes piece by piece; and whom it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playing import play
+from starlette.testclient import TestClient
+
+from graphs.settings import SettingsError
+from view.server import Site, application, is_loopback, listening, serve
+
+HOST = "127.0.0.1:8321"
+ORIGIN = {"origin": f"http://{HOST}", "content-type": "application/json"}
+
+
+@pytest.fixture
+def client(runs: Path) -> Iterator[TestClient]:
+    site = Site(runs)
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as found:
+        yield found
+    site.close()
+
+
+def rows_of(client: TestClient, query: str = "") -> dict[str, dict[str, Any]]:
+    return {row["id"]: row for row in client.get(f"/api/runs{query}").json()["runs"]}
+
+
+def unpacked(answer: Any) -> Any:
+    assert answer.status_code == 200, answer.text
+    return json.loads(zlib.decompress(answer.content, -15))
+
+
+def test_a_row_says_how_a_run_went_what_failed_and_what_is_not_over(client: TestClient) -> None:
+    rows = rows_of(client)
+    assert set(rows) == {"before", "after", "played", "torn"}
+    after = rows["after"]
+    assert (after["finished"], after["failed"], after["planned"]) == (4, 1, 6)
+    assert after["state"] == "stopped"
+    assert after["mean"] == pytest.approx(52.5)
+    assert after["mean_zeros"] == pytest.approx(42)
+    played = rows["played"]
+    assert (played["state"], played["steps"], played["under_way"]) in [("stopped", 12, 1), ("ended", 7, 0)]
+    assert played["calls"] > 0
+    assert rows["torn"]["state"] == "unreadable"
+    assert "run.json" in rows["torn"]["problem"]
+
+
+def test_a_baseline_gives_paired_differences_to_runs_that_share_pairs(client: TestClient) -> None:
+    rows = rows_of(client, "?baseline=before")
+    found = rows["after"]["difference"]
+    assert (found["n"], found["better"], found["worse"]) == (5, 4, 1)
+    assert found["mean"] == pytest.approx((4 * 25 + 1 + 2 + 3 + 4 - 25) / 5)
+    assert rows["before"].get("difference") is None
+    assert "pairs" not in rows["after"]
+
+
+def test_what_has_not_changed_is_not_sent_again(client: TestClient) -> None:
+    first = client.get("/api/runs")
+    again = client.get("/api/runs", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_an_episode_comes_in_pieces_and_grows_while_it_is_played(tmp_path: Path) -> None:
+    play(tmp_path, 4, thread="live", world="vault", task="six-doors", seed=3)
+    site = Site(tmp_path / "runs")
+    place = "/piece/live/episodes/vault/six-doors/seed-3"
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        head = unpacked(client.get(f"{place}/head"))
+        episode = head["episodes"][0]
+        assert (episode["steps"], episode["label"], episode["result"]) == (4, "live", None)
+        piece = unpacked(client.get(f"{place}/0-steps-0"))
+        before, after = zip(*(step["revisions"] for step in piece["steps"]), strict=True)
+        assert before[1:] == after[:-1]
+        play(tmp_path, 40, thread="live", world="vault", task="six-doors", seed=3)
+        more = client.get(f"{place}/more?steps=4&pieces=1&frames=0&reach={after[-1]}").json()
+        assert more["steps"] > 32
+        assert len(unpacked(client.get(f"{place}/0-steps-0"))["steps"]) == 32
+        assert len(unpacked(client.get(f"{place}/0-steps-1"))["steps"]) == more["steps"] - 32
+        assert unpacked(client.get(f"{place}/0-notebook-0"))["records"]
+        assert client.get(f"{place}/0-steps-9").status_code == 404
+    site.close()
+
+
+def test_only_names_of_this_server_are_answered_and_only_its_own_pages_may_send(client: TestClient) -> None:
+    labels = {"tags": ["good"], "note": "as hoped"}
+    assert client.get("/api/runs", headers={"host": f"evil.example:{HOST[-4:]}"}).status_code == 421
+    refused = [
+        {"origin": "http://evil.example", "content-type": "application/json"},
+        {"content-type": "application/json"},
+        {**ORIGIN, "content-type": "text/plain"},
+        {**ORIGIN, "sec-fetch-site": "cross-site"},
+    ]
+    for headers in refused:
+        assert client.post("/api/labels/before", json=labels, headers=headers).status_code == 403
+    assert rows_of(client)["before"]["tags"] == []
+    assert client.post("/api/labels/before", json=labels, headers=ORIGIN).json() == labels
+    assert rows_of(client)["before"]["tags"] == ["good"]
+    for wrong in ([1], {"tags": ["x" * 41]}, {"tags": "good"}, {"note": "n" * 5_000}):
+        assert client.post("/api/labels/before", json=wrong, headers=ORIGIN).status_code == 400
+
+
+def test_pages_bring_a_policy_that_lets_no_foreign_script_run(client: TestClient) -> None:
+    assert "script-src 'self'" in client.get("/").headers["content-security-policy"]
+    replay = client.get("/run/played/episodes/vault/one-door/seed-3")
+    assert "script-src &#39;sha256-" in replay.text
+    assert "unsafe" not in replay.text
+    assert client.get("/").headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "place", ["..", "../secret", "before/../../secret", "nothing", "linked", "/etc", "before/episodes", "%2e%2e"]
+)
+def test_nothing_outside_of_the_folder_is_a_run(client: TestClient, runs: Path, place: str) -> None:
+    secret = runs.parent / "secret"
+    if not secret.exists():
+        shutil.copytree(runs / "before", secret)
+        (runs / "linked").symlink_to(secret)
+        (runs / "before/episodes/vault/one-door/seed-99").symlink_to(secret / "episodes/vault/one-door/seed-1")
+    assert "linked" not in rows_of(client)
+    assert client.get(f"/api/run/{place}").status_code == 404
+    assert client.get(f"/piece/{place}/episodes/vault/one-door/seed-1/head").status_code == 404
+    assert "not followed" in client.get("/piece/before/episodes/vault/one-door/seed-99/head").text
+    assert 99 not in [one["seed"] for one in client.get("/api/run/before").json()["episodes"]]
+
+
+def test_another_host_is_served_to_those_who_have_the_token(runs: Path) -> None:
+    with pytest.raises(SettingsError, match="`token`"):
+        serve(runs, "0.0.0.0", 0, None, print)
+    assert [is_loopback(host) for host in ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::", "example.org")] == [
+        *[True] * 3,
+        *[False] * 3,
+    ]
+    site = Site(runs)
+    with TestClient(application(site, None, "s3cret"), base_url="http://10.0.0.7:8321") as client:
+        assert client.get("/api/runs").status_code == 401
+        assert client.get("/?token=wrong").status_code == 401
+        opened = client.get("/?q=vault&token=s3cret", follow_redirects=False)
+        assert (opened.status_code, opened.headers["location"]) == (303, "/?q=vault")
+        assert "HttpOnly" in opened.headers["set-cookie"]
+        assert "samesite=strict" in opened.headers["set-cookie"].lower()
+        assert client.get("/api/runs").status_code == 200
+    site.close()
+
+
+def test_a_port_in_use_and_a_folder_that_is_none_are_said_in_words(runs: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"The port {port} of 127.0.0.1 is in use: give another `port`"):
+            listening("127.0.0.1", port)
+    with pytest.raises(SettingsError, match="is no folder"):
+        Site(runs / "nowhere")
+
+
+def test_a_run_that_is_deleted_while_it_is_shown_is_said_to_be_gone(tmp_path: Path, runs: Path) -> None:
+    shutil.copytree(runs / "played", tmp_path / "runs" / "gone")
+    site = Site(tmp_path / "runs")
+    place = "/piece/gone/episodes/vault/one-door/seed-3"
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        unpacked(client.get(f"{place}/head"))
+        shutil.rmtree(tmp_path / "runs" / "gone")
+        for asked in (f"{place}/more", f"{place}/0-steps-0", "/api/run/gone"):
+            answer = client.get(asked)
+            assert answer.status_code == 404
+            assert "moved or deleted" in answer.text
+        site.table.changed()
+        assert client.get("/api/runs").json()["runs"] == []
+    site.close()
