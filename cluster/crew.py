@@ -8,7 +8,9 @@ import logging
 import os
 import platform
 import secrets
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,9 +43,14 @@ class Hand:
 
     def __init__(self, actor: Any, name: str) -> None:
         self.name = name
-        self.node = "?"
-        """Its host, once it has begun."""
+        self.facts: Facts | None = None
+        """Once it has begun."""
         self._actor = actor
+
+    @property
+    def node(self) -> str:
+        """Its host."""
+        return self.facts.node if self.facts is not None else "a node that is not known yet"
 
     async def call(self, method: str, *arguments: object) -> Any:
         """What a method of the worker returns. Lost where the worker or its node is gone."""
@@ -85,12 +92,12 @@ class Crew:
         options = {"num_cpus": 1, "max_concurrency": 100, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
         hand = Hand(ray.remote(Worker).options(**options).remote(), f"worker {self._named}")
         try:
-            facts: Facts = await asyncio.wait_for(hand.call("begin", environment()), START_S)
+            hand.facts = await asyncio.wait_for(hand.call("begin", environment()), START_S)
         except BaseException:
             hand.dismiss()
             raise
-        hand.node = facts.node
-        if facts.code != code_digest():
+        assert hand.facts is not None
+        if hand.facts.code != code_digest():
             hand.dismiss()
             raise SettingsError(f"The node {hand.node} has another version of this program: install this one there.")
         return hand
@@ -144,10 +151,18 @@ def ray_running(workers: int | None, address: str | None) -> Iterator[Crew]:
     # processes are killed with the thread.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ray") as thread:
         thread.submit(_connect, begin, address).result()
+        _take_signals_back()
         try:
             yield Crew(workers or max(1, _cpus()))
         finally:
             thread.submit(ray.shutdown).result()
+
+
+def _take_signals_back() -> None:
+    """Undo that Ray's library prints a stack trace at signals which end a process, before Python's handlers run."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.getsignal(number))
 
 
 def _cpus() -> int:
@@ -159,6 +174,9 @@ def _cpus() -> int:
 
 
 def _connect(begin: Callable[[], object], address: str | None) -> None:
+    import ray._private.worker as printing
+
+    printing._worker_logs_enabled = False  # `log_to_driver=False` leaves the raylets' last words
     where = "A local Ray" if address is None else f"The Ray at {address}"
     try:
         begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import contextvars
 import dataclasses
 import itertools
@@ -73,15 +74,21 @@ class _Post:
     packages: set[str] = field(default_factory=set)
     """Keys of those it has."""
     pump: asyncio.Task[None] | None = None
-    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    waking: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Let the call under way return, so that the next one brings what is to be sent."""
+        if self.waking is None or self.waking.done():
+            self.waking = asyncio.get_running_loop().create_task(_woken(self.hand), context=new_context())
 
 
 class ClusterPlayer:
     """Plays episodes on workers. `graphs.evaluation.player.Player` says what its methods do."""
 
     def __init__(self, crew: Crew, *, shared: bool) -> None:
+        self.shared = shared
+        """Whether workers write into the run folder themselves."""
         self._crew = crew
-        self._shared = shared
         self._posts: list[_Post] = []
         self._waiting: list[_Errand] = []
         self._numbers = itertools.count(1)
@@ -96,6 +103,11 @@ class ClusterPlayer:
         """The workers there are."""
         here, wanted = len(self._posts), self._crew.workers
         return f"{here} of {wanted} workers" if here < wanted else f"{wanted} workers" if wanted > 1 else "1 worker"
+
+    @property
+    def processes(self) -> list[int]:
+        """Of the workers, on their nodes."""
+        return [post.hand.facts.process for post in self._posts if post.hand.facts is not None]
 
     def start(self) -> None:
         """Start the workers. SettingsError where one cannot."""
@@ -115,21 +127,20 @@ class ClusterPlayer:
 
     def check(self, settings: EpisodeSettings, tasks: Sequence[str]) -> None:
         """SettingsError naming a node on which the episodes cannot be played."""
-        package, asked = pack(settings, None, shared=self._shared), list(tasks)
+        alone = dataclasses.replace(settings, arm="none", others=None)  # what an arm needs is checked on the head
+        package, asked = pack(alone, None, shared=self.shared), list(tasks)
         if self._checked is not None and (self._checked[0].key, self._checked[1]) == (package.key, asked):
             return
         _finished(self._check_all(package, asked))
         self._checked = package, asked
 
     async def _check_all(self, package: Package, tasks: list[str]) -> None:
-        """Ask one worker of each node. One that dies meanwhile is found out when it is called."""
-        nodes = {post.hand.node: post.hand for post in self._posts}
-        answers = await asyncio.gather(
-            *(hand.call("check", package, tasks) for hand in nodes.values()), return_exceptions=True
-        )
-        for node, answer in zip(nodes, answers, strict=True):
+        """Ask every worker. One that dies meanwhile is found out when it is called."""
+        hands = [post.hand for post in self._posts]
+        answers = await asyncio.gather(*(hand.call("check", package, tasks) for hand in hands), return_exceptions=True)
+        for hand, answer in zip(hands, answers, strict=True):
             if isinstance(answer, str):
-                raise SettingsError(f"The worker on the node {node} cannot play: {answer}")
+                raise SettingsError(f"A worker on the node {hand.node} cannot play: {answer}")
             if isinstance(answer, BaseException) and not isinstance(answer, Lost):
                 raise answer
 
@@ -154,16 +165,17 @@ class ClusterPlayer:
 
     def _give(self, errand: _Errand) -> None:
         """Give an episode to the worker with the fewest; it waits where there is none."""
+        self._replace()
         if not self._posts:
             self._waiting.append(errand)
-            self._replace()
             return
         post = min(self._posts, key=lambda one: len(one.errands))
         post.errands[errand.number] = errand
         post.to_send.append(errand)
-        post.woken.set()
         if post.pump is None or post.pump.done():
             post.pump = asyncio.get_running_loop().create_task(self._pump(post), context=new_context())
+        else:
+            post.wake()
 
     async def _withdraw(self, errand: _Errand) -> None:
         """Take back an episode whose call was cancelled; its last parcel has arrived then."""
@@ -174,7 +186,7 @@ class ClusterPlayer:
         for post in self._posts:
             if errand.number in post.errands:
                 post.to_withdraw.add(errand.number)
-                post.woken.set()
+                post.wake()
         if not errand.future.done():
             await asyncio.wait([errand.future])
 
@@ -200,11 +212,15 @@ class ClusterPlayer:
         withdrawing, post.to_withdraw = post.to_withdraw, set()
         packages, assignments = [], []
         for errand in sending:
-            package = await asyncio.to_thread(self._package_of, errand)
+            try:
+                package, assignment = await asyncio.to_thread(self._packed, errand)
+            except Exception as error:  # noqa: BLE001 - the call's own: the other episodes go on
+                self._settle(post.errands.pop(errand.number), error)
+                continue
             if package.key not in post.packages:
                 post.packages.add(package.key)
                 packages.append(package)
-            assignments.append(await asyncio.to_thread(_packed, errand, package))
+            assignments.append(assignment)
         playing = {errand.budget for errand in post.errands.values()}
         grants = {
             budget: self._budgets[budget].grant(
@@ -221,13 +237,16 @@ class ClusterPlayer:
             wait_s=SHIPPED_EVERY_S,
         )
 
-    def _package_of(self, errand: _Errand) -> Package:
+    def _packed(self, errand: _Errand) -> tuple[Package, Assignment]:
         run = errand.folder.path.parents[3]
         key = f"{run}:{dataclasses.replace(errand.settings, task='', seed=0)!r}"
         if key not in self._packages:
-            package = self._packages[key] = pack(errand.settings, run, shared=self._shared)
+            package = self._packages[key] = pack(errand.settings, run, shared=self.shared)
             self._runs[package.key] = RunFolder(run)
-        return self._packages[key]
+        package = self._packages[key]
+        return package, pack_episode(
+            errand.number, package, errand.settings, errand.folder, errand.budget, errand.counted
+        )
 
     # What comes back
 
@@ -330,17 +349,15 @@ class ClusterPlayer:
         for errand in waiting:
             self._give(errand)
         even = sum(len(one.errands) for one in self._posts) // len(self._posts)
+        wanted = even - len(post.errands)
         for other in self._posts:
-            settled = [one for one in other.errands.values() if one not in other.to_send and not one.moving]
-            surplus = max(0, len(other.errands) - even) if other is not post else 0
-            for errand in settled[:surplus][: even - len(post.errands)]:
+            begun = [one for one in other.errands.values() if one not in other.to_send and not one.moving]
+            surplus = begun[: max(0, min(wanted, len(other.errands) - even))] if other is not post else []
+            wanted -= len(surplus)
+            for errand in surplus:
                 errand.moving = True
                 other.to_withdraw.add(errand.number)
-                other.woken.set()
-
-
-def _packed(errand: _Errand, package: Package) -> Assignment:
-    return pack_episode(errand.number, package, errand.settings, errand.folder, errand.budget, errand.counted)
+                other.wake()
 
 
 def _failed(errand: _Errand, sentence: str) -> EpisodeResult:
@@ -351,6 +368,11 @@ def _failed(errand: _Errand, sentence: str) -> EpisodeResult:
 def _set(future: asyncio.Future[EpisodeResult], result: EpisodeResult) -> None:
     if not future.done():
         future.set_result(result)
+
+
+async def _woken(hand: Hand) -> None:
+    with contextlib.suppress(Lost):
+        await hand.call("wake")
 
 
 async def _ended(hand: Hand) -> None:

@@ -161,6 +161,10 @@ class Worker:
             counted=counted,
         )
 
+    async def wake(self) -> None:
+        """Let the call of `collect` that waits return."""
+        self._news.set()
+
     async def end(self) -> None:
         """Play no further and leave nothing behind on this machine."""
         tasks = [one.task for one in self._playing.values() if one.task is not None]

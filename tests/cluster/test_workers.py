@@ -3,27 +3,93 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from effort import THOROUGH, effort
+from openai_stub import Exchange, OpenAIStub, say
+from ray_nodes import NODE, kill_a_node, started
+
+from chat_models import chat_model
+from cluster import crew
+from cluster.player import ClusterPlayer, workers
 from graphs.evaluation import graph
 from graphs.evaluation.player import THIS_PROCESS, played_by
 from graphs.evaluation.state import Input
-from graphs.settings import Context
+from graphs.settings import Context, SettingsError
+from scaffolds import SHIPPED
 from traces import RunFolder, TraceReader, read_result
 
+ROOT = Path(__file__).resolve().parents[2]
 SEEDS = [1, 2, 3, 4]
+Json = dict[str, Any]
 
 
-def play(out: Path, **more: Any) -> dict[str, Any]:
-    """Play some episodes of the vault; the graph's output."""
-    given = Input(world="vault", tasks=["six-doors"], seeds=SEEDS, model="scripted", out=str(out), **more)
-    return asyncio.run(graph.ainvoke(given, context=Context(max_steps=60)))
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes on this machine, one worker on each."""
+    with started(nodes=2) as nodes:
+        yield nodes
 
 
-def everything(out: Path) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def two_workers(cluster: Any) -> Iterator[ClusterPlayer]:
+    with workers(2, cluster.address, shared=False) as player:
+        yield player
+
+
+@pytest.fixture(scope="module")
+def scaffold(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A scaffold that is not shipped: its files are sent to workers, and its code runs contained."""
+    place = tmp_path_factory.mktemp("scaffolds") / "vault" / "own"
+    shutil.copytree(SHIPPED / "vault" / "v0", place)
+    (place / "hooks.py").write_text("class Hooks:\n    def observe(self, view):\n        return ['noticed']\n")
+    return str(place)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, scaffold: str) -> Json:
+    """What one process writes."""
+    out = tmp_path_factory.mktemp("one") / "run"
+    with played_by(THIS_PROCESS):
+        play(out, Context(max_steps=60, scaffold=scaffold))
+    return everything(out)
+
+
+def play(
+    out: Path, context: Context | None = None, shown: Callable[[Json], object] = lambda _: None, **more: Any
+) -> Json:
+    """Play some episodes of the vault; the last state of the graph."""
+    plan: Json = {"world": "vault", "tasks": ["six-doors"], "seeds": SEEDS, "model": "scripted", "out": str(out)}
+    given = Input(**{**plan, **more})  # type: ignore[typeddict-item]
+
+    async def whole() -> Json:
+        state: Json = {}
+        stream = graph.astream(given, context=context or Context(max_steps=60), stream_mode=["custom", "values"])
+        async for mode, data in stream:
+            if mode == "custom":
+                shown(data)
+            else:
+                state = data
+        return state
+
+    return asyncio.run(whole())
+
+
+def everything(out: Path) -> Json:
     """All of a run that is the same however it is played: what depends on the clock is left out."""
-    found: dict[str, Any] = {}
+    found: Json = {}
     for folder in RunFolder(out).episodes():
         with TraceReader(folder) as reader:
             steps = [(r.step, r.action, r.observation, r.reward, r.notices, r.revision, r.info) for r in reader]
@@ -31,13 +97,167 @@ def everything(out: Path) -> dict[str, Any]:
         notebook = {path.name: path.read_bytes() for path in folder.memory.iterdir()}
         result = read_result(folder, content=True)
         assert result is not None
-        score = (result.status, result.steps, result.progression, result.end_reason, result.scaffold, result.model)
+        score = dataclasses.replace(result, wall_s=0.0, files={})
         found[str(folder.path.relative_to(out))] = (steps, prompts, folder.journal.read_bytes(), notebook, score)
     return found
 
 
-def test_workers_write_what_one_process_writes(tmp_path: Path, two_workers: object) -> None:
-    assert play(tmp_path / "workers")["status"] == "finished"
-    with played_by(THIS_PROCESS):
-        play(tmp_path / "one")
-    assert everything(tmp_path / "workers") == everything(tmp_path / "one")
+def test_workers_write_what_one_process_writes(
+    tmp_path: Path, two_workers: ClusterPlayer, scaffold: str, undisturbed: Json
+) -> None:
+    assert play(tmp_path / "run", Context(max_steps=60, scaffold=scaffold))["status"] == "finished"
+    assert everything(tmp_path / "run") == undisturbed
+
+
+def test_workers_write_a_shared_folder_themselves(
+    tmp_path: Path, two_workers: ClusterPlayer, scaffold: str, undisturbed: Json, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(two_workers, "shared", True)
+    monkeypatch.chdir(tmp_path)
+    play(Path("run"), Context(max_steps=60, scaffold=scaffold))
+    assert everything(tmp_path / "run") == undisturbed
+
+
+def test_a_control_arm_is_opened_with_an_episode_that_another_worker_played(
+    tmp_path: Path, two_workers: ClusterPlayer
+) -> None:
+    for player, name in ((two_workers, "workers"), (THIS_PROCESS, "one")):
+        with played_by(player):
+            on, seeds = tmp_path / name / "on", [1, 2, 3]
+            play(on, tasks=["one-door"], seeds=seeds)
+            others = Context(max_steps=60, arm="shuffled", others=str(on))
+            play(tmp_path / name / "shuffled", others, tasks=["one-door"], seeds=seeds)
+            play(tmp_path / name / "persisted", Context(max_steps=60, arm="persisted"), tasks=["one-door"], seeds=seeds)
+    for arm in ("shuffled", "persisted"):
+        assert everything(tmp_path / "workers" / arm) == everything(tmp_path / "one" / arm)
+
+
+def test_a_ceiling_of_the_run_holds_over_all_workers(tmp_path: Path, two_workers: ClusterPlayer) -> None:
+    player = chat_model("scripted", world="vault")
+
+    async def behave(exchange: Exchange) -> None:
+        reply = await player.ainvoke(exchange.body["messages"])
+        await say(reply.content)(exchange)
+
+    with OpenAIStub(behave) as stub:
+        context = Context(max_steps=60, base_url=stub.url)
+        state = play(tmp_path / "run", context, model="vllm:stub", ceilings={"calls": 50.0})
+    assert state["status"] == "limited"
+    assert state["reason"] == "the run's ceiling of 50 model calls is reached"
+    assert 50 <= len(stub.bodies) <= 50 + len(SEEDS)
+
+
+def test_a_node_without_bubblewrap_or_an_engine_is_named_before_anything_is_written(
+    tmp_path: Path, cluster: Any, two_workers: ClusterPlayer, scaffold: str
+) -> None:
+    missing = tmp_path / "missing"
+    missing.mkdir()
+    (missing / "crafter.py").write_text("raise ModuleNotFoundError(\"No module named 'crafter'\", name='crafter')\n")
+    bare = cluster.add_node(**NODE, env_vars={"PATH": str(missing), "PYTHONPATH": str(missing)})
+    third = ClusterPlayer(crew.Crew(1), shared=False)
+    try:
+        third.start()
+        with played_by(third):
+            with pytest.raises(SettingsError, match=r"A worker on the node \S+ cannot play: .*bubblewrap"):
+                play(tmp_path / "run", Context(scaffold=scaffold))
+            with pytest.raises(SettingsError, match=r"A worker on the node \S+ cannot play: .*crafter"):
+                play(tmp_path / "run", world="crafter", tasks=["default"])
+    finally:
+        third.end()
+        cluster.remove_node(bare)
+    assert not (tmp_path / "run").exists()
+
+
+def command(*words: str, before: str = "") -> subprocess.Popen[str]:
+    """The command line in a process of its own; `before`: a program that runs before it."""
+    program = f"import sys\n{before}\nsys.argv = ['automem', *{words!r}]\nfrom cli.app import main\nmain()\n"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    return subprocess.Popen(
+        [sys.executable, "-c", program], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+
+
+def test_a_stopped_command_ships_what_was_played_and_leaves_the_cluster_alone(
+    tmp_path: Path, cluster: Any, two_workers: ClusterPlayer, scaffold: str, undisturbed: Json
+) -> None:
+    node = cluster.add_node(**NODE)
+    words = ("eval", "--world", "vault", "--task", "six-doors", "--seeds", "1-4", "--model", "scripted")
+    words += ("--max-steps", "60", "--scaffold", scaffold, "--out", str(tmp_path / "run"), "--ray", cluster.address)
+    process = command(*words, "--workers", "1", "--no-check")
+    while process.poll() is None and not list((tmp_path / "run").glob("episodes/*/*/*/steps.jsonl.zst")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said.splitlines()[-1].startswith("automem: stopped; go on with: automem eval ")
+    cluster.remove_node(node)
+    left = [folder for folder in RunFolder(tmp_path / "run").episodes() if not folder.is_finished()]
+    assert left
+    assert len([folder for folder in left if folder.steps.exists()]) > 0
+    play(tmp_path / "run", Context(max_steps=60, scaffold=scaffold), resume=True)
+    assert everything(tmp_path / "run") == undisturbed
+
+
+def test_what_answers_as_no_ray_of_this_version_is_one_sentence(
+    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "ANSWER_S", 0.3)
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent:
+        port = silent.getsockname()[1]
+        for address in (f"127.0.0.1:{port}", "127.0.0.1:1", "no-such-host.invalid:6379", "nowhere"):
+            with pytest.raises(SettingsError, match=rf"{address}"), workers(1, address, shared=False):
+                pass
+    old = command(
+        *("eval", "--world", "vault", "--model", "scripted", "--out", str(tmp_path / "run"), "--ray", cluster.address),
+        before="import ray; ray.__version__ = '2.59.0'",
+    )
+    _, said = old.communicate(timeout=60)
+    assert (old.returncode, said.count("\n")) == (2, 1)
+    assert "another version (Ray 2.60.0, Python" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with (
+        pytest.raises(SettingsError, match=r"pip install 'automem-langgraph\[cluster\]'"),
+        workers(1, None, shared=False),
+    ):
+        pass
+
+
+def test_an_episode_goes_on_elsewhere_when_its_node_is_killed(
+    tmp_path: Path, cluster: Any, two_workers: ClusterPlayer, scaffold: str, undisturbed: Json
+) -> None:
+    chance, seen = random.Random(3), 0
+    cluster.add_node(**NODE)
+    for number in range(effort(1, 20)):
+        at, seen = chance.randint(1, 12), 0
+        killed: list[bool] = []
+
+        def shown(event: Json) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == at:  # noqa: B023 - called within this round
+                killed.append(kill_a_node(cluster, two_workers.processes))  # noqa: B023
+
+        out = tmp_path / f"run-{number}"
+        play(out, Context(max_steps=60, scaffold=scaffold), shown)
+        assert killed == [True]
+        assert everything(out) == undisturbed
+        if number + 1 < effort(1, 20):
+            cluster.add_node(**NODE)
+
+
+@pytest.mark.skipif(not THOROUGH, reason="starting a Ray takes ten seconds")
+def test_a_local_ray_is_started_and_ended_with_the_command(tmp_path: Path, scaffold: str, undisturbed: Json) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    words = ("eval", "--world", "vault", "--task", "six-doors", "--seeds", "1-4", "--model", "scripted", "--quiet")
+    words += ("--max-steps", "60", "--scaffold", scaffold, "--out", str(tmp_path / "run"), "--workers", "2")
+    process = command(*words, before=f"import os; os.environ['HOME'] = {str(home)!r}; os.environ.pop('RAY_AUTH_TOKEN')")
+    _, said = process.communicate(timeout=120)
+    assert (process.returncode, said) == (0, "")
+    assert list(home.iterdir()) == []
+    assert everything(tmp_path / "run") == undisturbed
