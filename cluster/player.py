@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
-import contextvars
 import dataclasses
 import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from chat_models.keys import new_context
 from cluster.budget import Budget
 from cluster.crew import Crew, Hand, Lost, ray_running
 from cluster.packing import Assignment, Package, pack, pack_episode
+from cluster.posts import Errand, Post
 from cluster.shipping import Inbox
 from cluster.worker import Orders, Report
 from graphs.evaluation.episode import Progress, ended, ended_before, unopened
 from graphs.evaluation.player import played_by
 from graphs.inner_agent.result import failure_record
 from graphs.settings import EpisodeSettings, SettingsError
-from graphs.spending import Amounts, Spending
+from graphs.spending import Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, TraceFailure
 from traces.run_file import add_note
 
@@ -39,49 +37,6 @@ NO_WORKER_S = 300.0
 """Seconds that episodes wait for a worker where there is none."""
 
 
-@dataclass(eq=False)
-class _Errand:
-    """An episode to be played by a worker."""
-
-    number: int
-    settings: EpisodeSettings
-    folder: EpisodeFolder
-    report: Callable[[Progress], None]
-    budget: int
-    future: asyncio.Future[EpisodeResult]
-    context: contextvars.Context = field(default_factory=contextvars.copy_context)
-    """Of the call, in which it is reported: LangGraph finds a graph's stream by it."""
-    counted: Amounts = field(default_factory=dict)
-    deaths: int = 0
-    withdrawn: bool = False
-    """It is to be given back, and its call was cancelled."""
-    moving: bool = False
-    """It is to be given back, and to go to another worker."""
-
-    def show(self, progress: Progress) -> None:
-        """Report an event to the call."""
-        self.context.run(self.report, progress)
-
-
-@dataclass(eq=False)
-class _Post:
-    """A worker and what it plays."""
-
-    hand: Hand
-    errands: dict[int, _Errand] = field(default_factory=dict)
-    to_send: list[_Errand] = field(default_factory=list)
-    to_withdraw: set[int] = field(default_factory=set)
-    packages: set[str] = field(default_factory=set)
-    """Keys of those it has."""
-    pump: asyncio.Task[None] | None = None
-    waking: asyncio.Task[None] | None = None
-
-    def wake(self) -> None:
-        """Let the call under way return, so that the next one brings what is to be sent."""
-        if self.waking is None or self.waking.done():
-            self.waking = asyncio.get_running_loop().create_task(_woken(self.hand), context=new_context())
-
-
 class ClusterPlayer:
     """Plays episodes on workers. `graphs.evaluation.player.Player` says what its methods do."""
 
@@ -89,8 +44,8 @@ class ClusterPlayer:
         self.shared = shared
         """Whether workers write into the run folder themselves."""
         self._crew = crew
-        self._posts: list[_Post] = []
-        self._waiting: list[_Errand] = []
+        self._posts: list[Post] = []
+        self._waiting: list[Errand] = []
         self._numbers = itertools.count(1)
         self._packages: dict[str, Package] = {}
         self._runs: dict[str, RunFolder] = {}
@@ -111,7 +66,7 @@ class ClusterPlayer:
 
     def start(self) -> None:
         """Start the workers. SettingsError where one cannot."""
-        self._posts = [_Post(hand) for hand in _finished(self._crew.hire_all())]
+        self._posts = [Post(hand) for hand in _finished(self._crew.hire_all())]
 
     def end(self) -> None:
         """End the workers."""
@@ -153,7 +108,7 @@ class ClusterPlayer:
             return before
         self._budgets.setdefault(id(run), Budget(run))
         future: asyncio.Future[EpisodeResult] = asyncio.get_running_loop().create_future()
-        errand = _Errand(next(self._numbers), settings, folder, report, id(run), future)
+        errand = Errand(next(self._numbers), settings, folder, report, id(run), future)
         self._give(errand)
         try:
             return await asyncio.shield(future)
@@ -163,7 +118,7 @@ class ClusterPlayer:
 
     # Who plays what
 
-    def _give(self, errand: _Errand) -> None:
+    def _give(self, errand: Errand) -> None:
         """Give an episode to the worker with the fewest; it waits where there is none."""
         self._replace()
         if not self._posts:
@@ -177,7 +132,7 @@ class ClusterPlayer:
         else:
             post.wake()
 
-    async def _withdraw(self, errand: _Errand) -> None:
+    async def _withdraw(self, errand: Errand) -> None:
         """Take back an episode whose call was cancelled; its last parcel has arrived then."""
         errand.withdrawn = True
         if errand in self._waiting:
@@ -190,7 +145,7 @@ class ClusterPlayer:
         if not errand.future.done():
             await asyncio.wait([errand.future])
 
-    async def _pump(self, post: _Post) -> None:
+    async def _pump(self, post: Post) -> None:
         """Call a worker as long as it plays something."""
         try:
             while post.errands:
@@ -207,7 +162,7 @@ class ClusterPlayer:
             self._posts.remove(post)
             post.hand.dismiss()
 
-    async def _orders(self, post: _Post) -> Orders:
+    async def _orders(self, post: Post) -> Orders:
         sending, post.to_send = post.to_send, []
         withdrawing, post.to_withdraw = post.to_withdraw, set()
         packages, assignments = [], []
@@ -237,7 +192,7 @@ class ClusterPlayer:
             wait_s=SHIPPED_EVERY_S,
         )
 
-    def _packed(self, errand: _Errand) -> tuple[Package, Assignment]:
+    def _packed(self, errand: Errand) -> tuple[Package, Assignment]:
         run = errand.folder.path.parents[3]
         key = f"{run}:{dataclasses.replace(errand.settings, task='', seed=0)!r}"
         if key not in self._packages:
@@ -250,7 +205,7 @@ class ClusterPlayer:
 
     # What comes back
 
-    def _write(self, post: _Post, report: Report) -> None:
+    def _write(self, post: Post, report: Report) -> None:
         """Write what was shipped. An episode whose files cannot be written goes no further."""
         for number, parcel in report.parcels.items():
             errand = post.errands[number]
@@ -265,12 +220,12 @@ class ClusterPlayer:
                 if add_note(self._runs[key], note):
                     logger.warning(note)
 
-    def _fail(self, post: _Post, errand: _Errand, failure: TraceFailure) -> None:
+    def _fail(self, post: Post, errand: Errand, failure: TraceFailure) -> None:
         result = unopened(errand.settings, errand.folder, failure_record(failure, 0))
         errand.future.get_loop().call_soon_threadsafe(_set, errand.future, result)
         post.to_withdraw.add(errand.number)
 
-    def _take(self, post: _Post, report: Report) -> None:
+    def _take(self, post: Post, report: Report) -> None:
         for budget, used in report.used.items():
             self._budgets[budget].confirm(post.hand.name, used)
         for number, counted in report.counted.items():
@@ -280,7 +235,7 @@ class ClusterPlayer:
         for number, result in report.ended.items():
             self._settle(post.errands.pop(number), result)
 
-    def _settle(self, errand: _Errand, result: EpisodeResult | BaseException | None) -> None:
+    def _settle(self, errand: Errand, result: EpisodeResult | BaseException | None) -> None:
         if errand.future.done():
             return
         if isinstance(result, EpisodeResult):
@@ -296,7 +251,7 @@ class ClusterPlayer:
 
     # Workers that die
 
-    def _lose(self, post: _Post, lost: Lost) -> None:
+    def _lose(self, post: Post, lost: Lost) -> None:
         """Give a dead worker's episodes to the others, and have it replaced."""
         logger.info("%s", lost)
         self._posts.remove(post)
@@ -333,7 +288,7 @@ class ClusterPlayer:
             except (Lost, TimeoutError, SettingsError) as error:
                 refused = str(error)
             if refused is None:
-                self._join(_Post(hand))
+                self._join(Post(hand))
                 return
             logger.warning("a worker could not be replaced: %s", refused)
             await asyncio.sleep(1)
@@ -342,7 +297,7 @@ class ClusterPlayer:
             for errand in waiting:
                 self._settle(errand, _failed(errand, f"there was no worker for {NO_WORKER_S:.0f} seconds"))
 
-    def _join(self, post: _Post) -> None:
+    def _join(self, post: Post) -> None:
         """Take in a new worker: it gets what waits, and its part of what the others play."""
         self._posts.append(post)
         waiting, self._waiting = self._waiting, []
@@ -360,7 +315,7 @@ class ClusterPlayer:
                 other.wake()
 
 
-def _failed(errand: _Errand, sentence: str) -> EpisodeResult:
+def _failed(errand: Errand, sentence: str) -> EpisodeResult:
     failure = Failure(where="cluster", kind="workers", sentence=f"{sentence}: resume the run", step=0)
     return unopened(errand.settings, errand.folder, failure)
 
@@ -368,11 +323,6 @@ def _failed(errand: _Errand, sentence: str) -> EpisodeResult:
 def _set(future: asyncio.Future[EpisodeResult], result: EpisodeResult) -> None:
     if not future.done():
         future.set_result(result)
-
-
-async def _woken(hand: Hand) -> None:
-    with contextlib.suppress(Lost):
-        await hand.call("wake")
 
 
 async def _ended(hand: Hand) -> None:
