@@ -9,7 +9,7 @@
 | a call failed as often as it may, others were answered | the call moves, the server stays |
 | a server is out | its episodes go on at the others; it is looked at after 1 s, 2 s, … 60 s |
 | it lists the model again | it is back, and so are its episodes |
-| all are out | the call is repeated at each in turn, as with one server, and then fails |
+| all but one are out | the last stays in: calls are repeated there as with one server, and then fail |
 
 What a server answers depends on the request alone, so a run's episodes are the same whichever answers. A refused
 request (too long, not understood) is the request's own fault and moves nowhere.
@@ -309,13 +309,15 @@ class Route:
             with _lock:
                 server.running -= 1
 
+    def _is_open(self, server: Server) -> bool:
+        """Whether the call may go to the server: it takes calls, and this one has not left it since it was back."""
+        return not server.out and self._left.get(server, -1.0) < server.back_at
+
     def _choose(self) -> tuple[ServedChatModel, Server]:
         pairs = {server: member for member, server in self.pool.pairs}
-        usable = [server for server in pairs if not server.out and server not in self._left]
-        if not usable:  # each in turn
-            server = min(pairs, key=lambda one: self._left.get(one, 0.0))
-            self._left[server] = time.monotonic()
-            return pairs[server], server
+        usable = [server for server in pairs if self._is_open(server)]
+        if not usable:  # the call has been everywhere: at first to where it was longest ago
+            usable = [min(pairs, key=lambda one: self._left.get(one, 0.0))]
         stays = self._affinity.servers.get(self.pool.where, []) if self._affinity is not None else []
         for stay in stays:
             for server in usable:
@@ -340,7 +342,7 @@ class Route:
         since = self._failed_since.setdefault(server, time.monotonic())
         if failure.kind in OF_THE_REQUEST and not failure.may_be_starting:
             return False
-        if not any(one is not server and not one.out and one not in self._left for _, one in self.pool.pairs):
+        if not any(one is not server and self._is_open(one) for _, one in self.pool.pairs):
             return False
         dead = failure.kind in AT_ONCE or failure.may_be_starting or server.out
         if failure.kind is FailureKind.TIMEOUT and not dead:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cli import stopping
 from cli.fork import texts_of
-from cli.options import read_ceilings, written
+from cli.options import BaseUrl, GameplayBaseUrl, base_urls, read_ceilings, written
 from cli.visible_text import one_line
 from graphs.inner_agent.run_file import run_of
 from graphs.settings import SettingsError
@@ -65,6 +65,8 @@ def counterfactual(
     budget: Annotated[
         list[str] | None, typer.Option(metavar="NAME=N", help="What a sweep may spend: calls, tokens, cost, minutes.")
     ] = None,
+    base_url: BaseUrl = None,
+    gameplay_base_url: GameplayBaseUrl = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. (default: RUN-lab)", parser=written, metavar="PATH")
     ] = None,
@@ -72,12 +74,14 @@ def counterfactual(
     """Measure what a note or a recall did: play on with it and without it, or with another text, in one world."""
     console = Console()
     ceilings = parse_ceilings(read_ceilings(budget))
+    given = {"base_url": base_urls(base_url), "gameplay_base_url": base_urls(gameplay_base_url)}
+    servers = {name: urls for name, urls in given.items() if urls is not None}
     if sweep is not None:
         if at or drop or edit is not None or file:
             raise typer.BadParameter(
                 "--sweep drops one operation after the other: leave out --at, --drop, --edit and --file."
             )
-        _sweep(console, place, sweep, samples, horizon, ceilings, out)
+        _sweep(console, place, sweep, samples, horizon, ceilings, out, servers)
         return
     if at is None:
         raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes or recalls.")
@@ -85,7 +89,7 @@ def counterfactual(
     episode = EpisodeFolder(place.resolve())
     if not episode.steps.exists():
         raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
-    experiment = _experiment(episode, find_operation(episode, at), change, horizon, out)
+    experiment = _experiment(episode, find_operation(episode, at), change, horizon, out, servers)
     stopping.go_on_with("the same command goes on")
     effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
     write_effect(episode, effect)
@@ -101,13 +105,18 @@ def _change(*, drop: bool, edit: str | None, files: list[str]) -> Change:
 
 
 def _experiment(
-    episode: EpisodeFolder, operation: MemoryOperation, change: Change, horizon: int, out: Path | None
+    episode: EpisodeFolder,
+    operation: MemoryOperation,
+    change: Change,
+    horizon: int,
+    out: Path | None,
+    servers: dict[str, Any],
 ) -> Experiment:
     run = run_of(episode).path
     place = out or run.with_name(f"{run.name}-lab")
     what = change.kind if change.kind == "drop" else f"{change.kind}-{_number_of(change):08x}"
     return Experiment(
-        episode, operation, change, place.joinpath(*episode.path.parts[-3:], operation.name, what), horizon
+        episode, operation, change, place.joinpath(*episode.path.parts[-3:], operation.name, what), horizon, servers
     )
 
 
@@ -126,6 +135,7 @@ def _sweep(
     horizon: int,
     ceilings: dict[str, float],
     out: Path | None,
+    servers: dict[str, Any],
 ) -> None:
     """Measure the operations of a run in the order of `_queue` until the budget is spent; then a ranked table."""
     kind: MemoryKind = "write" if sweep is Sweep.WRITES else "recall"
@@ -141,7 +151,8 @@ def _sweep(
         if _measured(episode, operation, horizon):
             continue
         try:
-            effect = stopping.run(_decided(_experiment(episode, operation, Change(), horizon, out), samples, spending))
+            experiment = _experiment(episode, operation, Change(), horizon, out, servers)
+            effect = stopping.run(_decided(experiment, samples, spending))
         except CeilingReached as reached:
             stopped = str(reached)
             break

@@ -11,9 +11,10 @@ import asyncio
 import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from chat_models.keys import new_context
 from graphs.evaluation.episode import play_step
@@ -60,6 +61,8 @@ class Experiment:
     change: Change
     out: Path
     horizon: int
+    servers: Mapping[str, Any] = field(default_factory=dict)
+    """`base_url` and `gameplay_base_url`, where the models are no longer at those that the run was begun with."""
 
     async def measure(self, samples: int, budget: Spending, error: float = ERROR) -> Effect:
         """Play both arms `samples` times, what is played already left out, and compare them.
@@ -84,7 +87,7 @@ class Experiment:
         settings = recorded_settings(self.source)
         if settings is None:
             raise SettingsError(f"{self.source.path} holds no episode: name RUN/episodes/WORLD/TASK/seed-N.")
-        return settings
+        return dataclasses.replace(settings, **self.servers)
 
     def _changed(self) -> Changed:
         """What is different in the changed arm."""

@@ -31,7 +31,7 @@ class Point(_Facts):
     loss: float
     learning_rate: float
     grad_norm: float | None = None
-    """Before clipping; None where the launcher does not report it (DeepSpeed)."""
+    """Before clipping; None where the launcher does not report it."""
     token_accuracy: float = Field(validation_alias=AliasChoices("token_accuracy", "mean_token_accuracy"))
     seconds: float
     """Of training until here, over all sessions."""

@@ -71,7 +71,7 @@ def make_trainer(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype = choose_device(settings)
-    arguments = _arguments(settings, device, dtype, output)  # before the model: DeepSpeed shards it while loading
+    arguments = _arguments(settings, device, dtype, output)
     ignore_deprecation()
     model: Any = AutoModelForCausalLM.from_pretrained(base.folder, dtype=dtype)
     shared = settings.batching == "shared"

@@ -16,6 +16,9 @@ from playing import turn_of
 from chat_models import ConfigurationError, pool
 from graphs.evaluation import graph
 from graphs.settings import Context
+from graphs.spending import Spending
+from lab.counterfactual import Experiment
+from lab.operations import Change, find_operation
 from traces import EpisodeResult, RunFolder, TraceReader, read_result
 
 EPISODES, STEPS = 8, 5
@@ -143,6 +146,18 @@ def test_a_run_goes_on_with_other_servers_than_it_began_with(
     evaluate(tmp_path / "whole", urls[1], seeds=2)
     for seed in range(2):
         assert played(tmp_path / "run", seed) == played(tmp_path / "whole", seed)
+
+
+def test_a_counterfactual_is_played_at_the_servers_of_today(
+    tmp_path: Path, pair: tuple[OpenAIStub, OpenAIStub]
+) -> None:
+    evaluate(tmp_path / "run", [one.url for one in pair], seeds=1, max_steps=3)
+    for one in pair:
+        one.bodies.clear()
+    episode, at = folder(tmp_path / "run", 0), {"base_url": pair[1].url}
+    lab = Experiment(episode, find_operation(episode, "2.1"), Change(), tmp_path / "lab", horizon=1, servers=at)
+    assert asyncio.run(lab.measure(1, Spending({}, "run"))).samples == 1
+    assert (len(pair[0].bodies), len(pair[1].bodies) > 0) == (0, True)
 
 
 def test_all_servers_away_is_a_failure_of_the_machine_and_no_action(tmp_path: Path) -> None:
