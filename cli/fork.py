@@ -18,6 +18,7 @@ from graphs.evaluation.state import Input
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, EpisodeSettings, SettingsError
 from traces import EpisodeFolder, RunFolder, read_result
 from worlds import world_entry
@@ -54,6 +55,9 @@ def fork(
         out=str(run),
         resume=True,
     )
+    if step > 1 and not SESSIONS.lives(source):
+        line = f"the {step - 1} actions before it are replayed: the episode is not open in this process"
+        console.print(line, markup=False, highlight=False)
     go_on_with(f"go on with: automem play --episode {shlex.quote(str(target.path))}")
     limit = settings.max_steps or world_entry(settings.world).max_steps
     summary = run_evaluation(request, Context(**_common(settings)), console, limit, quiet=quiet)

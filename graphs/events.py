@@ -6,6 +6,7 @@ inner_agent: one run plays steps of an episode
     reply      routine, role, text, thoughts, tool_calls, tokens        a model has answered
     operation  routine, title, outcome, text                            an operation has run, or could not be read
     action     step, action, how, chosen, reward, progression, done, end_reason    the action was sent
+    fork       origin, episode, step, replayed                          the run forks one, so many actions replayed
 
 evaluation: `graphs.evaluation.episode.Progress` for each episode, whose "event" is "began", "step" or "ended"
 
@@ -53,7 +54,7 @@ from typing import Any, Literal
 
 from langgraph.config import get_stream_writer
 
-Step = Literal["step", "reply", "operation", "action"]
+Step = Literal["step", "reply", "operation", "action", "fork"]
 Loop = Literal["began", "warning", "tool", "episode", "ended"]
 Search = Literal[
     "attempt",

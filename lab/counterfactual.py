@@ -20,10 +20,10 @@ from chat_models.keys import new_context
 from graphs.evaluation.episode import play_step
 from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_means
 from graphs.inner_agent.forking import fork_episode, origin_of
-from graphs.inner_agent.opening import Living, check
+from graphs.inner_agent.opening import check
 from graphs.inner_agent.result import Account
 from graphs.inner_agent.run_file import begin_run, recorded_settings
-from graphs.inner_agent.session import Session
+from graphs.inner_agent.session import Living, Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Spending

@@ -115,6 +115,7 @@ class Node(Runnable[State, Command[Any]]):
         """Take the session for the run; whether the state holds what the node works on."""
         session.lease.acquire(state.get("run"), caller.served_thread)
         session.served.playing = caller.run
+        session.may_fork = caller.saver is not None
         return self.begins or (state["step"] == session.position.step and _can_run(self.function.__name__, state))
 
     def _command(self, state: State, session: Session) -> Command[Any]:

@@ -54,6 +54,8 @@ def observe(state: State, session: Session) -> Command[Literal["log", "plan", "_
     if session.notebook.revision != session.start_revision:
         # An earlier run of this step was interrupted: its notes belong to calls that are now made again.
         session.notebook.rewind(session.start_revision)
+    if session.may_fork and state.get("run") is None:
+        session.mark()
     session.account.step_began = time.monotonic()
     notices = [*position.complaints, *observe_notices(session)]
     maintain(session)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice, pairwise, tee
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from chat_models.factory import has_server
 from chat_models.keys import called_for_client
@@ -14,7 +14,7 @@ from graphs.inner_agent.arms import check_arm, check_place, open_notebook, purpo
 from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
-from graphs.inner_agent.session import Role, Session
+from graphs.inner_agent.session import Living, Role, Session
 from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import check_prices, parse_ceilings, read_prices
@@ -62,14 +62,6 @@ def check_first(settings: EpisodeSettings, tasks: Sequence[str]) -> Scaffold:
         except MissingEngine:
             continue
     return check(dataclasses.replace(settings, task=tasks[-1]))
-
-
-class Living(NamedTuple):
-    """A world that is where an episode's trace ends already: nothing is replayed in it."""
-
-    world: World
-    observation: Observation
-    """What it shows now."""
 
 
 def open_session(

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from graphs.events import emit
 from graphs.fields import shown_value
 from graphs.inner_agent.caller import Caller
-from graphs.inner_agent.forking import fork_episode, next_free
-from graphs.inner_agent.opening import Living, open_session
+from graphs.inner_agent.forking import fork_episode, next_free, origin_of
+from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.run_file import check_not_summed_up, check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
-from graphs.inner_agent.session import Session
+from graphs.inner_agent.session import Living, Session
 from graphs.settings import (
     Context,
     EpisodeSettings,
@@ -93,19 +94,25 @@ class Sessions:
                 if live is not None:
                     return live
             elif past is not None:
+                origin = folder
                 folder = self._another_future(past, folder, state["step"], middle, caller)
+                session, replayed = self._start(settings, folder, step, middle)
+                if past is Past.FORKED:
+                    facts = {"origin": str(origin.path), "episode": str(folder.path)}
+                    emit("fork", **facts, step=state["step"], replayed=replayed)
+                return session
             elif live is not None:
                 live.lease.acquire(
                     state.get("run"), caller.served_thread
                 )  # Busy, rather than closing the session of another run
                 self._drop(live)
-            return self._start(settings, folder, step, middle)
+            return self._start(settings, folder, step, middle)[0]
 
     def hold(self, settings: EpisodeSettings, folder: EpisodeFolder, living: Living | None = None) -> Session:
         """Open an episode and keep its session alive until `close`; `living`: its world, where that need not be
         replayed."""
         with self._one_opening(folder):
-            session = self._start(settings, folder, None, None, living)
+            session, _ = self._start(settings, folder, None, None, living)
             self._held.add(str(folder.path))
             return session
 
@@ -137,6 +144,11 @@ class Sessions:
         finally:
             self._drop(session)
 
+    def lives(self, folder: EpisodeFolder) -> bool:
+        """Whether an episode is open in this process, so that its forks need not replay all of it."""
+        with self._lock:
+            return str(folder.path) in self._live
+
     def _start(
         self,
         settings: EpisodeSettings,
@@ -144,14 +156,44 @@ class Sessions:
         step: int | None,
         revision: int | None,
         living: Living | None = None,
-    ) -> Session:
-        session = open_session(settings, folder, step=step, revision=revision, living=living)
+    ) -> tuple[Session, int]:
+        """Open an episode, in a branch of its parent's world where that lives; the session, and the actions that were
+        replayed."""
+        replayed = 0
+        if living is None:
+            living, replayed = self._branched(settings, folder)
+        try:
+            session = open_session(settings, folder, step=step, revision=revision, living=living)
+        except BaseException:
+            if living is not None:
+                living.world.close()
+            raise
         with self._lock:
             self._live[str(folder.path)] = session
             idle = [one for key, one in self._live.items() if key not in self._held and one.lease.run is None]
         for one in idle[: max(0, len(idle) - KEPT)]:
             self._drop(one)
-        return session
+        return session, replayed
+
+    def _branched(self, settings: EpisodeSettings, folder: EpisodeFolder) -> tuple[Living | None, int]:
+        """For a fork that no step was played of: its world as a branch of its parent's, where that is kept; and the
+        actions replayed in it, else those that are to be replayed."""
+        played = 0
+        if folder.steps.exists():
+            with TraceReader(folder) as reader:
+                played = len(reader)
+        origin = origin_of(folder)
+        if origin is None or origin.step != played + 1 or played == 0:
+            return None, played
+        with self._lock:
+            parent = self._live.get(origin.episode)
+        same = ("world", "task", "seed", "max_steps", "world_options")
+        if parent is None or any(getattr(parent.settings, name) != getattr(settings, name) for name in same):
+            return None, played
+        try:
+            return parent.living(folder, origin.step) or (None, played)
+        except RuntimeError:  # the parent's world has ended: its actions are replayed
+            return None, played
 
     def _another_future(
         self, past: Past, folder: EpisodeFolder, step: int, middle: int | None, caller: Caller

@@ -11,11 +11,14 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from openai_stub import OpenAIStub, say, status
 from playing import by_turn, folder_of, play, steps_of
+from typer.testing import CliRunner
 
 from chat_models import ProviderFailure
+from cli.commands import app
 from graphs.inner_agent import Context, graph
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.graph import build
+from graphs.inner_agent.run_file import recorded_settings
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import SettingsError
 from traces import EpisodeFolder, RunFolder, TraceReader
@@ -113,6 +116,53 @@ def test_a_run_from_an_earlier_checkpoint_forks_and_leaves_the_first_future_alon
         assert played(fork) == before[: len(played(fork))]
         assert len(played(fork)) == again["step"] - 1 == 12
         assert played(source) == before
+
+
+def test_a_fork_begins_in_a_branch_of_its_living_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    travelling = build().compile(checkpointer=InMemorySaver())
+    config = {"configurable": {"thread_id": "t"}}
+    context = Context(runs=str(tmp_path / "runs"))
+    for steps in (3, 3, 2):  # two marks are kept: before steps 4 and 7
+        given = {"world": "nethack", "seed": 3, "steps": steps, "model": "scripted"}
+        travelling.invoke(given, config, context=context)
+    source = folder_of(tmp_path)
+
+    def forked(step: int) -> dict[str, Any]:
+        earlier = [
+            state.config
+            for state in travelling.get_state_history(config)
+            if state.next == ("observe",) and state.values.get("step") == step
+            if state.values.get("episode") == str(source.path)
+        ][-1]
+        events = [*travelling.stream(None, earlier, context=context, stream_mode="custom")]
+        (fork,) = [event for event in events if event["event"] == "fork"]
+        again = played(EpisodeFolder(Path(fork["episode"])))
+        assert again == played(source)[: len(again)]
+        assert (len(again) >= step, fork["origin"], fork["step"]) == (True, str(source.path), step)
+        return fork
+
+    assert forked(3)["replayed"] == 2  # from the beginning
+    with monkeypatch.context() as without:
+        without.delattr("graphs.inner_agent.opening._replay")
+        assert forked(5)["replayed"] == 1
+        other = fork_of(source, tmp_path / "forked", 9)  # the present step
+        assert SESSIONS.hold(recorded_settings(other), other).position.step == 9
+    SESSIONS.close(other)
+    SESSIONS.close(source)
+
+
+def test_the_command_says_what_is_replayed(tmp_path: Path) -> None:
+    play(tmp_path, 4, task="one-door")
+    source = folder_of(tmp_path)
+    forks = []
+    for place, said in (("open", False), ("closed", True)):
+        words = ["fork", str(source.path), "--step", "5", "--out", str(tmp_path / place), "--quiet"]
+        shown = CliRunner().invoke(app, words)
+        assert shown.exit_code == 0, shown.output
+        assert ("the 4 actions before it are replayed" in shown.output) == said
+        forks += RunFolder(tmp_path / place).episodes()
+        SESSIONS.close(source)
+    assert played(forks[0]) == played(forks[1])
 
 
 def test_an_episode_is_played_on_from_its_folder_alone(tmp_path: Path) -> None:
