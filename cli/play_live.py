@@ -16,7 +16,7 @@ from rich.live import Live
 from cli import stopping
 from cli.keys import Keyboard
 from cli.pace import Leaving, Pace, first_of, play_steps
-from cli.play_panels import View, short
+from cli.play_panels import View, health_words, short
 from cli.play_screen import compose
 from cli.tiles import shows_colours
 from cli.visible_text import one_line
@@ -175,6 +175,7 @@ class PlainLines:
         self._watched, self._pace = watched, pace
         self._to = to or sys.stdout
         self._lines = dict(watched.files)
+        self._health = ""
 
     async def run(self, steps: int | None) -> None:
         """Play until the episode is over, or `steps` have been played."""
@@ -213,7 +214,12 @@ class PlainLines:
         if any(watched.tokens.values()):
             figures += f", tokens {short(watched.tokens['prompt'])} in {short(watched.tokens['completion'])} out"
         why = f" ({row.text})" if row.text else ""
-        return [f"  ACT   {row.title} → {row.outcome}{why}; {figures}", *self._notebook()]
+        return [f"  ACT   {row.title} → {row.outcome}{why}; {figures}", *self._notebook(), *self._memory()]
+
+    def _memory(self) -> list[str]:
+        """The memory's health, where it has changed."""
+        before, self._health = self._health, health_words(self._watched.session.account.health)
+        return [f"  memory {self._health}"] if self._health != before else []
 
     def _notebook(self) -> list[str]:
         """What this step changed in the notebook."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
@@ -18,6 +18,7 @@ from memory_fs.results import plural
 _MOODS = {"good": "green", "quiet": "yellow", "bad": "red"}
 _ROUTINES = {"LOG": "magenta", "PLAN": "cyan", "ACT": "bold green"}
 
+BETWEEN = " · "
 NAME = 130
 """Characters of a file's name: a notebook takes 120 bytes."""
 
@@ -150,9 +151,9 @@ def notebook(watched: Watched, view: View, width: int, height: int) -> Panel:
     if not files:
         off = watched.session.settings.notebook == "off"
         shown = [line("The notebook is off." if off else "No files yet.", inner, "dim")]
-    return panel(
-        lines(shown), f"notebook: {plural(len(files), 'file')}, {plural(sum(count for _, count in files), 'line')}"
-    )
+    title = f"notebook: {plural(len(files), 'file')}, {plural(sum(count for _, count in files), 'line')}"
+    well = health_words(watched.session.account.health)
+    return panel(lines(shown), BETWEEN.join([title, well] if well else [title]))
 
 
 def _chosen(watched: Watched, view: View) -> int:
@@ -198,6 +199,20 @@ def file(watched: Watched, view: View, width: int, height: int) -> Panel:
     else:
         title += ": empty"
     return panel(lines(shown[:room][::-1]), title, border)
+
+
+def health_words(health: Mapping[str, float | None]) -> str:
+    """What is known of the memory's health (`traces.health`), in few words; empty where nothing is."""
+    forms = {
+        "recall_hit_rate": "recalls {:.0%} hit",
+        "repeated_recall_rate": "{:.0%} asked twice",
+        "stale_recall_rate": "{:.0%} of lines stale",
+        "never_recalled_rate": "writes {:.0%} never recalled",
+        "results_prompt_share": "answers {:.0%} of prompts",
+        "lines_per_100_steps": "{:+.0f} lines in 100 steps",
+    }
+    known = ((form, health.get(name)) for name, form in forms.items())
+    return ", ".join(form.format(value) for form, value in known if value is not None)
 
 
 def short(count: int | None) -> str:

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from cli.play_panels import short
+from cli.play_panels import BETWEEN, health_words, short
 from cli.progress_tally import Tally
 from cli.visible_text import one_line
 from graphs.evaluation.player import player
@@ -20,7 +20,10 @@ BESIDE = 7
 NARROW = 90
 """Columns below which bars are left out."""
 
-UNKNOWN, BETWEEN = "–", " · "
+ROOMY = 110
+"""Columns from which the memory's health has two of the table: recalls that hit, and stale lines among those shown."""
+
+UNKNOWN = "–"
 
 
 def progress_table(tally: Tally, width: int, height: int) -> RenderableType:
@@ -32,7 +35,8 @@ def progress_table(tally: Tally, width: int, height: int) -> RenderableType:
     table.add_column("seed", justify="right", no_wrap=True)
     if width >= NARROW:
         table.add_column("", width=20)
-    for heading in ("step", "progression", "tokens/s", "cost", "left ≤"):
+    roomy = width >= ROOMY
+    for heading in ("step", "progression", *(("hits", "stale") if roomy else ()), "tokens/s", "cost", "left ≤"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in shown:
         bar = [ProgressBar(tally.max_steps, one.step, width=20)] if width >= NARROW else []
@@ -42,6 +46,7 @@ def progress_table(tally: Tally, width: int, height: int) -> RenderableType:
             *bar,
             f"{one.step}/{tally.max_steps}",
             f"{100 * one.progression:.1f} %",
+            *((percent(one.health.get(name)) for name in ("recall_hit_rate", "stale_recall_rate")) if roomy else ()),
             speed(tally.tokens_per_s_of(one)),
             dollars(one.cost),
             duration(tally.left_s_of(one)),
@@ -88,6 +93,8 @@ def _totals(tally: Tally) -> list[str]:
         parts.append(f"{short(tally.tokens)} tokens, {speed(tally.tokens_per_s)}/s")
     if tally.cost:
         parts.append(dollars(tally.cost))
+    if well := health_words(tally.health):
+        parts.append(f"memory: {well}")
     if tally.out:
         parts.append(f"{len(tally.out)} server{'s' * (len(tally.out) > 1)} out")
     return parts
@@ -103,6 +110,11 @@ def _servers(tally: Tally) -> list[str]:
         words += [f"{use['errors']} errors"] if use["errors"] else []
         parts.append(", ".join([*words, *(["out"] if url in tally.out else [])]))
     return parts
+
+
+def percent(rate: float | None) -> str:
+    """A rate in little space."""
+    return UNKNOWN if rate is None else f"{rate:.0%}"
 
 
 def speed(per_s: float) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from graphs.evaluation.episode import Progress
+from traces.health import HEALTH
 from traces.records import ServerUse, total_use
 
 
@@ -26,13 +27,14 @@ class Playing:
     progression: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    health: dict[str, float | None] = field(default_factory=dict)
     servers: dict[str, ServerUse] = field(default_factory=dict)
     servers_before: dict[str, ServerUse] = field(default_factory=dict)
 
     def take(self, event: Progress) -> None:
         """Update from an event."""
         self.step, self.progression, self.cost = event["step"], event["progression"], event["cost"]
-        self.tokens, self.servers = _tokens(event), event["servers"]
+        self.tokens, self.servers, self.health = _tokens(event), event["servers"], event["health"]
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Tally:
     """By status."""
     _scored: list[tuple[int, float]] = field(default_factory=list)
     """Of the ended episodes that have a score: steps, progression."""
+    _healths: list[dict[str, float | None]] = field(default_factory=list)
+    """Memory health of the ended episodes that have a score."""
     _played: int = 0
     _generated: int = 0
     _tokens: int = 0
@@ -78,6 +82,7 @@ class Tally:
         self.ended[event["status"]] += 1
         if event["status"] in ("finished", "limited"):
             self._scored.append((event["step"], event["progression"]))
+            self._healths.append(event["health"])
         if played is not None:
             self._played += event["step"] - played.steps_before
             self._generated += _tokens(event) - played.tokens_before
@@ -105,6 +110,13 @@ class Tally:
     def progression(self) -> float | None:
         """Mean over the episodes that ended with a score; None without any."""
         return sum(progression for _, progression in self._scored) / len(self._scored) if self._scored else None
+
+    @property
+    def health(self) -> dict[str, float | None]:
+        """Memory health: of each figure the mean over all episodes that have it, ended or not."""
+        found = [*self._healths, *(one.health for one in self.playing.values())]
+        known = {name: [value for one in found if (value := one.get(name)) is not None] for name in HEALTH}
+        return {name: sum(values) / len(values) if values else None for name, values in known.items()}
 
     @property
     def tokens(self) -> int:

@@ -20,6 +20,15 @@ from typing import Any
 from traces.flags import RECALLS
 from traces.records import Conversation, Message, OperationRecord, StepRecord
 
+HEALTH = (
+    "recall_hit_rate",
+    "repeated_recall_rate",
+    "never_recalled_rate",
+    "stale_recall_rate",
+    "results_prompt_share",
+    "lines_per_100_steps",
+)
+"""The names of all of them."""
 WAIT = 200
 """Steps after which a write that was not recalled counts as never recalled."""
 KEYS = 1_000

@@ -2,7 +2,8 @@
 
 On a step's root run: step (its number, so that one filter can ask for what came after step 500), step_reward,
 invalid_action (1 where the default action had to be sent), unproductive (1 where the action was stuck or oscillating,
-sent once the next observation is known). On the last step's, of an episode with a score: progression and return.
+sent once the next observation is known). On the last step's, of an episode with a score: progression, return, and the
+health of its memory (the metrics of health.py by their names; none for one without a case).
 
 A person's feedback is what was given in LangSmith's own pages (source "app"); of other sources, only keys that are
 asked for. It counts where it is given to a run below a LOG or PLAN of the memory model, or on LOG or PLAN itself.
@@ -15,12 +16,13 @@ from typing import Any, NamedTuple
 from traces.feedback import read_judgements, write_judgements
 from traces.flags import Unproductive
 from traces.folders import EpisodeFolder, RunFolder
+from traces.health import HEALTH
 from traces.langsmith_client import LangSmithClient
 from traces.langsmith_facts import EpisodeFacts, iso, run_name, took
 from traces.langsmith_tree import run_id
 from traces.records import EpisodeResult, StepRecord
 
-AUTOMATIC = frozenset({"step", "step_reward", "invalid_action", "unproductive", "progression", "return"})
+AUTOMATIC = frozenset({"step", "step_reward", "invalid_action", "unproductive", "progression", "return", *HEALTH})
 """Keys of our own feedback: never a person's judgement."""
 Feedback = dict[str, Any]
 
@@ -57,13 +59,18 @@ def judged_feedback(root: Root, facts: EpisodeFacts, verdict: Unproductive | Non
 
 
 def episode_feedback(root: Root, facts: EpisodeFacts, result: EpisodeResult) -> list[Feedback]:
-    """Return an episode's score, for its last step; none for a failed or damaged one, which has no score."""
+    """Return an episode's score and its memory's health, for its last step; none for one that failed or is damaged."""
     if not result.scored:
         return []
     how = result.end_reason or result.status
     return [
         _feedback(root, facts, "progression", result.progression, how),
         _feedback(root, facts, "return", result.episode_return, how),
+        *(
+            _feedback(root, facts, name, result.metrics[name])
+            for name in HEALTH
+            if result.metrics.get(name) is not None
+        ),
     ]
 
 

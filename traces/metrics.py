@@ -83,6 +83,11 @@ class MetricsAccumulator:
             for operation in conversation.operations:
                 self._count_operation(operation, conversation.routine)
 
+    @property
+    def health(self) -> dict[str, float | None]:
+        """The health of the memory so far (`traces.health.HEALTH`)."""
+        return self._health.result()
+
     def result(self, final_observation: Observation | None = None) -> dict[str, Any]:
         """Return all metrics so far, plain data; `final_observation` judges the last action too."""
         judged, unproductive = self._judged, self._unproductive

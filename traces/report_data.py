@@ -11,6 +11,7 @@ from typing import Any
 
 from traces.effects import Effect, MemoryKind, dropped, read_effects
 from traces.folders import RunFolder, TraceDamaged
+from traces.health import HEALTH
 from traces.records import EpisodeResult, ServerUse, total_tokens, total_use
 from traces.run_file import read_run
 from traces.summary import Figures, mean_and_error, read_results, score
@@ -31,15 +32,6 @@ BEHAVIOUR = (
     "writes_per_search",
 )
 """Metrics (`traces.metrics`) of how a notebook is used; less is better in all of them."""
-HEALTH = (
-    "recall_hit_rate",
-    "repeated_recall_rate",
-    "never_recalled_rate",
-    "stale_recall_rate",
-    "results_prompt_share",
-    "lines_per_100_steps",
-)
-"""Metrics of memory health that a report shows (`traces.health`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from graphs.inner_agent.state import Input
 from graphs.settings import EpisodeSettings
 from graphs.spending import CeilingReached, Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFailure, TraceReader, read_result
+from traces.health import HEALTH
 from traces.records import ServerUse
 
 
@@ -61,6 +62,8 @@ class Progress(TypedDict):
     """US dollars so far; None where a model has no price."""
     status: str
     """"playing", "finished", "limited", "failed" or "damaged"."""
+    health: dict[str, float | None]
+    """Of its memory so far: the figures of `traces.health`; None where one has no cases yet."""
     note: str
     """End reason, or the failure in one sentence."""
 
@@ -153,6 +156,7 @@ def _playing(session: Session, event: str) -> Progress:
         progression=session.position.info["progression"],
         tokens=dict(session.account.tokens),
         servers=dict(session.account.servers),
+        health=session.account.health,
         out=session.servers_out,
         cost=session.account.cost(),
         status="playing",
@@ -170,6 +174,7 @@ def ended(result: EpisodeResult) -> Progress:
         progression=result.progression,
         tokens=result.tokens,
         servers=result.servers,
+        health={name: result.metrics.get(name) for name in HEALTH},
         out=[],
         cost=result.cost,
         status=result.status,

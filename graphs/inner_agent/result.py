@@ -110,6 +110,11 @@ class Account:
         self._alarms = [rule for rule in self._alarms if rule not in ringing]
         return [rule.said(metrics) for rule in ringing]
 
+    @property
+    def health(self) -> dict[str, float | None]:
+        """The health of the episode's memory so far (`traces.health.HEALTH`)."""
+        return self._metrics.health
+
     def cost(self) -> float | None:
         """US dollars so far; None where a model has no price, or did not report the tokens of every call."""
         models = {self.model_name("memory"), self.model_name("gameplay")}

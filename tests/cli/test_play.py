@@ -99,6 +99,7 @@ def test_over_a_pipe_each_step_is_a_short_block_without_control_codes(tmp_path: 
     assert [line for line in lines if line.startswith("step ")] == [f"step {n}" for n in range(1, 9)]
     assert any(re.match(r"  LOG   APPEND codes.md\|.* → written", line) for line in lines)
     assert "  notes codes.md 1 line (+1)" in lines
+    assert any(re.match(r"  memory .*answers \d+% of prompts", line) for line in lines)
     assert sum(line.startswith("  ACT   ") for line in lines) == 8
     assert lines[-2].startswith("left: 8 steps, progression 0.0 %")
     assert lines[-1] == f"go on with: automem play --episode {tmp_path}/run/{EPISODE}"

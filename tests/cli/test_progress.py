@@ -22,6 +22,9 @@ EVAL = (AUTOMEM, "eval", "--world", "vault", "--model", "scripted", "--task", "t
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
+WELL = {"health": {"recall_hit_rate": 0.75, "stale_recall_rate": None}}
+
+
 class Clock:
     """A clock that stands still until it is set on."""
 
@@ -38,7 +41,16 @@ def clock() -> Clock:
 
 def event(what: str, seed: int = 1, step: int = 0, **other: Any) -> Any:
     tokens = {"prompt": other.pop("prompt", 0), "completion": 0, "cached": 0}
-    told = {"event": what, "task": "maze", "seed": seed, "step": step, "tokens": tokens, "servers": {}, "out": []}
+    told = {
+        "event": what,
+        "task": "maze",
+        "seed": seed,
+        "step": step,
+        "tokens": tokens,
+        "servers": {},
+        "out": [],
+        "health": {},
+    }
     return {**told, "progression": 0.0, "cost": None, "status": "playing", "note": "", **other}
 
 
@@ -100,6 +112,15 @@ def test_durations_are_shown_as_on_a_clock(seconds: float | None, shown: str) ->
     assert duration(seconds) == shown
 
 
+def test_memory_health_is_the_mean_of_the_episodes_that_have_a_figure(clock: Clock) -> None:
+    tally = Tally(100, clock, planned=3)
+    for seed, (hits, stale) in enumerate([(1.0, 0.5), (0.5, None), (None, None)]):
+        health = {"recall_hit_rate": hits, "stale_recall_rate": stale}
+        tally.take(event("step" if seed else "ended", seed, status="finished", health=health))
+    assert (tally.health["recall_hit_rate"], tally.health["stale_recall_rate"]) == (0.75, 0.5)
+    assert totals(tally).endswith(" · memory: recalls 75% hit, 50% of lines stale")
+
+
 # The table
 
 
@@ -109,7 +130,7 @@ def test_two_hundred_episodes_fit_on_any_screen(clock: Clock, width: int, height
     for seed in range(120):
         tally.take(event("began", seed))
         clock.now += 0.5
-        tally.take(event("step", seed, seed + 1, prompt=2_000 * seed, progression=seed / 200, cost=seed / 100))
+        tally.take(event("step", seed, seed + 1, prompt=2_000 * seed, progression=seed / 200, cost=seed / 100, **WELL))
     for seed in range(20):
         tally.take(event("ended", seed, 40, status="finished" if seed else "failed", prompt=9_000, cost=0.1))
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=True)
@@ -122,8 +143,8 @@ def test_two_hundred_episodes_fit_on_any_screen(clock: Clock, width: int, height
     assert told >= len(lines) - 2
     if width == 200:
         assert lines[-1].startswith("20 of 200 ended (1 failed) · 12 % · 1:00, about 10:2")
-        assert lines[-1].endswith(" left · progression 0.0 % · 14.1M tokens, 235k/s · $71.50")
-        assert re.search(r"maze +20 +━*.* 21/2000 +10.0 % +\d+k? +\$0.2000 +\d+:\d\d:\d\d", lines[1])
+        assert lines[-1].endswith(" left · progression 0.0 % · 14.1M tokens, 235k/s · $71.50 · memory: recalls 75% hit")
+        assert re.search(r"maze +20 +━*.* 21/2000 +10.0 % +75% +– +\d+k? +\$0.2000 +\d+:\d\d:\d\d", lines[1])
 
 
 def test_several_servers_have_a_line_with_what_each_did_for_this_process(clock: Clock) -> None:

@@ -17,6 +17,7 @@ from traced_runs import STEPS, episode, expected_tree, played, played_live, tree
 
 from graphs.settings import SettingsError
 from traces import RunFolder, flagged_steps, langsmith_export, read_result
+from traces.health import HEALTH
 from traces.langsmith_client import LangSmithClient
 from traces.langsmith_episode import Choice
 from traces.langsmith_push import push
@@ -68,6 +69,9 @@ def test_feedback_tells_reward_invalid_and_unproductive_actions_and_the_score(
             expected.append((record.step, "unproductive", float(found is not None), found or "productive"))
     expected.append((STEPS, "progression", result.progression, "max_steps"))
     expected.append((STEPS, "return", result.episode_return, "max_steps"))
+    healthy = {name: result.metrics[name] for name in HEALTH if result.metrics[name] is not None}
+    assert "recall_hit_rate" in healthy
+    expected += [(STEPS, name, value, None) for name, value in healthy.items()]
     roots = {one["id"]: one for one in server.posts if "parent_run_id" not in one}
     told = [
         (roots[one["run_id"]]["extra"]["metadata"]["step"], one["key"], one["score"], one.get("value"))
