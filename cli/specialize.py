@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -18,9 +19,13 @@ from cli.outer_loop import run_loop
 from cli.specialize_lines import EVENTS, final_table
 from graphs.curator import open_specialization
 from graphs.curator.folders import SpecializationFolder
-from graphs.curator.run import Context
+from graphs.curator.players import weights_of
+from graphs.curator.run import Context, default_recipe
 from graphs.curator.state import Input
+from graphs.settings import SettingsError
 from traces.plain_json import read_file
+from training import sft_specialist
+from training.sft_config import DEVICES
 from worlds import world_entry
 
 Base: TypeAlias = Annotated[str | None, typer.Option(help="What is trained: vllm:NAME or embedded. (default: --model)")]
@@ -56,6 +61,15 @@ Launcher: TypeAlias = Annotated[
 ]
 TrainOptions: TypeAlias = Annotated[
     str | None, typer.Option(help='Further options of training/sft_specialist.py, such as "--batching grouped".')
+]
+
+
+Plan: TypeAlias = Annotated[
+    bool,
+    typer.Option("--plan", help="Say what a training on the run's newest dataset takes, and start nothing."),
+]
+DeviceLike: TypeAlias = Annotated[
+    str | None, typer.Option(help=f"With --plan: for such a GPU ({', '.join(DEVICES)}), not for this machine.")
 ]
 
 
@@ -118,8 +132,14 @@ def specialize(
     trust_scaffold_code: o.TrustScaffoldCode = False,
     no_check: o.NoCheck = False,
     quiet: o.Quiet = False,
+    plan: Plan = False,
+    device_like: DeviceLike = None,
 ) -> None:
     """Collect traces, curate, train an adapter, measure it with two models, and decide the next recipe from that."""
+    if plan:
+        chosen = recipe or default_recipe(world, base or model)
+        show_plan(out, weights or weights_of(base or model), chosen, words(train_options), device_like)
+        return
     context = Context(
         scaffold=scaffold,
         base_url=o.base_urls(base_url),
@@ -173,6 +193,20 @@ def specialize(
         )
     with w.played_on(workers, ray, shared):
         run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
+
+
+def show_plan(out: Path, weights: str, recipe: str, options: Sequence[str], like: str | None) -> None:
+    """What a training on the newest dataset of a run takes. SettingsError where there is none; exits as the script."""
+    datasets = SpecializationFolder(out).datasets()
+    if not datasets:
+        raise SettingsError(
+            f"{out} holds no dataset yet, and what a training takes depends on its examples: give a run that has "
+            "selected some, or a dataset to training/sft_specialist.py --plan."
+        )
+    device = ["--device-like", like] if like else []
+    given = ["--dataset", str(datasets[-1]), "--base", weights, "--recipe", recipe, *options, "--plan", *device]
+    if status := sft_specialist.main(given):
+        raise typer.Exit(status)
 
 
 def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:

@@ -113,6 +113,8 @@ class Outline:
 
     trainable: int
     """Parameters of the adapter."""
+    parameters: int
+    """Of the base; those that two layers share count once."""
     shapes: dict[str, tuple[int, ...]]
     """Shape of each of its tensors, by the name it is saved under."""
     context: int
@@ -140,10 +142,12 @@ def outline(base: Base, lora: LoraConfiguration) -> Outline:
         raise TrainingError(f"The base {base.name} is no language model that can be trained: {why}.") from error
     _check_targets(base, model, lora.target_modules)
     ignore_deprecation()
+    parameters = sum(weight.numel() for weight in model.parameters())
     adapted = get_peft_model(model, lora_config(lora))
     state = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     return Outline(
         trainable=adapted.get_nb_trainable_parameters()[0],
+        parameters=parameters,
         shapes={name: tuple(tensor.shape) for name, tensor in state.items()},
         context=getattr(config, "max_position_embeddings", 0) or 1 << 62,
         unshareable=_unshareable(config.get_text_config(), model),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -21,6 +22,14 @@ CutoffPolicy = Literal["drop", "cut", "refuse"]
 Batching = Literal["auto", "shuffled", "grouped", "packed", "shared"]
 Recompute = Literal["auto", "on", "off"]
 Device = Literal["auto", "cpu", "cuda"]
+DEVICES = {
+    "h100": (989e12, 80e9),
+    "h200": (989e12, 141e9),
+    "a100": (312e12, 80e9),
+    "l40s": (362e12, 48e9),
+    "rtx4090": (165e12, 24e9),
+}
+"""GPUs to plan for: dense operations a second in bfloat16 as NVIDIA states them, and bytes of memory."""
 Dtype = Literal["auto", "bfloat16", "float32"]
 
 
@@ -56,6 +65,10 @@ class SftSettings(BaseModel):
     init_adapter: Path | None = Field(default=None, description="adapter of the same base and form to start from")
     resume: bool = Field(default=False, description="continue the training in --output; a finished one stays as it is")
 
+    def recomputes(self, device: str) -> bool:
+        """Whether activations are computed again on this device, cpu or cuda."""
+        return self.recompute == "on" or (self.recompute == "auto" and device == "cuda")
+
     def equal_parts(self) -> dict[str, Any]:
         """The settings that a resumed training must share with its first session.
 
@@ -66,9 +79,29 @@ class SftSettings(BaseModel):
         return {**{f"lora.{name}": value for name, value in parts.pop("lora").items()}, **parts}
 
 
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """To be shown what a training takes, on this device or on one like `like`."""
+
+    like: str | None
+
+
 def read_arguments(arguments: Sequence[str] | None = None) -> SftSettings:
     """The settings of a command line. TrainingError for invalid values; SystemExit 2 for unknown options."""
-    given = vars(_parser().parse_args(arguments))
+    return read_command(arguments)[0]
+
+
+def read_command(arguments: Sequence[str] | None = None) -> tuple[SftSettings, PlanRequest | None]:
+    """The settings, and whether the training is only to be planned; errors of `read_arguments`."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    planned, like = given.pop("plan"), given.pop("device_like")
+    if like and not planned:
+        parser.error("--device-like goes with --plan")
+    if given["output"] is None:
+        if not planned:
+            parser.error("the following arguments are required: --output")
+        given["output"] = Path()
     recipe = load_recipe(given.pop("recipe"))
     number = given.pop("configuration")
     if number > len(recipe.configurations):
@@ -78,7 +111,7 @@ def read_arguments(arguments: Sequence[str] | None = None) -> SftSettings:
     rest = {name: value for name, value in given.items() if name not in names}
     lora = {**recipe.configurations[number - 1].model_dump(), **changes}
     try:
-        return SftSettings.model_validate({**rest, "lora": lora})
+        return SftSettings.model_validate({**rest, "lora": lora}), PlanRequest(like) if planned else None
     except ValidationError as error:
         raise TrainingError(f"The settings of this training are invalid: {sentence(error)}.") from error
 
@@ -93,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, field in SftSettings.model_fields.items():
         if name != "lora":
             _add(parser, name, field)
+    parser.add_argument("--plan", action="store_true", help="say what the training takes, and end")
+    parser.add_argument("--device-like", choices=DEVICES, help="plan for a GPU of this kind, not for this machine")
     group = parser.add_argument_group("in place of the recipe's")
     for name, field in LoraConfiguration.model_fields.items():
         group.add_argument(_option(name), type=_READERS.get(name, str), help=field.description)
@@ -107,7 +142,7 @@ def _add(parser: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     default = "" if field.is_required() or field.default is None else " (default: %(default)s)"
     parser.add_argument(
         _option(name),
-        required=field.is_required(),
+        required=field.is_required() and name != "output",
         default=None if field.is_required() else field.default,
         choices=get_args(field.annotation) if get_origin(field.annotation) is Literal else None,
         help=f"{field.description or ''}{default}".strip(),

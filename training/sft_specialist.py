@@ -44,8 +44,8 @@ from training.metrics import (
 )
 from training.output_folder import OutputFolder, write_whole
 from training.prefix_tree import ENOUGH, SHORTEST, sharing
-from training.sft_config import SftSettings, is_main, processes, read_arguments
-from training.tokens import Tokens, tokenise
+from training.sft_config import PlanRequest, SftSettings, is_main, processes, read_command
+from training.tokens import ChatTokens, RowCounts, Tokens, tokenise
 
 if TYPE_CHECKING:
     from trl.trainer.sft_trainer import SFTTrainer
@@ -57,21 +57,8 @@ def train(settings: SftSettings, report: Callable[[str], None] | None = None) ->
     TrainingError for bad input, before the weights are loaded; TrainingFailure when the machine fails.
     """
     report = (report or _to_stderr) if is_main() else lambda _: None
-    # Idle OpenMP threads must sleep soon: spinning, they slow a training tenfold as soon as anything else runs on the
-    # machine. OpenMP reads this when torch is first imported, which is why nothing above imports torch.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
     # 1. Check everything before the weights are loaded.
-    base = find_base(settings.base)
-    chat = load_chat(base)
-    rows, counts = tokenise(settings.dataset, chat, settings.lora.cutoff, settings.cutoff_policy, settings.loss)
-    form = outline(base, settings.lora)
-    if counts.longest > form.context:
-        raise TrainingError(
-            f"{settings.dataset}: {counts.longest} tokens, but {base.name} reads {form.context}: lower --cutoff."
-        )
-    settings, savings = choose_batching(settings, rows, base, form)
-    report(f"{counts.sentence()}; {savings}")
+    base, chat, rows, counts, form, settings = prepare(settings, report)
 
     from training.trainer import choose_device, make_trainer
 
@@ -110,6 +97,38 @@ def train(settings: SftSettings, report: Callable[[str], None] | None = None) ->
             raise TrainingFailure("There is too little memory: lower --batch and raise --accumulation.") from error
         raise
     return metrics
+
+
+def prepare(
+    settings: SftSettings, report: Callable[[str], None]
+) -> tuple[Base, ChatTokens, list[Tokens], RowCounts, Outline, SftSettings]:
+    """Base, tokenizer, rows and the adapter's form, checked; and the settings with `auto` batching decided.
+
+    Reports the counts and what sharing prefixes saves. TrainingError for bad input.
+    """
+    # Idle OpenMP threads must sleep soon: spinning, they slow a training tenfold as soon as anything else runs on the
+    # machine. OpenMP reads this when torch is first imported, which is why nothing above imports torch.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    base = find_base(settings.base)
+    chat = load_chat(base)
+    rows, counts = tokenise(settings.dataset, chat, settings.lora.cutoff, settings.cutoff_policy, settings.loss)
+    form = outline(base, settings.lora)
+    if counts.longest > form.context:
+        raise TrainingError(
+            f"{settings.dataset}: {counts.longest} tokens, but {base.name} reads {form.context}: lower --cutoff."
+        )
+    settings, savings = choose_batching(settings, rows, base, form)
+    report(f"{counts.sentence()}; {savings}")
+    return base, chat, rows, counts, form, settings
+
+
+def show_plan(settings: SftSettings, request: PlanRequest, report: Callable[[str], None]) -> None:
+    """Report what a training takes. Loads no weights and writes nothing; TrainingError as `train`."""
+    base, _, rows, counts, form, settings = prepare(settings, report)
+    from training.plan import plan
+
+    for line in plan(settings, base, form, rows, counts, request.like):
+        report(line)
 
 
 def choose_batching(
@@ -199,7 +218,10 @@ def _out_of_memory(error: RuntimeError) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 2 for bad input, 1 for a failure of the machine, 130 for Ctrl-C."""
     try:
-        settings = read_arguments(arguments)
+        settings, planned = read_command(arguments)
+        if planned:
+            show_plan(settings, planned, print)
+            return 0
         metrics = train(settings)
     except TrainingError as error:
         return _end(str(error), 2)

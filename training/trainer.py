@@ -6,6 +6,8 @@ Import this module when training starts; its imports are heavy.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -71,6 +73,8 @@ def make_trainer(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, dtype = choose_device(settings)
+    if device == "cpu":
+        return_freed_memory()
     arguments = _arguments(settings, device, dtype, output)
     ignore_deprecation()
     model: Any = AutoModelForCausalLM.from_pretrained(base.folder, dtype=dtype)
@@ -107,6 +111,16 @@ def make_trainer(
     return trainer
 
 
+def return_freed_memory() -> None:
+    """Have the C library give large freed tensors back to the system at once, where it is glibc.
+
+    By itself it keeps freed blocks of up to 32 MB, between which blocks of other sizes do not fit: a training of
+    SmolLM2-135M on 2,900 tokens then held 5.9 GB, of which 4.1 were in use.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD; to set it keeps it from growing
+
+
 def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: OutputFolder) -> SFTConfig:
     lora = settings.lora
     packed = settings.batching == "packed"
@@ -128,7 +142,7 @@ def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: O
         use_cpu=device == "cpu",
         # On a CPU, weights in bfloat16 without autocast are the fastest; on a GPU, autocast keeps sums in float32.
         bf16=device == "cuda" and dtype is torch.bfloat16,
-        activation_checkpointing=settings.recompute == "on" or (settings.recompute == "auto" and device == "cuda"),
+        activation_checkpointing=settings.recomputes(device),
         max_length=lora.cutoff if packed else None,  # rows are within the cutoff already
         packing=packed,
         train_sampling_strategy="group_by_length" if settings.batching == "grouped" else "random",

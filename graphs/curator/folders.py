@@ -91,6 +91,11 @@ class SpecializationFolder(LoopFolder):
         """The folder of an iteration, from 1."""
         return IterationFolder(self.path / "iterations" / str(number))
 
+    def datasets(self) -> list[Path]:
+        """What its iterations have trained on or will, the newest last."""
+        found = self.path.glob("iterations/*/dataset.jsonl")
+        return sorted(found, key=lambda path: int(path.parent.name) if path.parent.name.isdecimal() else 0)
+
     @property
     def baseline(self) -> RunFolder:
         """The untrained base in the specialist's place, through the same handoff, on the validation seeds."""

@@ -98,7 +98,7 @@ LAUNCHERS = "AUTOMEM_LAUNCHERS"
 """A TOML file of further launchers, NAME = ["program", "argument", …]."""
 ACCELERATE = Path(__file__).resolve().parents[2] / "training" / "accelerate"
 TRAIN_OPTIONS = (
-    *("--loss", "--cutoff-policy", "--batching", "--device", "--dtype"),
+    *("--loss", "--cutoff-policy", "--batching", "--recompute", "--device", "--dtype"),
     *("--threads", "--max-steps", "--save-every", "--log-every"),
 )
 """Options of training/sft_specialist.py that name no file."""
