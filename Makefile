@@ -17,7 +17,7 @@ setup: .venv/.installed ## Make .venv with the automem command in it (and system
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "setup: Python 3.11 or newer is needed, $(PYTHON) is older: make setup PYTHON=python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "setup: installing the pinned packages into .venv (about two minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[cluster,dev,embedded,nethack,training,view]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[cluster,dev,embedded,nethack,training,view]'
 	@touch $@
 
 demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a real training (ten minutes or so)

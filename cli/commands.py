@@ -7,7 +7,6 @@ from collections.abc import Collection
 from contextvars import ContextVar
 from functools import cache
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -160,7 +159,9 @@ def _root(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
     if show_version:
-        typer.echo(f"automem {version('automem-langgraph')}")
+        from traces.run_file import own_version
+
+        typer.echo(f"automem {own_version()}")
         raise typer.Exit
 
 

@@ -152,8 +152,14 @@ def evolve(
         run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
 
 
-def run_search(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
-    """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
+def run_search(
+    given: Input, context: Context, max_steps: int, console: Console, quiet: bool, brief: bool = False
+) -> None:
+    """Drive the search to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer.
+
+    `brief`: without a line for each tool call of the reviewer and for each episode.
+    """
+    events = EVENTS.brief() if brief else EVENTS
     opening = open_search(given, context)
-    run_loop(opening, "the search", console, max_steps, EVENTS, quiet=quiet)
+    run_loop(opening, "the search", console, max_steps, events, quiet=quiet)
     console.print(f"automem lineage {given['out']} shows how it came about", markup=False, highlight=False)

@@ -9,6 +9,7 @@ from cli.outer_loop import COMMON_LINES, Event, Events, faults, percent
 from cli.visible_text import one_line, visible
 from graphs.reviewer.gate import Verdict
 from graphs.reviewer.verdict_text import render
+from memory_fs.results import plural
 from traces.report_data import who
 
 DIFF_LINES = 40
@@ -64,11 +65,11 @@ def _checked(event: Event) -> list[str]:
 
 
 def _evaluating(event: Event) -> list[str]:
-    return [f"{event['name']}: playing {event['episodes']} episodes"]
+    return [f"{event['name']}: playing {plural(event['episodes'], 'episode')}"]
 
 
 def _evaluated(event: Event) -> list[str]:
-    return [f"{event['name']}: {percent(event)} over {event['episodes']} episodes"]
+    return [f"{event['name']}: {percent(event)} over {plural(event['episodes'], 'episode')}"]
 
 
 def _verdict(event: Event) -> list[str]:

@@ -60,6 +60,13 @@ class Events(NamedTuple):
     question: Callable[[Event], list[str]]
     """What a person who is asked is shown, in lines."""
 
+    each_episode: bool = True
+    """Whether the end of each episode is a line."""
+
+    def brief(self) -> Events:
+        """The same, without a line for each tool call of the agent and for each episode."""
+        return self._replace(lines={**self.lines, "tool": lambda event: []}, each_episode=False)
+
 
 COMMON_LINES: Mapping[str, Callable[[Event], list[str]]] = {"warning": warning, "tool": tool}
 
@@ -146,7 +153,9 @@ class EventWatcher:
         if not self._quiet or event["event"] in self._events.always:
             self._print(self._events.lines[event["event"]](event))
         if event["event"] == self._events.begins_play:
-            self._playing = LiveProgress(self.console, Tally(self._max_steps), quiet=self._quiet)
+            self._playing = LiveProgress(
+                self.console, Tally(self._max_steps), quiet=self._quiet, each_episode=self._events.each_episode
+            )
             self._playing.plan(event["episodes"])
             self._playing.__enter__()
 

@@ -32,13 +32,14 @@ PARTS, LINE_S, LEAST_S = 20, 30.0, 1.0
 class LiveProgress:
     """Shows the events that `graphs.evaluation` streams. Use as a context manager.
 
-    Each episode's end is one line that stays. Below these lines a terminal shows what is being played; the screen
-    shows no more of it than it has room for, however many episodes there are.
+    Each episode's end is one line that stays; without `each_episode` only one that did not finish. Below these lines a
+    terminal shows what is being played, as much of it as the screen has room for.
     """
 
-    def __init__(self, console: Console, tally: Tally, *, quiet: bool = False) -> None:
+    def __init__(self, console: Console, tally: Tally, *, quiet: bool = False, each_episode: bool = True) -> None:
         self._console = console
         self._quiet = quiet
+        self._each_episode = each_episode
         self._tally = tally
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._draws = console.is_terminal and not quiet
@@ -62,7 +63,7 @@ class LiveProgress:
     def show(self, event: Progress) -> None:
         """Take in one event."""
         self._tally.take(event)
-        if event["event"] == "ended" and not self._quiet:
+        if event["event"] == "ended" and not self._quiet and (self._each_episode or event["status"] != "finished"):
             status = f"{event['status']}: {as_options(event['note'])}" if event["note"] else event["status"]
             line = f"{event['task']} seed {event['seed']}: step {event['step']}, {100 * event['progression']:.1f} %"
             self._write(one_line(f"{line} {status}", 2_000))
@@ -93,11 +94,14 @@ class LiveProgress:
 
 
 def run_evaluation(
-    given: Input, context: Context, console: Console, max_steps: int, *, quiet: bool = False
+    given: Input, context: Context, console: Console, max_steps: int, *, quiet: bool = False, each_episode: bool = True
 ) -> dict[str, Any]:
     """Play the episodes `given` asks for (fields of `graphs.evaluation.state.Input`) and return the summary."""
     # The episodes themselves send every step to LangSmith (`traces.langsmith_export`).
-    with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress, tracing_context(enabled=False):
+    with (
+        LiveProgress(console, Tally(max_steps), quiet=quiet, each_episode=each_episode) as progress,
+        tracing_context(enabled=False),
+    ):
         return stopping.run(_stream(given, context, progress))
 
 

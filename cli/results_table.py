@@ -15,10 +15,15 @@ from cli.visible_text import one_line
 def print_results(
     console: Console, rows: Sequence[tuple[str, Mapping[str, Any]]], title: str, *, tasks: bool = True
 ) -> None:
-    """One row per summary, and one per task below it where there are several; then what failed, and why."""
+    """One row per summary and, where a summary has several tasks, a table of them; then what failed, and why.
+
+    All fits into 80 columns: a single summary needs no label, and a task's name has a table with room for it.
+    """
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("run", overflow="fold", min_width=13)
-    for heading in (  # together within 80 columns
+    several = len(rows) > 1
+    if several:
+        table.add_column("run", overflow="fold", min_width=13)
+    for heading in (
         "episodes",
         "progression\n(%)",
         "return",
@@ -28,13 +33,24 @@ def print_results(
     ):
         table.add_column(heading, justify="right")
     for label, summary in rows:
-        table.add_row(label, _episodes(summary), mean_and_error(summary["overall"]), *_metrics(summary))
-        if tasks and len(summary["tasks"]) > 1:
-            for task, figures in summary["tasks"].items():
-                table.add_row(f"  {task}", str(figures["n"]), mean_and_error(figures), style="dim")
+        figures = (_episodes(summary), mean_and_error(summary["overall"]), *_metrics(summary))
+        table.add_row(*([label] if several else []), *figures)
     console.print(table)
     for label, summary in rows:
+        if tasks and len(summary["tasks"]) > 1:
+            console.print()
+            console.print(_by_task(summary["tasks"], f"tasks of {label}" if several else None))
         print_failures(console, label, summary)
+
+
+def _by_task(tasks: Mapping[str, Mapping[str, Any]], title: str | None) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    table.add_column("task", overflow="fold")
+    table.add_column("episodes", justify="right")
+    table.add_column("progression (%)", justify="right")
+    for task, figures in tasks.items():
+        table.add_row(task, str(figures["n"]), mean_and_error(figures))
+    return table
 
 
 def mean_and_error(figures: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
-from cli.specialize_lines import EVENTS, final_table
+from cli.specialize_lines import EVENTS, print_final
 from graphs.curator import open_specialization
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import weights_of
@@ -209,10 +209,16 @@ def show_plan(out: Path, weights: str, recipe: str, options: Sequence[str], like
         raise typer.Exit(status)
 
 
-def run_specialization(given: Input, context: Context, max_steps: int, console: Console, quiet: bool) -> None:
-    """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer."""
+def run_specialization(
+    given: Input, context: Context, max_steps: int, console: Console, quiet: bool, brief: bool = False
+) -> None:
+    """Drive the run to its end. Status 1 where the machine stopped it, 3 where it waits for a person's answer.
+
+    `brief`: without a line for each tool call of the curator and for each episode.
+    """
+    events = EVENTS.brief() if brief else EVENTS
     opening = open_specialization(given, context)
-    run_loop(opening, "the run", console, max_steps, EVENTS, quiet=quiet)
+    run_loop(opening, "the run", console, max_steps, events, quiet=quiet)
     _show_end(Path(given["out"]), console)
 
 
@@ -220,6 +226,5 @@ def _show_end(out: Path, console: Console) -> None:
     """The final table, if it came to one, and where to read on."""
     folder = SpecializationFolder(out)
     if folder.table.exists():
-        found = read_file(folder.table)
-        console.print(final_table(found["rows"], found["winner"], found["curated_by"], found["traces_played_by"]))
+        print_final(console, read_file(folder.table))
     console.print(f"automem ledger {out} shows how it came about", markup=False, highlight=False, soft_wrap=True)

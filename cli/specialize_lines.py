@@ -5,33 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
+from rich.console import Console
 from rich.table import Table
 
 from cli.outer_loop import COMMON_LINES, WIDTH, Event, Events, faults, percent
 from cli.visible_text import one_line
+from memory_fs.results import plural
 from traces.report_data import who
 
 
-def final_table(rows: Sequence[Mapping[str, Any]], winner: str, curator: str, traces: str) -> Table:
-    """Every player on the final seeds: mean ± s.e., paired by seed with the base, and its models."""
-    title = f"Seeds never played before; winner {winner}, curated by {who(curator)}, traces of {who(traces)}"
-    table = Table(title=escape(title), title_justify="left", show_edge=False, pad_edge=False)
+def print_final(console: Console, found: Mapping[str, Any]) -> None:
+    """The final table with the models of each player below it, and what its seeds can and cannot show.
+
+    `found`: the file that `graphs.curator.evaluating.write_table` wrote. It fits into 80 columns.
+    """
+    rows: Sequence[Mapping[str, Any]] = found["rows"]
+    episodes = plural(rows[0]["episodes"], "episode")
+    console.print(_final_table(rows, f"Seeds never played before, {episodes} a player; winner {found['winner']}"))
+    lines = [
+        f"curated by {who(found['curated_by'])}, traces of {who(found['traces_played_by'])}",
+        *(f"{row['player']}: memory {_model(row['memory'])}, actions {_model(row['gameplay'])}" for row in rows),
+        *(reading(row) for row in rows if row["interval"] is not None),
+    ]
+    for line in lines:
+        console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
+
+
+def reading(row: Mapping[str, Any]) -> str:
+    """What a player's difference from the base shows, and what it does not."""
+    low, high = row["interval"]
+    episodes = plural(row["episodes"], "episode")
+    if low <= 0 <= high:
+        few = "" if (low, high) != (-1.0, 1.0) else f"; so few give no interval at all, at least {FEWEST} do"
+        return f"{row['player']}: {episodes} cannot show whether it differs from the base: the interval holds 0{few}."
+    better = "better" if low > 0 else "worse"
+    return f"{row['player']}: {better} than the base on seeds like these {row['episodes']}: the interval leaves out 0."
+
+
+FEWEST = 5
+"""Pairs that give an interval at an error of 5 % a side: of the 2 ** 5 subsets of their differences one is spared."""
+
+
+def _final_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
     table.add_column("player", overflow="fold")
     for heading in (
         "progression\n(%)",
-        "less base,\npaired (%)",
+        "less base\npaired (%)",
         "its interval\n(95 % a side)",
-        "writes per\nsearch",
+        "writes/\nsearch",
         "valid\nturns",
     ):
         table.add_column(heading, justify="right")
     for row in rows:
         gain, interval = row["difference"], row["interval"]
         table.add_row(
-            escape(f"{row['player']}\n  {_model(row['memory'])} + {_model(row['gameplay'])}"),
+            row["player"],
             f"{100 * row['mean']:.2f} ± {100 * row['standard_error']:.2f}"
-            + (f"\n{row['failed']} of {row['episodes']} failed, as 0" if row["failed"] else ""),
+            + (f"\n{row['failed']} failed, as 0" if row["failed"] else ""),
             "–" if gain is None else f"{100 * gain:+.2f}",
             "–" if interval is None else f"{100 * interval[0]:+.2f} … {100 * interval[1]:+.2f}",
             _measure(row["measures"], "log_writes_per_search", "{:.2f}"),
@@ -58,12 +89,12 @@ def _began(event: Event) -> list[str]:
 def _playing(event: Event) -> list[str]:
     memory, gameplay = event["who"]
     players = _model(memory) + (f" + {_model(gameplay)}" if gameplay else "")
-    return [f"{event['name']}: {players} playing {event['episodes']} episodes"]
+    return [f"{event['name']}: {players} playing {plural(event['episodes'], 'episode')}"]
 
 
 def _played(event: Event) -> list[str]:
     measured = ", ".join(_measured(name, value) for name, value in event["measures"].items())
-    return [f"{event['name']}: {percent(event)} over {event['episodes']} episodes; {measured}"]
+    return [f"{event['name']}: {percent(event)} over {plural(event['episodes'], 'episode')}; {measured}"]
 
 
 def _measured(name: str, value: float) -> str:

@@ -17,7 +17,11 @@ done <"$list"
 
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
     echo "setup: installing system packages: ${missing[*]}"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null && exit 0
+    log=$(mktemp)
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >"$log" 2>&1 && apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1 && rm "$log" && exit 0
+    tail -n 5 "$log" >&2 # what apt-get says is of interest only where it fails
+    rm "$log"
     echo "setup: apt-get could not install them." >&2
 fi
 {

@@ -3,9 +3,12 @@
 import os
 import platform
 import re
+import subprocess
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from traces.folders import RunFolder, TraceDamaged
@@ -69,7 +72,7 @@ def versions() -> dict[str, str]:
 
     found = {"python": platform.python_version()}
     try:
-        found[_DISTRIBUTION] = version(_DISTRIBUTION)
+        found[_DISTRIBUTION] = own_version()
         wanted = requires(_DISTRIBUTION) or []
     except PackageNotFoundError:  # run from a checkout that was never installed
         return found
@@ -81,3 +84,29 @@ def versions() -> dict[str, str]:
             except PackageNotFoundError:
                 found[name[0]] = "missing"
     return found
+
+
+@cache
+def own_version() -> str:
+    """The version of this distribution; in a git checkout with its revision, as PEP 440 writes a local version.
+
+    `0.1.0`, `0.1.0+g2db3c68a1b2c`, and `0.1.0+g2db3c68a1b2c.changed` where a tracked file differs from that revision.
+    Raises PackageNotFoundError where the distribution is not installed.
+    """
+    from importlib.metadata import version
+
+    number, root = version(_DISTRIBUTION), Path(__file__).resolve().parents[1]
+    # A folder inside of somebody else's repository has that one's revision, which says nothing about this.
+    revision = _git(root, "rev-parse", "--short=12", "HEAD") if (root / ".git").exists() else None
+    if not revision:
+        return number
+    return f"{number}+g{revision}" + (".changed" if _git(root, "status", "--porcelain", "-uno") else "")
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """What git answers; None where it is missing or refuses."""
+    command = ["git", "--no-optional-locks", "-C", str(root), *words]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -16,6 +16,7 @@ from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
 from graphs.spending import check_all
+from memory_fs.results import plural
 from training.candidates import candidates, read_candidates, update_candidates, write_candidates
 from training.ledger import LedgerEntry, read
 
@@ -85,10 +86,15 @@ def next_iteration(state: State, run: Specialization) -> Command[Literal["curate
 
 
 def _over(run: Specialization) -> str:
-    """Why the search for a recipe ends, and whether it found a better player."""
+    """That the search for a recipe is over, and how the best specialist and the base did on the validation seeds."""
     entries = read(run.folder.ledger)
     found, base = best(entries), next((one for one in entries if one.role == BASE), None)
-    sentence = f"All {run.iterations} iterations are over."
-    if found is not None and base is not None and (found.mean or 0.0) <= (base.mean or 0.0):
-        sentence += " No specialist did better than the untrained base on the validation seeds."
+    sentence = "The only iteration is over." if run.iterations == 1 else f"All {run.iterations} iterations are over."
+    if found is None or base is None:
+        return sentence
+    episodes = plural(len(run.pairs(run.validation_seeds)), "validation episode")
+    sentence += f" On {episodes} the best specialist, {found.run}, reached {100 * (found.mean or 0.0):.1f} %, "
+    sentence += f"the untrained base {100 * (base.mean or 0.0):.1f} %."
+    if (found.mean or 0.0) <= (base.mean or 0.0):
+        sentence += " It is the best of the specialists, and not better than the base on these."
     return sentence

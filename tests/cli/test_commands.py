@@ -157,6 +157,10 @@ def test_demo_compares_the_notebook_on_and_off_and_runs_loop_1(automem: Run, tmp
     assert "no language model" in printed
     rows = [line.split("│")[0].strip() for line in printed.splitlines() if line.startswith("vault, ") and "│" in line]
     assert rows == ["vault, on", "vault, off"]
+    assert "vault: progression 100.0 % with the notebook, " in printed
+    assert "one-door seed" not in printed, "no line for each episode that finished"
+    assert "  list_files(" not in printed, "no line for each tool call"
+    assert max(len(line.rstrip()) for line in printed.splitlines() if "│" in line) <= 80
     shown = next(line.split()[2] for line in printed.splitlines() if "automem replay" in line)
     assert (Path(shown) / "steps.jsonl.zst").is_file()
     assert "v1.a1" in printed

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli.commands import app
 from cli.specialize import seeds_or_number, words
-from cli.specialize_lines import final_table
+from cli.specialize_lines import print_final
 from graphs.settings import SettingsError
 
 
@@ -54,25 +54,40 @@ def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_p
         "  candidates_overview() → ",
         "certified: ",
         "  1a: rank 4, learning rate 0.01",
-        "1a: embedded+1/adapters/a + scripted (no language model) playing 1 episodes",
+        "1a: embedded+1/adapters/a + scripted (no language model) playing 1 episode",
+        "The only iteration is over. On 1 validation episode the best specialist, 1a, reached ",
         "best: 1a, ",
-        "Seeds never played before; winner 1a, curated by scripted (no language model)",
+        "Seeds never played before, 1 episode a player; winner 1a",
+        "curated by scripted (no language model), traces of scripted (no language model)",
         f"automem ledger {tmp_path / 'run'} shows how it came about",
     ):
         assert part in said, part
 
 
-def test_the_table_says_which_episodes_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    one = {
-        **{"player": "base-handoff", "memory": "vllm:[/m]", "gameplay": "g", "mean": 0.2, "standard_error": 0.1},
-        **{"episodes": 10, "measures": {}, "difference": None, "interval": None, "chance": None},
+def test_the_final_table_fits_80_columns_and_says_what_its_seeds_show(capsys: pytest.CaptureFixture[str]) -> None:
+    base = {
+        **{"player": "base-handoff", "memory": "vllm:[/m]", "gameplay": "scripted", "mean": 0.2, "standard_error": 0.1},
+        **{"episodes": 1, "measures": {}, "difference": None, "interval": None, "chance": None, "failed": 0},
     }
-    rows = [{**one, "failed": 0}, {**one, "player": "specialist", "failed": 3}]
-    Console(width=150).print(final_table(rows, "1a", "scripted", "scripted"))
-    said = capsys.readouterr().out
-    assert said.count("failed") == 1
-    assert "3 of 10 failed, as 0" in said
-    assert "vllm:[/m]" in said
+    adapter = "embedded+tokens=40+adapter=/runs/a-long-folder/of/a-run/iterations/12/adapters/a"
+    better = {**base, "player": "specialist", "memory": adapter, "mean": 1.0, "standard_error": 0.0, "difference": 0.8}
+    found = {"winner": "12a", "curated_by": "scripted", "traces_played_by": "scripted"}
+
+    def shown(episodes: int, interval: tuple[float, float], **more: object) -> str:
+        rows = [{**base, "episodes": episodes}, {**better, "episodes": episodes, "interval": interval, **more}]
+        print_final(Console(width=80), {**found, "rows": rows})
+        return capsys.readouterr().out
+
+    one = shown(1, (-1.0, 1.0))
+    assert "1 episode cannot show whether it differs from the base: the interval holds 0; so few give no" in one
+    assert "specialist: memory embedded+12/adapters/a, actions scripted (no language model)" in one
+    assert "base-handoff: memory vllm:[/m], " in one
+    table = [line.rstrip() for line in one.splitlines() if "┃" in line or "│" in line]
+    assert len(table) == 2 + 2, "two lines of headings, one line a player"
+    assert max(map(len, table)) <= 80
+    assert "specialist: better than the base on seeds like these 5" in shown(5, (0.2, 1.0))
+    assert "specialist: worse than the base" in shown(9, (-0.5, -0.1), mean=0.1, difference=-0.1)
+    assert "3 failed, as 0" in shown(10, (-0.5, 0.5), failed=3)
 
 
 def test_a_person_answers_at_the_terminal_and_quiet_leaves_warnings_questions_and_results(

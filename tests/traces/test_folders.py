@@ -1,6 +1,10 @@
 """The layout of a run, and what becomes of an attempt that is given up."""
 
 import json
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from traces import (
     write_result,
     write_run,
 )
+from traces.run_file import own_version
 
 
 def test_the_layout_is_the_one_promised(tmp_path):
@@ -102,6 +107,15 @@ def test_run_json_tells_configuration_versions_and_host(tmp_path):
     assert {"python", "automem-langgraph", "langgraph", "orjson"} <= set(found["versions"])
     assert "hypothesis" not in found["versions"]
     assert set(found["host"]) == {"name", "system", "cpus"}
+
+
+def test_the_version_names_the_revision_of_a_checkout() -> None:
+    root = Path(__file__).resolve().parents[2]
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=root, check=False)
+    number, _, local = own_version().partition("+")
+    assert number == version("automem-langgraph")
+    assert re.fullmatch(r"g[0-9a-f]{12,}(\.changed)?", local) if asked.returncode == 0 else not local
+    assert asked.stdout.startswith(local.removeprefix("g").removesuffix(".changed"))
 
 
 def test_a_configuration_that_is_not_plain_data_is_refused(tmp_path):
