@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
@@ -274,8 +275,15 @@ def check_usable(given: Mapping[str, object]) -> None:
 
 
 def default_scaffold(world: str) -> str:
-    """The folder of the shipped first scaffold of a world."""
-    return str(Path(__file__).resolve().parents[1] / "scaffolds" / world / "v0")
+    """The folder of a world's first scaffold: the one its entry names, else scaffolds/WORLD/v0 of this repository."""
+    named = world_entry(world).scaffold
+    if not named:
+        return str(Path(__file__).resolve().parents[1] / "scaffolds" / world / "v0")
+    package, _, folder = named.partition(":")
+    found = find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        raise SettingsError(f"The world {world!r} names its scaffold {named!r}, but there is no package {package!r}.")
+    return str(Path(found.submodule_search_locations[0]) / folder)
 
 
 def check_input(kind: Any, given: Mapping[str, Any]) -> None:

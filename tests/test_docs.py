@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import tutorial
 from examined_server import Habits
 from in_process import in_process
 from openai_stub import OpenAIStub
@@ -99,6 +100,18 @@ def test_the_commands_run_one_after_the_other(
     assert (tmp_path / "runs/adopted/scaffold.toml").is_file()
     assert "<html" in (tmp_path / "replay.html").read_text()
     assert (tmp_path / "runs/report/report.md").is_file()
+
+
+def test_the_tutorial_prints_and_draws_what_its_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = tutorial.read()
+    ran = tutorial.run(kept)
+    cells = [cell for cell in kept["cells"] if cell["cell_type"] == "code"]
+    for cell, (printed, picture) in zip(cells, ran, strict=True):
+        texts = ["".join(one["text"]) for one in cell["outputs"] if one["output_type"] == "stream"]
+        assert "".join(texts) == printed
+        assert (picture is not None) == any("image/png" in one.get("data", {}) for one in cell["outputs"])
+    assert sum(picture is not None for _, picture in ran) == 1
 
 
 def test_make_demo_and_make_test_are_what_ci_and_the_suite_run() -> None:

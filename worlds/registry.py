@@ -77,6 +77,8 @@ class WorldEntry:
     branched by fork. Its engine has no threads, and `World._branched` copies what it holds besides memory."""
     default: str = ""
     """The task played where none is named: one that needs the engine only. Empty: the first."""
+    scaffold: str = ""
+    """`package:folder` of its first scaffold, played where none is named. Empty: scaffolds/NAME/v0."""
 
     @property
     def default_task(self) -> str:
