@@ -52,12 +52,21 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Used:
+    """What a whole process used, start and loading included."""
+
+    gigabytes: float
+    """At its peak."""
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class Run:
     """What one training took."""
 
     examples: int
     seconds: float
-    gigabytes: float
+    used: Used
     loss: float
 
     @property
@@ -103,9 +112,9 @@ def ours(setting: Setting, root: Path, name: str, *more: str) -> Run:
     words += ["--rank", str(RANK), "--alpha", str(ALPHA), "--target-modules", TARGETS, "--cutoff", str(CUTOFF)]
     words += ["--learning-rate", str(RATE), "--schedule", "constant_with_warmup", "--warmup", "0", "--device", "cpu"]
     words += ["--dtype", setting.dtype, "--threads", str(setting.threads), *more]
-    gigabytes = run_process(words, setting, root)
+    used = run_process(words, setting, root)
     metrics = json.loads((out / "metrics.json").read_text())
-    return Run(setting.examples, metrics["seconds"], gigabytes, metrics["first_loss"])
+    return Run(setting.examples, metrics["seconds"], used, metrics["first_loss"])
 
 
 def trl(setting: Setting) -> Run:
@@ -113,9 +122,9 @@ def trl(setting: Setting) -> Run:
     result = setting.work / "trl.json"
     words = [sys.executable, str(Path(__file__).resolve()), "--trl", str(result), "--base", str(setting.base)]
     words += ["--dataset", str(setting.dataset), "--examples", str(setting.examples)]
-    gigabytes = run_process([*words, "--dtype", setting.dtype, "--threads", str(setting.threads)], setting, ROOT)
+    used = run_process([*words, "--dtype", setting.dtype, "--threads", str(setting.threads)], setting, ROOT)
     found = json.loads(result.read_text())
-    return Run(setting.examples, found["seconds"], gigabytes, found["loss"])
+    return Run(setting.examples, found["seconds"], used, found["loss"])
 
 
 def train_with_trl(arguments: argparse.Namespace) -> None:
@@ -183,11 +192,11 @@ def llamafactory(setting: Setting, environment: Path) -> Run:
     configuration = setting.work / "llamafactory.yaml"  # 0.9.5 fails on a file called .json
     configuration.write_text(json.dumps(settings))
     command = [str(environment / "bin" / "llamafactory-cli"), "train", str(configuration)]
-    gigabytes = run_process(command, setting, setting.work)
+    used = run_process(command, setting, setting.work)
     found = json.loads((out / "train_results.json").read_text())
     history = json.loads((out / "trainer_state.json").read_text())["log_history"]
     return Run(
-        setting.examples, found["train_runtime"], gigabytes, next(entry["loss"] for entry in history if "loss" in entry)
+        setting.examples, found["train_runtime"], used, next(entry["loss"] for entry in history if "loss" in entry)
     )
 
 
@@ -212,8 +221,8 @@ def make_environment(folder: Path) -> None:
     subprocess.run([*pip, f"torch=={version('torch').partition('+')[0]}", *plain], check=True)
 
 
-def run_process(words: Sequence[str], setting: Setting, folder: Path) -> float:
-    """Run a command to its end; the peak of its memory in gigabytes."""
+def run_process(words: Sequence[str], setting: Setting, folder: Path) -> Used:
+    """Run a command to its end."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": str(setting.threads),
@@ -229,7 +238,7 @@ def run_process(words: Sequence[str], setting: Setting, folder: Path) -> float:
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         raise SystemExit(f"{words[0]} ended with status {child.returncode}:\n{log.read_text()[-3000:]}")
-    return used.ru_maxrss * 1024 / 1e9
+    return Used(used.ru_maxrss * 1024 / 1e9, used.ru_utime + used.ru_stime)
 
 
 def main() -> bool:
@@ -275,7 +284,7 @@ def measure(setting: Setting, alone: Setting, arguments: argparse.Namespace) -> 
             for out in setting.work.glob("*/"):
                 if (out / "training.json").is_file():
                     shutil.rmtree(out)
-            print(f"# {name}: {one.examples_per_minute:.2f} examples a minute, {one.gigabytes:.2f} GB", flush=True)
+            print(f"# {name}: {one.examples_per_minute:.2f} examples a minute, {one.used}", flush=True)
     return runs
 
 
@@ -286,11 +295,11 @@ def show(setting: Setting, runs: dict[str, list[Run]]) -> bool:
     print("| | examples a minute | shared is faster | peak memory (GB) | loss | examples |")
     print("|---|---|---|---|---|---|")
     for name, speed in best.items():
-        gigabytes, first = max(one.gigabytes for one in runs[name]), runs[name][0]
+        gigabytes, first = max(one.used.gigabytes for one in runs[name]), runs[name][0]
         ratio = f"{best['shared'] / speed:.1f} ×"
         print(f"| {name} | {speed:.2f} | {ratio} | {gigabytes:.1f} | {first.loss:.4f} | {first.examples} |")
     kept = all(best["shared"] >= least * best[name] for name, least in PROMISED.items() if name in best)
-    return kept and all(one.gigabytes <= PROMISED_GB for one in runs["shared"])
+    return kept and all(one.used.gigabytes <= PROMISED_GB for one in runs["shared"])
 
 
 def read_arguments() -> argparse.Namespace:

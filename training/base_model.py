@@ -163,6 +163,8 @@ def _unshareable(config: Any, model: Any) -> str | None:
         return "transformers cannot exchange its attention for another"
     if getattr(config, "attention_dropout", 0):
         return "its attention has dropout"
+    if getattr(config, "router_aux_loss_coef", 0):
+        return "its experts add a loss that depends on all tokens of an example"
     return None
 
 

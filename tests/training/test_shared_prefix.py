@@ -285,3 +285,19 @@ def test_an_attention_of_another_kind_is_noticed() -> None:
     config = AutoConfig.for_model("gemma2", **form, **heads, layer_types=["full_attention"], attn_logit_softcapping=0.5)
     with pytest.raises(TrainingError, match="cannot be computed over shared prefixes: its hidden states become others"):
         set_attention(AutoModelForCausalLM.from_config(config, attn_implementation="eager"), "gemma2")
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        ({"router_aux_loss_coef": 0.001}, "its experts add a loss"),
+        ({"attention_dropout": 0.1}, "its attention has dropout"),
+        ({"layer_types": ["full_attention", "linear_attention"]}, "do not see the whole context"),
+        ({"sliding_window": 4096, "use_sliding_window": False}, None),
+    ],
+)
+def test_a_form_that_cannot_share_is_known_without_weights(form: dict[str, Any], why: str | None) -> None:
+    from training.base_model import _unshareable
+
+    found = _unshareable(SimpleNamespace(**form), SimpleNamespace(_supports_attention_backend=True))
+    assert found is None if why is None else why in str(found)
