@@ -75,8 +75,8 @@ def test_the_screen_shows_game_agent_and_notebook_at_every_size(tmp_path: Path, 
     for part in ("╭─ game", "what the model sees", "Doors opened: 0 of 3", "reply: PLAN", "notebook: 3 files"):
         assert part in screen
     assert re.search(r"── step 9 ─+", screen)
-    if width == 120:
-        assert re.search(r"notebook: 3 files, \d+ lines? · .*\d+% of prompts", screen)
+    if width == 200:
+        assert re.search(r"notebook: 3 files, \d+ lines? · (recalls|answers) \d+% ", screen)
     assert re.search(r"LOG +APPEND codes.md\|.* written", screen)
     assert re.search(r"ACT +\w.* valid", screen)
     assert re.search(r"codes.md +\d  \+1 (at step |@)\d", screen)
