@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
@@ -16,8 +17,9 @@ from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import LiveProgress, ticking
 from cli.progress_tally import Tally
-from graphs.evaluation.playing import play_whole
+from graphs.evaluation.playing import EvaluationJob, play_whole
 from graphs.evaluation.state import Input
+from graphs.run_lock import run_lock
 from graphs.settings import Context
 from graphs.spending import CeilingReached
 from lab.controls import ARMS, TABLE, Controls, Row
@@ -93,10 +95,49 @@ def controls(
     _show(console, comparison, f"{world}: {who(model, gameplay_model)}", stopped)
 
 
-def _show(console: Console, comparison: Controls, title: str, stopped: CeilingReached | None) -> None:
+NotebookArms: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Final table also: its best player with other notebooks, arms of automem controls by commas, such as "
+        "off,shuffled."
+    ),
+]
+
+
+def named(arms: str | None) -> tuple[str, ...]:
+    """The arms that an option names by commas, without on."""
+    return tuple(one for each in (arms or "").split(",") if (one := each.strip()) and one != "on")
+
+
+def check_beside(given: Input, context: Context, arms: tuple[str, ...]) -> None:
+    """Raise our errors for arms that are to be played beside a final evaluation, before the run begins."""
+    if arms:
+        Controls(given=Input(**{**given, "resume": True}), context=context, arms=("on", *arms)).check()
+
+
+def play_beside(
+    job: EvaluationJob | None, out: Path, arms: tuple[str, ...], console: Console, max_steps: int, quiet: bool
+) -> None:
+    """Play arms beside the final evaluation `job` of the run in `out`, what is played already left out, and show them.
+
+    Status 1 if an episode failed.
+    """
+    if job is None:
+        console.print("The arms are played after the final evaluation.", highlight=False)
+        return
+    comparison = Controls.beside(job, out / "controls", arms)
+    with run_lock(out):
+        stopped = stopping.run(_play(comparison, console, max_steps, quiet))
+    title = f"{job.name}: {who(job.given['model'], job.context.gameplay_model)}"
+    _show(console, comparison, title, stopped, "--ceiling")
+
+
+def _show(
+    console: Console, comparison: Controls, title: str, stopped: CeilingReached | None, ceiling: str = "--run-ceiling"
+) -> None:
     """Print the table of the arms that are whole, and what is written; status 1 if an episode failed."""
     if stopped is not None:
-        console.print(Text(f"stopped: {stopped}; go on with a higher --run-ceiling and --resume"), soft_wrap=True)
+        console.print(Text(f"stopped: {stopped}; go on with a higher {ceiling} and --resume"), soft_wrap=True)
     rows = comparison.table()
     if not rows:
         return

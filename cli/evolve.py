@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
 
 from cli import options as o
 from cli import workers as w
+from cli.controls import NotebookArms, check_beside, named, play_beside
 from cli.doctor import warn_before
 from cli.evolve_lines import EVENTS
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
+from graphs.evaluation.state import Input as EvaluationInput
 from graphs.reviewer import open_search
-from graphs.reviewer.search import Context
+from graphs.reviewer.evaluating import final_evaluation
+from graphs.reviewer.search import Context, Search
 from graphs.reviewer.state import Input
 from worlds import world_entry
 
@@ -73,6 +76,7 @@ def evolve(
     confidence: Confidence = 0.9,
     holdout_seeds: HoldoutSeeds = None,
     reevaluate_incumbent: Reevaluate = False,
+    notebook_arms: NotebookArms = None,
     approve: Approve = None,
     seed: o.Seed = 0,
     ceiling: o.WholeCeilings = None,
@@ -148,8 +152,20 @@ def evolve(
         warn_before(
             [*playing, (reviewer_model, [reviewer_base_url] if reviewer_base_url else None)], world, max_tokens, out
         )
+    arms, limit, console = named(notebook_arms), max_steps or entry.max_steps, Console()
+    if arms and not given["holdout_seeds"] and not resume:
+        raise typer.BadParameter("--notebook-arms are played on the hold-out seeds: give --holdout-seeds.")
     with w.played_on(workers, ray, shared):
-        run_search(given, context, max_steps or entry.max_steps, Console(), quiet)
+        seeds_of_arms = given["holdout_seeds"] or given["seeds"]
+        check_beside(EvaluationInput(**_of_evaluation(given), seeds=seeds_of_arms), context.play(), arms)
+        run_search(given, context, limit, console, quiet)
+        if arms:
+            play_beside(final_evaluation(Search.read(out)), out, arms, console, limit, quiet)
+
+
+def _of_evaluation(given: Input) -> dict[str, Any]:
+    """The part of the input that an evaluation has, too, without the seeds."""
+    return {name: given[name] for name in ("world", "tasks", "model", "out")}  # type: ignore[literal-required]
 
 
 def run_search(

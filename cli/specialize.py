@@ -13,14 +13,16 @@ from rich.console import Console
 
 from cli import options as o
 from cli import workers as w
+from cli.controls import NotebookArms, check_beside, named, play_beside
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
 from cli.specialize_lines import EVENTS, print_final
 from graphs.curator import open_specialization
+from graphs.curator.evaluating import final_evaluation
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import weights_of
-from graphs.curator.run import Context, default_recipe
+from graphs.curator.run import Context, Specialization, default_recipe
 from graphs.curator.state import Input
 from graphs.settings import SettingsError
 from traces.plain_json import read_file
@@ -107,6 +109,7 @@ def specialize(
     recipe: Recipe = None,
     minimum_examples: MinimumExamples = None,
     controls: Controls = None,
+    notebook_arms: NotebookArms = None,
     approve: Approve = None,
     seed: o.Seed = 0,
     launcher: Launcher = None,
@@ -191,8 +194,15 @@ def specialize(
         warn_before(
             [*playing, (curator_model, [curator_base_url] if curator_base_url else None)], world, max_tokens, out
         )
+    entry = world_entry(world)
+    arms, limit, console = named(notebook_arms), max_steps or entry.max_steps, Console()
     with w.played_on(workers, ray, shared):
-        run_specialization(given, context, max_steps or world_entry(world).max_steps, Console(), quiet)
+        final: Any = {"world": world, "tasks": task or list(entry.tasks), "model": base or model, "out": str(out)}
+        final["seeds"] = optional["final_seeds"] or list(entry.seeds)
+        check_beside(final, context.play(), arms)
+        run_specialization(given, context, limit, console, quiet)
+        if arms:
+            play_beside(final_evaluation(Specialization.read(out)), out, arms, console, limit, quiet)
 
 
 def show_plan(out: Path, weights: str, recipe: str, options: Sequence[str], like: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -15,7 +15,7 @@ from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
 from graphs.settings import KEPT_BY_PROGRAM, ArmName, Context, NotebookMode, SettingsError, episode_settings
-from graphs.spending import Spending, parse_ceilings, spent_playing
+from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing
 from lab.counterfactual import estimate
 from traces import EpisodeResult, RunFolder, read_results
 from traces.effects import Estimate
@@ -52,6 +52,16 @@ class Controls:
     given: Input
     context: Context
     arms: tuple[str, ...] = ARMS
+    played_on: RunFolder | None = None
+    """A run that is the arm `on` already: it is only read."""
+    budgets: Callable[[], Budgets] | None = None
+    """What the arms may spend together with other work; by default the ceilings of `given`."""
+
+    @classmethod
+    def beside(cls, job: EvaluationJob, out: Path, arms: tuple[str, ...]) -> Controls:
+        """The arms that are compared with an evaluation which was played to its end."""
+        given = Input(**{**job.given, "out": str(out), "resume": True})
+        return cls(given=given, context=job.context, arms=("on", *arms), played_on=job.out, budgets=job.budgets)
 
     @property
     def out(self) -> Path:
@@ -60,7 +70,7 @@ class Controls:
 
     def run(self, arm: str) -> RunFolder:
         """The run folder of an arm."""
-        return RunFolder(self.out / arm)
+        return self.played_on if arm == "on" and self.played_on is not None else RunFolder(self.out / arm)
 
     @property
     def pairs(self) -> list[tuple[str, int]]:
@@ -90,22 +100,22 @@ class Controls:
 
     def jobs(self) -> Iterator[EvaluationJob]:
         """The evaluation of each arm, `on` first. What the whole may spend is shared in this order."""
-        for arm in (one for one in ARMS if one in self.arms):
+        for arm in (one for one in ARMS if one in self.arms and (one != "on" or self.played_on is None)):
             given = Input(**{**self.given, "out": str(self.run(arm).path)})
             yield EvaluationJob(name=arm, given=given, context=self._context(arm), budgets=self._budgets)
 
     def table(self) -> list[Row]:
         """Compare the arms that are played to their end, if `on` is one of them; also kept in controls.json."""
-        ended = [job for job in self.jobs() if played_whole(job.out)]
-        if not ended or ended[0].name != "on":
+        ended = [arm for arm in ARMS if arm in self.arms and played_whole(self.run(arm))]
+        if not ended or ended[0] != "on":
             return []
         on = read_scores(self.run("on"), self.pairs)
         rows = []
-        for job in ended:
-            scores = read_scores(job.out, self.pairs)
+        for arm in ended:
+            scores = read_scores(self.run(arm), self.pairs)
             differences = [scores[pair] - on[pair] for pair in self.pairs]
-            difference = None if job.name == "on" else estimate(differences)
-            rows.append(_row(job.name, read_results(job.out), list(scores.values()), difference))
+            difference = None if arm == "on" else estimate(differences)
+            rows.append(_row(arm, read_results(self.run(arm)), list(scores.values()), difference))
         write_file(self.out / TABLE, {"world": self.given["world"], "arms": [dataclasses.asdict(row) for row in rows]})
         return rows
 
@@ -117,8 +127,14 @@ class Controls:
         return dataclasses.replace(self.context, notebook=mode, arm=arm, others=others)  # type: ignore[arg-type]
 
     def _budgets(self) -> Sequence[Spending]:
-        played = [self.run(arm) for arm in self.arms if self.run(arm).run.exists()]
-        return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=spent_playing(played))]
+        own = (self.run(arm) for arm in self.arms if arm != "on" or self.played_on is None)
+        played = spent_playing(run for run in own if run.run.exists())
+        if self.budgets is None:
+            return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=played)]
+        return [
+            Spending(one.ceilings, one.whose, spent={name: one.spent[name] + played[name] for name in played})
+            for one in self.budgets()
+        ]
 
 
 def _row(arm: str, results: Sequence[EpisodeResult], scores: Sequence[float], difference: Estimate | None) -> Row:

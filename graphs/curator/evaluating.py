@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from graphs.curator.players import make_servable, specialist_of
-from graphs.curator.position import budgets, priced
+from graphs.curator.position import SPECIALIST, budgets, priced, winner
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import EvaluationJob, finished, play_whole, summary
+from graphs.evaluation.playing import EvaluationJob, finished, play_whole, played_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
@@ -75,6 +75,16 @@ def evaluation(
 def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> EvaluationJob:
     """The evaluation of a specialist: it keeps the memory, the gameplay model commits the actions."""
     return evaluation(run, name, out, seeds, specialist_of(run.base, adapter), run.context.evaluating(run.gameplay))
+
+
+def final_evaluation(run: Specialization) -> EvaluationJob | None:
+    """The specialist on the final seeds; None while that is not played to its end."""
+    best, out = winner(run), run.folder.final(SPECIALIST)
+    if best is None or not played_whole(out):
+        return None
+    adapter = run.folder.path / best.artifacts["adapter"]
+    make_servable(run.base, adapter, run.context.base_url)
+    return by_specialist(run, f"final {SPECIALIST}", adapter, out, run.final_seeds)
 
 
 async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path | None = None) -> None:

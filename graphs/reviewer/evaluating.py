@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +120,7 @@ async def play_episodes(
         return await asyncio.to_thread(_crashed, out)
     emit("evaluating", name=name, episodes=len(search.pairs(seeds)))
     digest = await asyncio.to_thread(_digest, scaffold)
-    job = EvaluationJob(
-        name=f"{search.folder.path.name} {name}",
-        given=search.evaluation(out, seeds, search.model),
-        context=search.context.play(scaffold=str(scaffold), sampling=sampling),
-        budgets=budgets_now,
-        metadata={"search": str(search.folder.path), "attempt": name},
-    )
+    job = evaluation(search, name, scaffold, out, seeds, budgets_now, sampling)
     try:
         await playing.play_whole(job, report)
     except CANDIDATE_ERRORS as error:
@@ -135,6 +129,35 @@ async def play_episodes(
         return "The scaffold was not the same all through its evaluation."
     emit("evaluated", name=name, **await asyncio.to_thread(search.figures, out, seeds))
     return await asyncio.to_thread(_crashed, out)
+
+
+def evaluation(
+    search: Search,
+    name: str,
+    scaffold: Path,
+    out: RunFolder,
+    seeds: list[int],
+    budgets: Callable[[], Budgets],
+    sampling: int = 0,
+) -> EvaluationJob:
+    """What is to be played of a scaffold. `name` is for people: "holdout v2"."""
+    return EvaluationJob(
+        name=f"{search.folder.path.name} {name}",
+        given=search.evaluation(out, seeds, search.model),
+        context=search.context.play(scaffold=str(scaffold), sampling=sampling),
+        budgets=budgets,
+        metadata={"search": str(search.folder.path), "attempt": name},
+    )
+
+
+def final_evaluation(search: Search) -> EvaluationJob | None:
+    """The best version on the hold-out seeds; None while that is not played to its end."""
+    version = lineage.position(search).incumbent.version or 0
+    out = search.folder.holdout(version)
+    if not playing.played_whole(out):
+        return None
+    scaffold, name = search.folder.version(version), f"holdout v{version}"
+    return evaluation(search, name, scaffold, out, search.holdout_seeds, lambda: budgets(search, {}, whole_only=True))
 
 
 def _crashed(run: RunFolder) -> str | None:

@@ -63,6 +63,26 @@ def test_it_tells_what_happens_and_ends_with_the_best_version(tmp_path: Path) ->
     assert place == sorted(place)
 
 
+def test_the_best_version_is_played_with_other_notebooks_on_the_holdout_seeds(tmp_path: Path) -> None:
+    more = ["--holdout-seeds", "11,12", "--notebook-arms", "off,frozen", "--quiet"]
+    with OpenAIStub(PuppetReviewer(helps(1)).behaviour()) as server:
+        first = automem_evolve(tmp_path, server, *more, "--ceiling", "calls=214")
+        assert "stopped: the search's ceiling of 214 model calls is reached; go on with a higher" in first.output
+        told = automem_evolve(tmp_path, server, *more, "--ceiling", "calls=5000", "--resume")
+        assert told.exit_code == 0, told.output
+        again = automem_evolve(tmp_path, server, *more, "--resume")
+    table = told.output[told.output.index("run holdout v1: ") :]
+    assert [line.split()[0] for line in table.splitlines() if "100.0" in line] == ["on", "off", "frozen"]
+    assert table.count("-100.0") == 2
+    assert table == again.output[again.output.index("run holdout v1: ") :]
+    assert CliRunner().invoke(app, ["check", str(tmp_path / "run")]).exit_code == 0
+    refused = automem_evolve(tmp_path / "other", server, "--notebook-arms", "off")
+    assert "--notebook-arms are played on the hold-out seeds" in refused.output
+    refused = automem_evolve(tmp_path / "other", server, *more[:2], "--notebook-arms", "best")
+    assert "no control arm 'best'" in str(refused.exception)
+    assert not (tmp_path / "other" / "run").exists()
+
+
 def test_it_asks_at_the_terminal_and_takes_no_for_an_answer(tmp_path: Path) -> None:
     puppet = PuppetReviewer(helps(1), in_vain(2))
     more = ["--approve", "--attempts", "2", "--continuations", "0"]

@@ -43,7 +43,7 @@ def run(options: list[str], out: Path, *more: str, answers: str | None = None) -
 
 
 def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_path: Path) -> None:
-    shown = run(options, tmp_path / "run")
+    shown = run(options, tmp_path / "run", "--notebook-arms", "off")
     assert shown.exit_code == 0, shown.output
     said = shown.output
     for part in (
@@ -60,8 +60,10 @@ def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_p
         "Seeds never played before, 1 episode a player; winner 1a",
         "curated by scripted (no language model), traces of scripted (no language model)",
         f"automem ledger {tmp_path / 'run'} shows how it came about",
+        "final specialist: embedded",
     ):
         assert part in said, part
+    assert [row.split()[0] for row in said.splitlines() if row.startswith(("on  ", "off "))] == ["on", "off"]
 
 
 def test_the_final_table_fits_80_columns_and_says_what_its_seeds_show(capsys: pytest.CaptureFixture[str]) -> None:
