@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from cli import stopping
 from cli.fork import texts_of
-from cli.options import BaseUrl, GameplayBaseUrl, base_urls, read_ceilings, written
+from cli.options import BaseUrl, GameplayBaseUrl, Resume, base_urls, read_ceilings, written
 from cli.visible_text import one_line
 from graphs.inner_agent.run_file import run_of
 from graphs.settings import SettingsError
@@ -27,6 +28,7 @@ from lab.counterfactual import (
 from lab.operations import Change, MemoryOperation, find_operation, operations_of
 from traces import EpisodeFolder, RunFolder
 from traces.effects import Effect, Estimate, MemoryKind, dropped, read_effects, write_effect
+from traces.plain_json import read_file, write_file
 from traces.replay import Shown, write_replay
 
 WORDS: dict[MemoryKind, str] = {"write": "note", "recall": "recall"}
@@ -70,6 +72,7 @@ def counterfactual(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write. (default: RUN-lab)", parser=written, metavar="PATH")
     ] = None,
+    resume: Resume = False,
 ) -> None:
     """Measure what a note or a recall did: play on with it and without it, or with another text, in one world."""
     console = Console()
@@ -81,7 +84,7 @@ def counterfactual(
             raise typer.BadParameter(
                 "--sweep drops one operation after the other: leave out --at, --drop, --edit and --file."
             )
-        _sweep(console, place, sweep, samples, horizon, ceilings, out, servers)
+        _sweep(console, place, sweep, samples, horizon, ceilings, out, servers, resume=resume)
         return
     if at is None:
         raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes or recalls.")
@@ -136,22 +139,33 @@ def _sweep(
     ceilings: dict[str, float],
     out: Path | None,
     servers: dict[str, Any],
+    *,
+    resume: bool,
 ) -> None:
-    """Measure the operations of a run in the order of `_queue` until the budget is spent; then a ranked table."""
+    """Measure the operations of a run in the order of `_queue` until the budget is spent; then a ranked table.
+
+    What was played of them before counts against the budget.
+    """
     kind: MemoryKind = "write" if sweep is Sweep.WRITES else "recall"
     if not ceilings:
         raise typer.BadParameter("A sweep needs a --budget, such as calls=2000.")
     episodes = [one for one in RunFolder(place.resolve()).episodes() if one.steps.exists()]
     if not episodes:
         raise SettingsError(f"{place} holds no episode: name the run folder of an evaluation.")
-    queue = _queue(episodes, kind)
-    spending, stopped = Spending(ceilings, "run"), None
-    stopping.go_on_with("the same command goes on")
-    for number, (episode, operation) in enumerate(queue, 1):
-        if _measured(episode, operation, horizon):
+    _begin_sweep(out or place.with_name(f"{place.resolve().name}-lab"), sweep, samples, horizon, resume=resume)
+    queue = [
+        _experiment(episode, operation, Change(), horizon, out, servers)
+        for episode, operation in _queue(episodes, kind)
+    ]
+    spending, stopped = Spending(ceilings, "run", began=time.monotonic()), None
+    for experiment in queue:
+        spending.add(**experiment.spent(samples))
+    stopping.go_on_with("go on with --resume")
+    for number, experiment in enumerate(queue, 1):
+        episode = experiment.source
+        if _measured(episode, experiment.operation, horizon):
             continue
         try:
-            experiment = _experiment(episode, operation, Change(), horizon, out, servers)
             effect = stopping.run(_decided(experiment, samples, spending))
         except CeilingReached as reached:
             stopped = str(reached)
@@ -164,6 +178,20 @@ def _sweep(
     if stopped:
         console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
     console.print(_ranking(episodes, kind))
+
+
+def _begin_sweep(place: Path, sweep: Sweep, samples: int, horizon: int, *, resume: bool) -> None:
+    """Note that a sweep begins in a folder. SettingsError for one that is there and is not resumed as it was begun."""
+    path, plan = place / f"sweep-{sweep}-{horizon}.json", {"samples": samples}
+    if not path.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        write_file(path, plan)
+    elif not resume:
+        raise SettingsError(f"{place} holds this sweep already: --resume goes on with it; or give another --out.")
+    elif (before := read_file(path)) != plan:
+        raise SettingsError(
+            f"The sweep in {place} was begun with --samples {before['samples']}: give the same, or another --out."
+        )
 
 
 def _queue(episodes: list[EpisodeFolder], kind: MemoryKind) -> list[tuple[EpisodeFolder, MemoryOperation]]:

@@ -26,7 +26,7 @@ from graphs.inner_agent.run_file import begin_run, recorded_settings
 from graphs.inner_agent.session import Living, Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import EpisodeSettings, SettingsError
-from graphs.spending import Spending
+from graphs.spending import Amounts, Spending, read_prices
 from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceReader, read_result
@@ -94,6 +94,25 @@ class Experiment:
         if self.operation.kind == "recall":
             return changed_answer(self.source, self.operation, self.change)
         return edited_files(self.source, self.operation, self.change)
+
+    def spent(self, samples: int) -> Amounts:
+        """Calls, tokens and cost of what is played of so many samples, by the traces; recorded replies cost nothing."""
+        total: Amounts = dict.fromkeys(("calls", "tokens", "cost"), 0.0)
+        if not self.out.exists():
+            return total
+        settings = self._settings()
+        prices = read_prices(settings.prices)
+        folders = (self.folder(sample, arm) for sample in range(samples) for arm in ARMS)
+        for folder in (one for one in folders if one.steps.exists()):
+            with TraceReader(folder) as reader:
+                talks = [talk for step in reader.steps(self.operation.first) for talk in step.conversations]
+                for model, call in [(talk.model, call) for talk in talks for call in talk.calls if call.attempts]:
+                    prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0
+                    price = prices.get(model)
+                    total["calls"] += 1
+                    total["tokens"] += prompt + completion
+                    total["cost"] += price.cost(prompt, completion, call.cached_tokens or 0) if price else 0.0
+        return total
 
     def folder(self, sample: int, arm: str) -> EpisodeFolder:
         """Where an arm of a sample is played: an episode of a run of its own, apart from those of another horizon."""

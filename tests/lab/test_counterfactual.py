@@ -208,11 +208,15 @@ def test_a_sweep_ranks_the_writes_of_a_run(run: RunFolder, tmp_path: Path) -> No
     words = [run.path, "--sweep", "writes", "--horizon", 40, "--out", tmp_path / "lab"]
     stopped = command("counterfactual", *words, "--budget", "calls=300")
     assert "stopped: the run's ceiling of 300 model calls is reached" in stopped.output
-    shown = command("counterfactual", *words, "--budget", "calls=3000")
+    refused = command("counterfactual", *words, "--budget", "calls=3000")
+    assert "--resume goes on with it" in str(refused.exception)
+    refused = command("counterfactual", *words, "--budget", "calls=3000", "--samples", 3, "--resume")
+    assert "begun with --samples 16: give the same" in str(refused.exception)
+    shown = command("counterfactual", *words, "--budget", "calls=3000", "--resume")
     assert shown.output.count("helpful") == 2
     assert "-100.0" in shown.output
     assert [one.change for one in read_effects(run.episode("vault", "one-door", 2))] == ["drop"]
-    again = command("counterfactual", *words, "--budget", "calls=1")  # all is measured: nothing is played
+    again = command("counterfactual", *words, "--budget", "calls=1", "--resume")  # all is measured: nothing is played
     assert again.output.count("helpful") == 2
 
 
