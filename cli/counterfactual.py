@@ -159,7 +159,8 @@ def _sweep(
     ]
     spending, stopped = Spending(ceilings, "run", began=time.monotonic()), None
     for experiment in queue:
-        spending.add(**experiment.spent(samples))
+        before = experiment.spent(samples)
+        spending.add(calls=int(before["calls"]), tokens=int(before["tokens"]), cost=before["cost"])
     stopping.go_on_with("go on with --resume")
     for number, experiment in enumerate(queue, 1):
         episode = experiment.source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 from rich.console import Console
@@ -157,15 +157,11 @@ def evolve(
         raise typer.BadParameter("--notebook-arms are played on the hold-out seeds: give --holdout-seeds.")
     with w.played_on(workers, ray, shared):
         seeds_of_arms = given["holdout_seeds"] or given["seeds"]
-        check_beside(EvaluationInput(**_of_evaluation(given), seeds=seeds_of_arms), context.play(), arms)
+        final = EvaluationInput(world=world, tasks=given["tasks"], model=model, out=str(out), seeds=seeds_of_arms)
+        check_beside(final, context.play(), arms)
         run_search(given, context, limit, console, quiet)
         if arms:
             play_beside(final_evaluation(Search.read(out)), out, arms, console, limit, quiet)
-
-
-def _of_evaluation(given: Input) -> dict[str, Any]:
-    """The part of the input that an evaluation has, too, without the seeds."""
-    return {name: given[name] for name in ("world", "tasks", "model", "out")}  # type: ignore[literal-required]
 
 
 def run_search(

@@ -112,7 +112,7 @@ class Spending:
     """`time.monotonic()` when the minutes began to run; None if they are only added."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, calls: float = 0, tokens: float = 0, cost: float = 0.0, minutes: float = 0.0) -> None:
+    def add(self, calls: int = 0, tokens: int = 0, cost: float = 0.0, minutes: float = 0.0) -> None:
         """Count what was spent."""
         with self._lock:
             for name, value in zip(CEILINGS, (calls, tokens, cost, minutes), strict=True):
