@@ -13,6 +13,7 @@ import endless_world
 import paths
 
 from traces import EpisodeFolder, RunFolder
+from worlds import world_entry
 
 ACTIONS = ("Move West", "Do", "Noop", "Move North", "Do", "Move East", "Do", "Move South")
 """What the stub's agent does in turn: it walks, works, and mostly survives its 2,000 steps."""
@@ -67,14 +68,15 @@ async def play_side_by_side(
     from graphs.inner_agent.sessions import SESSIONS
     from graphs.settings import EpisodeSettings
 
-    scaffold = "crafter/v0" if world == "crafter" else endless_world.scaffold()
+    scaffold = endless_world.scaffold() if world == "endless" else f"{world}/v0"
+    task = world_entry(world).default_task
     run = RunFolder(paths.scratch())
     folders, sessions = [], []
     for seed in range(first_seed, first_seed + episodes):
         settings = EpisodeSettings(
-            world=world, task="default", seed=seed, model="vllm:stub", scaffold=scaffold, base_url=url
+            world=world, task=task, seed=seed, model="vllm:stub", scaffold=scaffold, base_url=url
         )
-        folders.append(run.episode(world, "default", seed))
+        folders.append(run.episode(world, task, seed))
         sessions.append(SESSIONS.hold(settings, folders[-1]))
 
     async def advance(index: int, count: int) -> int:

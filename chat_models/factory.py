@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 SERVERS = {"vllm": "VLLM_API_KEY", "sglang": "SGLANG_API_KEY", "llamacpp": "LLAMA_API_KEY"}
 """Of each kind of server at a base URL, the variable that may hold its key."""
+MOST_SERVERS = 64
+"""Of one model: each is asked for its list of models before a run."""
 FORMS = "scripted, embedded, vllm:NAME, sglang:NAME, llamacpp:NAME, openai:NAME or PROVIDER:NAME"
 
 
@@ -153,6 +155,8 @@ def _pool(spec: str, urls: Sequence[str], settings: dict[str, Any]) -> BaseChatM
             f"The model {spec!r} is not called at several servers: give {settings['address']} once or not at all, or "
             f"name {', '.join(f'{one}:NAME' for one in SERVERS)} or openai:NAME."
         )
+    if len(urls) > MOST_SERVERS:
+        raise ConfigurationError(f"There are {len(urls)} base URLs: one model is called at {MOST_SERVERS} at most.")
     members = [chat_model(spec, base_url=url, **settings) for url in urls]
     seen: set[str] = set()
     for url in urls:

@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -124,6 +125,13 @@ def _server_of(model: ServedChatModel) -> Server:
         return server
 
 
+def _listed(member: ServedChatModel) -> list[str] | ProviderFailure:
+    try:
+        return model_names(member.request("GET", "models", timeout_s=PROBE_S))
+    except ProviderFailure as failed:
+        return failed
+
+
 class ServerPool(BaseChatModel):
     """One model at several servers. `chat_models.call` takes each call's way through them (`route`)."""
 
@@ -180,13 +188,12 @@ class ServerPool(BaseChatModel):
         missing: list[tuple[str, list[str]]] = []
         having: list[tuple[str, list[str]]] = []
         silent: list[tuple[Server, str]] = []
-        for member, server in self.pairs:
-            if server.answered_at or server.out:
-                continue
-            try:
-                names = model_names(member.request("GET", "models", timeout_s=PROBE_S))
-            except ProviderFailure as failed:
-                silent.append((server, failed.sentence))
+        unknown = [(member, server) for member, server in self.pairs if not server.answered_at and not server.out]
+        with ThreadPoolExecutor(len(self.members)) as threads:
+            answers = list(threads.map(_listed, [member for member, _ in unknown]))
+        for (member, server), names in zip(unknown, answers, strict=True):
+            if isinstance(names, ProviderFailure):
+                silent.append((server, names.sentence))
                 continue
             server.answered_at = time.monotonic()
             if names:
@@ -292,10 +299,11 @@ class Route:
         return any(server.out and server.look_at <= now for _, server in self.pool.pairs)
 
     def look(self) -> None:
-        """Look at the servers for which it is time, and take back those that are well. Waits for their answers."""
+        """Look at one server for which it is time, and take it back if it is well. Waits for its answer."""
         for member, server in self.pool.pairs:
             if server.claims_look():
                 server.looked(well=self.pool.is_well(member))
+                return
 
     @contextmanager
     def attempt(self) -> Iterator[ServedChatModel]:

@@ -90,7 +90,7 @@ class Route(Protocol):
         """Whether it is time to look at a server that is out."""
 
     def look(self) -> None:
-        """Look at the servers for which it is time, waiting for their answers."""
+        """Look at one server for which it is time, waiting for its answer."""
 
     def attempt(self) -> AbstractContextManager[Runnable[Any, AIMessage]]:
         """What the next attempt asks; it counts as running until the end of the block."""
