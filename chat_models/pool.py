@@ -189,14 +189,14 @@ class ServerPool(BaseChatModel):
         having: list[tuple[str, list[str]]] = []
         silent: list[tuple[Server, str]] = []
         unknown = [(member, server) for member, server in self.pairs if not server.answered_at and not server.out]
+        if not unknown:
+            return
         with ThreadPoolExecutor(len(self.members)) as threads:
             answers = list(threads.map(_listed, [member for member, _ in unknown]))
         for (member, server), names in zip(unknown, answers, strict=True):
             if isinstance(names, ProviderFailure):
                 silent.append((server, names.sentence))
-                continue
-            server.answered_at = time.monotonic()
-            if names:
+            elif names:
                 (having if member.model_name in names else missing).append((server.url, names))
         if missing and having:
             (url, names), name = missing[0], self.members[0].model_name
@@ -205,6 +205,9 @@ class ServerPool(BaseChatModel):
                 f"The servers serve different models: {having[0][0]} has {name}, {url} has not{has}: start {name} "
                 "there too, or leave that server out."
             )
+        for (_, server), names in zip(unknown, answers, strict=True):
+            if not isinstance(names, ProviderFailure):
+                server.answered_at = time.monotonic()
         if len(silent) < len(self.members):
             for server, sentence in silent:
                 server.take_out(sentence)

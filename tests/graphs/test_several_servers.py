@@ -184,8 +184,9 @@ def test_several_servers_that_cannot_work_are_refused_before_the_first_call(
         for short, url in reversed(named.items()):
             sentence = sentence.replace(f"'{short}'", f"'{url}'").replace(f" {short} has", f" {url} has")
         asked = {"world": "vault", "tasks": ["six-doors"], "seeds": [1], "model": model, "out": str(tmp_path / "run")}
-        with pytest.raises(ConfigurationError) as caught:
-            graph.invoke(asked, context=Context(base_url=[named[short] for short in urls]))
-        assert str(caught.value).startswith(sentence)
+        for _ in range(2):
+            with pytest.raises(ConfigurationError) as caught:
+                graph.invoke(asked, context=Context(base_url=[named[short] for short in urls]))
+            assert str(caught.value).startswith(sentence)
         assert (one.bodies, other.bodies) == ([], [])
     assert not (tmp_path / "run").exists()
