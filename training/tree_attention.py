@@ -7,7 +7,6 @@ module when training starts; its imports are heavy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,15 +22,23 @@ KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Of one layer, each of shape (1, heads, tokens, size)."""
 
 
-@dataclass(slots=True)
 class View:
-    """What the tokens of a pass see, and whether later passes see them."""
+    """What the tokens of a pass see, and whether later passes see them. No dataclass: FSDP hands each layer a copy of
+    those, and of the dicts in them, so that what is kept would be lost."""
 
-    spans: Sequence[Span]
-    above: Sequence[dict[int, KeysValues]] = ()
-    """Keys and values by layer of the passes above, from the root down."""
-    kept: dict[int, KeysValues] | None = None
-    """Gets those of this pass, if later passes are below it."""
+    __slots__ = ("above", "kept", "spans")
+
+    def __init__(
+        self,
+        spans: Sequence[Span],
+        above: Sequence[dict[int, KeysValues]] = (),
+        kept: dict[int, KeysValues] | None = None,
+    ) -> None:
+        """`above`: keys and values by layer of the passes above, from the root down. `kept` gets those of this pass,
+        if later passes are below it."""
+        self.spans = spans
+        self.above = above
+        self.kept = kept
 
 
 def attend(

@@ -86,7 +86,10 @@ def train(config: str, words: list[str], kill_after: int | None = None) -> dict[
     os.close(counts)
     if kill_after is not None:
         checkpoints = Path(words[words.index("--output") + 1]) / "checkpoints"
+        done = [Path(f"/proc/{child}/stat") for child in children]
         while not any(int(one.parent.name[11:]) >= kill_after for one in checkpoints.glob("*/trainer_state.json")):
+            if any(one.read_text().rpartition(")")[2].split()[0] == "Z" for one in done):
+                break  # it failed
             time.sleep(0.002)
         for child in children:
             os.kill(child, signal.SIGKILL)
