@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test thorough check format bench clean
+.PHONY: help setup demo docs test thorough check format bench clean
 
 help: ## List these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -22,6 +22,10 @@ setup: .venv/.installed ## Make .venv with the automem command in it (and system
 
 demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a real training (ten minutes or so)
 	@$(BIN)/automem demo
+
+docs: setup ## Build the site of docs/ in build/site (installs the extra docs)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "docs: $(BIN)/python -m http.server --directory build/site"
 
 test: setup ## Run the test suite (no network, no account; six to ten minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -56,6 +57,26 @@ def test_every_link_leads_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / page).read_text()):
             assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
+
+
+def test_the_site_lists_every_page() -> None:
+    listed = re.findall(r"[\w-]+\.md$", (ROOT / "mkdocs.yml").read_text().split("\nnav:")[1], re.MULTILINE)
+    generated = {"changelog.md", "tutorial.md"}
+    assert sorted(listed) == sorted({path.name for path in (ROOT / "docs").glob("*.md")} | generated)
+
+
+def test_the_arithmetic_of_reproducing_the_paper_is_what_the_page_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,), (shown, *_) = (blocks(language, ["docs/reproduce.md"]) for language in ("python", "text"))
+    exec(snippet, {})  # noqa: S102
+    assert capsys.readouterr().out == shown
+
+
+def test_everything_that_the_api_page_names_is_there() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    named = re.findall(r"^::: ([\w.]+)\.(\w+)$", page, re.MULTILINE) + re.findall(r"<!-- fields ([\w.]+):(\w+)", page)
+    assert len(named) > 10
+    for module, name in named:
+        assert getattr(import_module(module), name).__doc__, f"{module}.{name}"
 
 
 def test_the_readme_takes_five_minutes() -> None:

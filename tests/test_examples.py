@@ -14,6 +14,7 @@ import pytest
 from tiny_model import make_tiny_model
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "worlds.md").read_text()
 
 PROGRAM = """
 import sys
@@ -50,25 +51,26 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_world_from_a_package_is_played_and_improved_by_both_loops(python: Path, tmp_path: Path) -> None:
-    world = "--world cellar --task one-box --model scripted --no-check --quiet"
     tiny = make_tiny_model(tmp_path / "tiny")
-    lines = [
-        f"eval {world} --seeds 1-2 --out on",
-        f"eval {world} --seeds 1-2 --notebook off --out off",
-        f"evolve {world} --seeds 1 --max-steps 10 --reviewer-model scripted --versions 1 --attempts 1 --gate mean "
-        "--out loop-1",
-        f"specialize {world} --base embedded+weights={tiny}+dtype=float32+tokens=8 --gameplay-model scripted "
-        "--curator-model scripted --train-seeds 1-2 --validation-seeds 3 --eval-seeds 4 --max-steps 6 --iterations 1 "
-        "--minimum-examples 1 --out loop-2",
-    ]
+    shorter = {
+        "eval": "--quiet --seeds 1-2",
+        "evolve": "--quiet --seeds 1 --max-steps 10 --attempts 1",
+        "specialize": f"--quiet --base embedded+weights={tiny}+dtype=float32+tokens=8 --train-seeds 20-21 "
+        "--eval-seeds 1 --max-steps 6 --minimum-examples 1 --train-options=--max-steps=1",
+    }
+    commands = [line.split(maxsplit=1)[1] for line in PAGE.splitlines() if line.startswith(".venv/bin/automem")]
+    lines = [f"{command} {shorter[command.split()[0]]}" for command in commands]
+    assert [line.split()[0] for line in lines] == ["eval", "eval", "evolve", "specialize"]
     ended = subprocess.run(
         [python, "-c", PROGRAM], input="\n".join(lines), capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert ended.returncode == 0, ended.stderr[-2_000:]
-    on, off = (json.loads((tmp_path / name / "summary.json").read_text())["overall"]["mean"] for name in ("on", "off"))
-    assert on == 100.0 > off
-    assert (tmp_path / "loop-1" / "lineage.jsonl").read_text().count('"kind":"attempt"')
-    assert "final specialist" in (tmp_path / "loop-2" / "ledger.jsonl").read_text()
+    runs = tmp_path / "runs"
+    summaries = [json.loads((runs / f"cellar-{mode}" / "summary.json").read_text()) for mode in ("on", "off")]
+    on, off = (summary["overall"]["mean"] for summary in summaries)
+    assert on == 100.0 > 50.0 > off
+    assert '"kind":"attempt"' in (runs / "cellar-evolve" / "lineage.jsonl").read_text()
+    assert "final specialist" in (runs / "cellar-specialist" / "ledger.jsonl").read_text()
 
 
 def test_the_same_seed_is_the_same_cellar(python: Path) -> None:
