@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import stopping
+from cli import workers as w
 from cli.fork import texts_of
 from cli.options import BaseUrl, GameplayBaseUrl, Resume, base_urls, read_ceilings, written
 from cli.visible_text import one_line
@@ -73,6 +74,9 @@ def counterfactual(
         Path | None, typer.Option(help="Folder to write. (default: RUN-lab)", parser=written, metavar="PATH")
     ] = None,
     resume: Resume = False,
+    workers: w.Workers = None,
+    ray: w.RayAddress = None,
+    shared: w.Shared = False,
 ) -> None:
     """Measure what a note or a recall did: play on with it and without it, or with another text, in one world."""
     console = Console()
@@ -84,7 +88,8 @@ def counterfactual(
             raise typer.BadParameter(
                 "--sweep drops one operation after the other: leave out --at, --drop, --edit and --file."
             )
-        _sweep(console, place, sweep, samples, horizon, ceilings, out, servers, resume=resume)
+        with w.played_on(workers, ray, shared):
+            _sweep(console, place, sweep, samples, horizon, ceilings, out, servers, resume=resume)
         return
     if at is None:
         raise typer.BadParameter("Give --at STEP[.INDEX], or --sweep writes or recalls.")
@@ -94,7 +99,8 @@ def counterfactual(
         raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
     experiment = _experiment(episode, find_operation(episode, at), change, horizon, out, servers)
     stopping.go_on_with("the same command goes on")
-    effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
+    with w.played_on(workers, ray, shared):
+        effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
     write_effect(episode, effect)
     _show(console, effect)
     page = _page(experiment)

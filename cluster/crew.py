@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import platform
+import re
 import secrets
 import signal
 import socket
@@ -120,9 +121,13 @@ class Crew:
                 f"cluster's {_cpus()} CPUs, and other work may hold the rest. Give fewer `workers`."
             )
         if isinstance(error, Lost):
-            why = str(error.__cause__).strip().splitlines()
-            known = next((line.strip() for line in why if "Error" in line), why[-1] if why else "no cause is known")
-            return SettingsError(f"A worker could not start: {known}")
+            text = str(error.__cause__)
+            where = re.search(r"^\s*ip: (\S+)", text, re.MULTILINE)
+            node = f"the node {where[1]}" if where else "a node"
+            if missing := re.search(r"^\s*ModuleNotFoundError: (.+)", text, re.MULTILINE):
+                return SettingsError(f"A worker cannot run on {node} ({missing[1]}): install this program there.")
+            why = re.findall(r"^\s*(\w+(?:Error|Exception): .+)", text, re.MULTILINE) or text.strip().splitlines()
+            return SettingsError(f"A worker could not start on {node}: {why[-1] if why else 'no cause is known'}")
         return error
 
 
@@ -143,7 +148,7 @@ def ray_running(workers: int | None, address: str | None) -> Iterator[Crew]:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     if address is None:
         local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-        begin = lambda: ray.init(**local, **quiet, _node_ip_address="127.0.0.1")  # noqa: E731
+        begin = lambda: ray.init(address="local", **local, **quiet, _node_ip_address="127.0.0.1")  # noqa: E731
     else:
         _check_answers(address)
         begin = lambda: ray.init(address=address, **quiet)  # noqa: E731

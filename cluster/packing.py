@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from graphs.evaluation.episode import Stretch
 from graphs.inner_agent.arms import episode_needed
 from graphs.settings import EpisodeSettings
 from graphs.spending import Amounts
@@ -69,6 +70,7 @@ class Assignment:
     """Files of another episode, relative to its run folder."""
     budget: int
     """Which run's spending it counts to."""
+    stretch: Stretch | None
     counted: Amounts
     """What the head has counted for it already, at workers that are gone."""
 
@@ -100,7 +102,14 @@ def _portable(scaffold: Path, *, shared: bool) -> str:
 
 
 def pack_episode(
-    number: int, package: Package, settings: EpisodeSettings, folder: EpisodeFolder, budget: int, counted: Amounts
+    number: int,
+    package: Package,
+    settings: EpisodeSettings,
+    folder: EpisodeFolder,
+    *,
+    budget: int,
+    stretch: Stretch | None,
+    counted: Amounts,
 ) -> Assignment:
     """Pack an episode as it is in its folder now."""
     needed = None if package.shared else episode_needed(settings, folder)
@@ -113,6 +122,7 @@ def pack_episode(
         attempts=folder.attempt - 1,
         needed=_read(needed.path, needed.path.parents[3]) if needed is not None else {},
         budget=budget,
+        stretch=stretch,
         counted=counted,
     )
 
@@ -187,7 +197,9 @@ class Unpacked:
             run["configuration"]["settings"]["others"] = self._settings.others
         write_file(self.run.run, run)
         if self.package.shared:
-            (self.run.path / "episodes").symlink_to(Path(self.package.run) / "episodes")
+            episodes = Path(self.package.run) / "episodes"
+            episodes.mkdir(exist_ok=True)  # a link that leads nowhere cannot be filled
+            (self.run.path / "episodes").symlink_to(episodes)
 
 
 def _write(folder: Path, files: Files) -> None:

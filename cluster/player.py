@@ -18,9 +18,10 @@ from cluster.packing import Assignment, Package, pack, pack_episode
 from cluster.posts import Errand, Post
 from cluster.shipping import Inbox
 from cluster.worker import Orders, Report
-from graphs.evaluation.episode import Progress, ended, ended_before, unopened
+from graphs.evaluation.episode import Progress, Stretch, ended, ended_before, unopened
 from graphs.evaluation.player import played_by
 from graphs.inner_agent.result import failure_record
+from graphs.inner_agent.session import Living
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, TraceFailure
@@ -100,15 +101,22 @@ class ClusterPlayer:
                 raise answer
 
     async def play(
-        self, settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
+        self,
+        settings: EpisodeSettings,
+        folder: EpisodeFolder,
+        report: Callable[[Progress], None],
+        run: Spending,
+        stretch: Stretch | None = None,
+        living: Living | None = None,
     ) -> EpisodeResult:
-        """Play an episode on a worker."""
+        """Play an episode on a worker, which replays what was played."""
+        assert living is None, "a world cannot be sent"
         before = await ended_before(folder, report, run)
         if before is not None:
             return before
         self._budgets.setdefault(id(run), Budget(run))
         future: asyncio.Future[EpisodeResult] = asyncio.get_running_loop().create_future()
-        errand = Errand(next(self._numbers), settings, folder, report, id(run), future)
+        errand = Errand(next(self._numbers), settings, folder, report, id(run), stretch, future)
         self._give(errand)
         try:
             return await asyncio.shield(future)
@@ -199,8 +207,16 @@ class ClusterPlayer:
             package = self._packages[key] = pack(errand.settings, run, shared=self.shared)
             self._runs[package.key] = RunFolder(run)
         package = self._packages[key]
+        # A stretch counts its new calls alone, and those that a dead worker shipped are not made again.
+        counted = errand.counted if errand.stretch is None else {}
         return package, pack_episode(
-            errand.number, package, errand.settings, errand.folder, errand.budget, errand.counted
+            errand.number,
+            package,
+            errand.settings,
+            errand.folder,
+            budget=errand.budget,
+            stretch=errand.stretch,
+            counted=counted,
         )
 
     # What comes back

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chat_models.keys import new_context
 from cluster.crew import Hand, Lost
-from graphs.evaluation.episode import Progress
+from graphs.evaluation.episode import Progress, Stretch
 from graphs.settings import EpisodeSettings
 from graphs.spending import Amounts
 from traces import EpisodeFolder, EpisodeResult
@@ -25,6 +25,7 @@ class Errand:
     folder: EpisodeFolder
     report: Callable[[Progress], None]
     budget: int
+    stretch: Stretch | None
     future: asyncio.Future[EpisodeResult]
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """Of the call, in which it is reported: LangGraph finds a graph's stream by it."""

@@ -193,7 +193,7 @@ class Worker:
         if unpacked.package.shared:
             await asyncio.to_thread(_wait_until_free, playing.folder)
         try:
-            result = await play_episode(settings, playing.folder, report, playing.share)
+            result = await play_episode(settings, playing.folder, report, playing.share, assignment.stretch)
         except asyncio.CancelledError:
             return None
         return await asyncio.to_thread(_with_the_heads_paths, result, playing.folder, unpacked.on_head)

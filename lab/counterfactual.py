@@ -10,23 +10,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, TypeVar
 
-from chat_models.keys import new_context
-from graphs.evaluation.episode import play_step
+from graphs.evaluation.episode import Stretch
+from graphs.evaluation.player import player
+from graphs.evaluation.playing import Halted
+from graphs.evaluation.state import CONCURRENCY
 from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_means
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.opening import check
-from graphs.inner_agent.result import Account
 from graphs.inner_agent.run_file import begin_run, recorded_settings
-from graphs.inner_agent.session import Living, Session
-from graphs.inner_agent.sessions import SESSIONS
+from graphs.inner_agent.session import Living
 from graphs.settings import EpisodeSettings, SettingsError
-from graphs.spending import Amounts, Spending, read_prices
+from graphs.spending import Amounts, CeilingReached, Spending, read_prices
 from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceReader, read_result
@@ -35,6 +35,7 @@ from traces.records import total_tokens
 from traces.run_file import versions
 from worlds import CannotBranch, World, open_world
 
+T = TypeVar("T")
 ERROR = 0.025
 """What each end of an interval may be wrong with: 95 % for both."""
 FEWEST = 6
@@ -71,17 +72,22 @@ class Experiment:
         they come: nothing is written then, and the same call goes on.
         """
         settings = self._settings()
+        await asyncio.to_thread(player().check, settings, [settings.task])
         changed = await asyncio.to_thread(self._changed)
         origin = await asyncio.to_thread(_world_after, settings, self.source, self.operation.first - 1)
-        results: dict[str, list[EpisodeResult]] = {arm: [] for arm in ARMS}
+        side_by_side = asyncio.Semaphore(CONCURRENCY if player().crew else 1)
+
+        async def one(sample: int, arm: str) -> EpisodeResult:
+            async with side_by_side:
+                return await self._play(settings, sample, arm, changed if arm == "changed" else None, origin, budget)
+
         try:
-            for sample in range(samples):
-                for arm in ARMS:
-                    difference = changed if arm == "changed" else None
-                    results[arm].append(await self._play(settings, sample, arm, difference, origin, budget))
+            played = await _all([one(sample, arm) for sample in range(samples) for arm in ARMS])
         finally:
             origin.world.close()
-        return self._effect(results, replayed=not _branches(origin.world), error=error)
+        results = {arm: played[number :: len(ARMS)] for number, arm in enumerate(ARMS)}
+        replayed = bool(player().crew) or not _branches(origin.world)
+        return self._effect(results, replayed=replayed, error=error)
 
     def _settings(self) -> EpisodeSettings:
         settings = recorded_settings(self.source)
@@ -137,31 +143,17 @@ class Experiment:
         budget.check()
         sampled = dataclasses.replace(settings, sampling=settings.sampling + sample, ceilings={})
         living = await asyncio.to_thread(self._begin, sampled, folder, changed, origin)
-        session = await asyncio.to_thread(SESSIONS.hold, sampled, folder, living)
-        try:
-            _share(session.account, budget)
-            last = self.operation.first - 1 + self.horizon
-            if self.operation.kind == "recall" and session.position.step == self.operation.step:
-                await self._play_recall(session, changed)
-            while not session.position.over and session.position.step <= last:
-                await asyncio.create_task(play_step(session), context=new_context())
-            result = session.result(limited=None if session.position.over else horizon)
-            if not session.position.over:
-                session.end(result)
-            return result
-        finally:
-            await asyncio.to_thread(SESSIONS.close, folder)
-
-    async def _play_recall(self, session: Session, changed: Changed | None) -> None:
-        """Play the recall's step, with its recorded replies up to the recall."""
-        answer = changed if isinstance(changed, tuple) else None
-        session.lead = await asyncio.to_thread(lead_of, self.source, self.operation, answer)
-        await asyncio.create_task(play_step(session), context=new_context())
-        if session.lead is not None:
-            raise SettingsError(
-                f"Played again, step {self.operation.step} of {self.source.path} does not come to its recall "
-                f"{self.operation.name}: it was recorded with another version."
-            )
+        lead = None
+        if self.operation.kind == "recall":
+            answer = changed if isinstance(changed, tuple) else None
+            lead = self.operation.step, await asyncio.to_thread(lead_of, self.source, self.operation, answer)
+        stretch = Stretch(self.operation.first - 1 + self.horizon, horizon, lead)
+        result = await player().play(sampled, folder, lambda _: None, budget, stretch, living)
+        if result.failure is not None:
+            raise Halted(f"{folder.path} could not be played: {result.failure.sentence}")
+        if str(result.end_reason).startswith(f"the {budget.whose}'s ceiling"):
+            raise CeilingReached(str(result.end_reason), budget.whose)
+        return result
 
     def _begin(
         self, settings: EpisodeSettings, folder: EpisodeFolder, changed: Changed | None, origin: Living
@@ -175,8 +167,8 @@ class Experiment:
         begin_run(run, settings, check(settings).digest, **plan)
         edits = None if isinstance(changed, tuple) else changed
         fork_episode(self.source, folder, self.operation.first, edits=edits)
-        if self.operation.first == 1:
-            return None  # nothing is to be replayed
+        if self.operation.first == 1 or player().crew:
+            return None  # nothing is to be replayed, or it is elsewhere
         try:
             return origin._replace(world=origin.world.branch())
         except CannotBranch:
@@ -232,12 +224,16 @@ def _branches(world: World) -> bool:
     return type(world).branch is not World.branch
 
 
-def _share(account: Account, budget: Spending) -> None:
-    """Count what is played from now on against the budget; the steps of the recording were paid for before."""
-    before = dict(budget.spent)
-    account.share(budget)
-    past = {name: budget.spent[name] - before[name] for name in ("calls", "tokens", "cost")}
-    budget.add(calls=-int(past["calls"]), tokens=-int(past["tokens"]), cost=-past["cost"])
+async def _all(playing: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them return, in their order; where one raises, the others are cancelled."""
+    tasks = [asyncio.create_task(one) for one in playing]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 def _spent_before(source: EpisodeFolder, operation: MemoryOperation) -> tuple[int, int | None]:

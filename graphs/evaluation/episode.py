@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -16,10 +18,10 @@ from chat_models.keys import new_context
 from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.node import in_thread
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
-from graphs.inner_agent.session import Session
+from graphs.inner_agent.session import Lead, Living, Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
-from graphs.settings import EpisodeSettings
+from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import CeilingReached, Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, TraceDamaged, TraceFailure, TraceReader, read_result
 from traces.health import HEALTH
@@ -68,29 +70,59 @@ class Progress(TypedDict):
     """End reason, or the failure in one sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of an episode to be played alone; what was spent before it is not counted."""
+
+    last: int
+    """Its last step."""
+    reason: str
+    """Why the episode then ends as limited."""
+    lead: tuple[int, Lead] | None = None
+    """A step, and its recorded beginning, with which it is played again."""
+
+    def open(self, session: Session) -> None:
+        """Let the step that has a recorded beginning begin with it, if it is the next."""
+        if self.lead is not None and self.lead[0] == session.position.step:
+            session.lead = copy.deepcopy(self.lead[1])
+
+    def check(self, session: Session) -> None:
+        """SettingsError where the step just played did not come to the end of its recorded beginning."""
+        if session.lead is not None:
+            raise SettingsError(
+                f"Played again, step {session.position.step - 1} of {session.folder.path} does not come to its recall: "
+                "it was recorded with another version."
+            )
+
+
 async def play_episode(
-    settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
+    settings: EpisodeSettings,
+    folder: EpisodeFolder,
+    report: Callable[[Progress], None],
+    run: Spending,
+    stretch: Stretch | None = None,
+    living: Living | None = None,
 ) -> EpisodeResult:
     """Play an episode to its end and return its result; a finished one is read, a broken one continued.
 
     A damaged one is returned as it is read: more steps would rest on a false record.
 
     A machine's failure ends this episode as failed, a ceiling as limited; both are returned, not raised: the others go
-    on. `run` is what the whole run spends.
+    on. `run` is what the whole run spends; `living` the episode's world, where that need not be replayed.
     """
     finished = await ended_before(folder, report, run)
     if finished is not None:
         return finished
     try:
-        session = await in_thread(SESSIONS.hold, settings, folder)
+        session = await in_thread(SESSIONS.hold, settings, folder, living)
     except asyncio.CancelledError:
         await asyncio.to_thread(SESSIONS.close, folder)
         raise
     except MACHINE_FAILURES as error:
         result = await asyncio.to_thread(unopened, settings, folder, failure_record(error, 0))
     else:
-        session.account.share(run)
-        result = await _play_on(session, folder, report)
+        session.account.share(run, past=stretch is None)
+        result = await _play_on(session, folder, report, stretch)
     report(ended(result))
     return result
 
@@ -108,12 +140,22 @@ async def ended_before(
     return finished
 
 
-async def _play_on(session: Session, folder: EpisodeFolder, report: Callable[[Progress], None]) -> EpisodeResult:
+async def _play_on(
+    session: Session, folder: EpisodeFolder, report: Callable[[Progress], None], stretch: Stretch | None
+) -> EpisodeResult:
     try:
         report(_playing(session, "began"))
         while not session.position.over:
             # A fresh context: the step's stream and traces are none of those this runs under.
+            if stretch is not None and session.position.step > stretch.last:
+                result = session.result(limited=stretch.reason)
+                await asyncio.to_thread(session.end, result)
+                return result
+            if stretch is not None:
+                stretch.open(session)
             await asyncio.create_task(play_step(session), context=new_context())
+            if stretch is not None:
+                stretch.check(session)
             report(_playing(session, "step"))
         return session.result()
     except MACHINE_FAILURES as error:

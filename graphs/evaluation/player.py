@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from graphs.evaluation.episode import Progress, play_episode
+from graphs.evaluation.episode import Progress, Stretch, play_episode
+from graphs.inner_agent.session import Living
 from graphs.settings import EpisodeSettings
 from graphs.spending import Spending
 from traces import EpisodeFolder, EpisodeResult
@@ -26,11 +27,17 @@ class Player(Protocol):
         """Raise our errors where what is checked in this process is missing elsewhere; nothing is written."""
 
     async def play(
-        self, settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
+        self,
+        settings: EpisodeSettings,
+        folder: EpisodeFolder,
+        report: Callable[[Progress], None],
+        run: Spending,
+        stretch: Stretch | None = None,
+        living: Living | None = None,
     ) -> EpisodeResult:
         """Play an episode to its end, as `episode.play_episode` does, with all that it writes in `folder`.
 
-        A cancelled call returns once the episode is no longer played.
+        `living` is for this process, which has no crew. A cancelled call returns once the episode is no longer played.
         """
 
 
@@ -43,9 +50,15 @@ class _ThisProcess:
         """Everything is checked in this process already."""
 
     async def play(
-        self, settings: EpisodeSettings, folder: EpisodeFolder, report: Callable[[Progress], None], run: Spending
+        self,
+        settings: EpisodeSettings,
+        folder: EpisodeFolder,
+        report: Callable[[Progress], None],
+        run: Spending,
+        stretch: Stretch | None = None,
+        living: Living | None = None,
     ) -> EpisodeResult:
-        return await play_episode(settings, folder, report, run)
+        return await play_episode(settings, folder, report, run, stretch, living)
 
 
 THIS_PROCESS: Player = _ThisProcess()
@@ -65,4 +78,4 @@ def played_by(other: Player) -> Iterator[None]:
     try:
         yield
     finally:
-        _PLAYERS.remove(other)
+        _PLAYERS.pop()

@@ -6,7 +6,7 @@ import time
 
 from chat_models import Completion, ProviderFailure
 from graphs.inner_agent.state import Position, plain
-from graphs.settings import EpisodeSettings, read_rules
+from graphs.settings import CEILINGS, EpisodeSettings, read_rules
 from graphs.spending import CeilingReached, Spending, check_usage_reported, parse_ceilings, read_prices
 from memory_fs import NotebookFailure
 from scaffolds import HookFailure, Scaffold
@@ -53,10 +53,10 @@ class Account:
         gameplay = self._settings.gameplay_model or self._settings.model
         return gameplay if role == "gameplay" else self._settings.model
 
-    def share(self, run: Spending) -> None:
-        """Count this episode's spending, past and to come, as that of an evaluation too."""
+    def share(self, run: Spending, *, past: bool = True) -> None:
+        """Count this episode's spending to come, and the past, as that of an evaluation too."""
         self._run_spending = run
-        spent = self._spending.spent
+        spent = self._spending.spent if past else dict.fromkeys(CEILINGS, 0.0)
         run.add(calls=int(spent["calls"]), tokens=int(spent["tokens"]), cost=spent["cost"])
 
     async def ready(self) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from effort import THOROUGH, effort
@@ -25,14 +25,19 @@ from chat_models import chat_model
 from cluster import crew
 from cluster.player import ClusterPlayer, workers
 from graphs.evaluation import graph
-from graphs.evaluation.player import THIS_PROCESS, played_by
+from graphs.evaluation.player import THIS_PROCESS, played_by, player
 from graphs.evaluation.state import Input
+from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, SettingsError
+from graphs.spending import Spending
+from lab.counterfactual import Experiment
+from lab.operations import Change, operations_of
 from scaffolds import SHIPPED
 from traces import RunFolder, TraceReader, read_result
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = [1, 2, 3, 4]
+KINDS: tuple[Literal["write"], Literal["recall"]] = ("write", "recall")
 Json = dict[str, Any]
 
 
@@ -58,6 +63,13 @@ def scaffold(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(place)
 
 
+@pytest.fixture(autouse=True)
+def _ends_with_the_player_it_began_with() -> Iterator[None]:
+    before = player()
+    yield
+    assert player() is before
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, scaffold: str) -> Json:
     """What one process writes."""
@@ -70,7 +82,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, scaffold: str) -> Json
 def play(
     out: Path, context: Context | None = None, shown: Callable[[Json], object] = lambda _: None, **more: Any
 ) -> Json:
-    """Play some episodes of the vault; the last state of the graph."""
+    """Play some episodes of the vault; the last state of the graph. With workers, none of them is played here."""
+    plays, here = player(), len(SESSIONS._live)
     plan: Json = {"world": "vault", "tasks": ["six-doors"], "seeds": SEEDS, "model": "scripted", "out": str(out)}
     given = Input(**{**plan, **more})  # type: ignore[typeddict-item]
 
@@ -79,6 +92,7 @@ def play(
         stream = graph.astream(given, context=context or Context(max_steps=60), stream_mode=["custom", "values"])
         async for mode, data in stream:
             if mode == "custom":
+                assert plays is THIS_PROCESS or len(SESSIONS._live) == here
                 shown(data)
             else:
                 state = data
@@ -121,8 +135,8 @@ def test_workers_write_a_shared_folder_themselves(
 def test_a_control_arm_is_opened_with_an_episode_that_another_worker_played(
     tmp_path: Path, two_workers: ClusterPlayer
 ) -> None:
-    for player, name in ((two_workers, "workers"), (THIS_PROCESS, "one")):
-        with played_by(player):
+    for plays, name in ((two_workers, "workers"), (THIS_PROCESS, "one")):
+        with played_by(plays):
             on, seeds = tmp_path / name / "on", [1, 2, 3]
             play(on, tasks=["one-door"], seeds=seeds)
             others = Context(max_steps=60, arm="shuffled", others=str(on))
@@ -133,10 +147,10 @@ def test_a_control_arm_is_opened_with_an_episode_that_another_worker_played(
 
 
 def test_a_ceiling_of_the_run_holds_over_all_workers(tmp_path: Path, two_workers: ClusterPlayer) -> None:
-    player = chat_model("scripted", world="vault")
+    scripted = chat_model("scripted", world="vault")
 
     async def behave(exchange: Exchange) -> None:
-        reply = await player.ainvoke(exchange.body["messages"])
+        reply = await scripted.ainvoke(exchange.body["messages"])
         await say(reply.content)(exchange)
 
     with OpenAIStub(behave) as stub:
@@ -225,6 +239,25 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
         workers(1, None, shared=False),
     ):
         pass
+
+
+def test_a_counterfactual_is_played_on_workers_as_in_one_process(tmp_path: Path, two_workers: ClusterPlayer) -> None:
+    effects = []
+    for plays, name in ((THIS_PROCESS, "one"), (two_workers, "workers")):
+        with played_by(plays):
+            play(tmp_path / name, Context(max_steps=30), tasks=["one-door"], seeds=[1])
+            source = next(RunFolder(tmp_path / name).episodes())
+            for kind in KINDS:
+                operation = operations_of(source, kind)[0]
+                experiment = Experiment(source, operation, Change(), tmp_path / f"{name}-{kind}", 12)
+                effects.append(asyncio.run(experiment.measure(2, Spending({}, "run"))))
+    assert [dataclasses.replace(one, replayed=False) for one in effects[:2]] == [
+        dataclasses.replace(one, replayed=False) for one in effects[2:]
+    ]
+    for kind in KINDS:
+        one, other = (tmp_path / f"{name}-{kind}" for name in ("one", "workers"))
+        for run in sorted(one.glob("*/*/*")):
+            assert everything(run) == everything(other / run.relative_to(one))
 
 
 def test_an_episode_goes_on_elsewhere_when_its_node_is_killed(
