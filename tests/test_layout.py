@@ -30,6 +30,7 @@ FILE_LINES, FUNCTION_LINES = 400, 60
 LONGER = dict.fromkeys(
     (
         "cli/controls.py:controls",
+        "cli/counterfactual.py:counterfactual",
         *(f"cli/{name}.py:{name}" for name in ("evolve", "specialize")),
         "cli/evaluate.py:evaluate",
     ),
