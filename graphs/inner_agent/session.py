@@ -86,7 +86,7 @@ class Living(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A branch of an episode's world that nobody plays, to fork from."""
+    """A branch of an episode's world, kept as it is, to fork from."""
 
     step: int
     """The step that begins in it."""

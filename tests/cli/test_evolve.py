@@ -70,11 +70,9 @@ def test_the_best_version_is_played_with_other_notebooks_on_the_holdout_seeds(tm
         assert "stopped: the search's ceiling of 214 model calls is reached; go on with a higher" in first.output
         told = automem_evolve(tmp_path, server, *more, "--ceiling", "calls=5000", "--resume")
         assert told.exit_code == 0, told.output
-        again = automem_evolve(tmp_path, server, *more, "--resume")
     table = told.output[told.output.index("run holdout v1: ") :]
     assert [line.split()[0] for line in table.splitlines() if "100.0" in line] == ["on", "off", "frozen"]
     assert table.count("-100.0") == 2
-    assert table == again.output[again.output.index("run holdout v1: ") :]
     assert CliRunner().invoke(app, ["check", str(tmp_path / "run")]).exit_code == 0
     refused = automem_evolve(tmp_path / "other", server, "--notebook-arms", "off")
     assert "--notebook-arms are played on the hold-out seeds" in refused.output

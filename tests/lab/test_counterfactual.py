@@ -205,7 +205,7 @@ def command(*words: object) -> Result:
 
 
 def test_a_sweep_ranks_the_writes_of_a_run(run: RunFolder, tmp_path: Path) -> None:
-    words = [run.path, "--sweep", "writes", "--horizon", 40, "--out", tmp_path / "lab"]
+    words = [run.path, "--sweep", "writes", "--horizon", 8, "--out", tmp_path / "lab"]
     stopped = command("counterfactual", *words, "--budget", "calls=300")
     assert "stopped: the run's ceiling of 300 model calls is reached" in stopped.output
     refused = command("counterfactual", *words, "--budget", "calls=3000")
