@@ -1,13 +1,17 @@
-"""How every process of the tests collects garbage: seldom, and not what lives as long as the process.
+"""What holds for every process of the tests.
 
-As often as Python does it by itself, the hundreds of thousands of objects of pytest, torch and langchain, none of them
-garbage, are looked through over and over; a quarter of a second each time that a training frees what it held.
+Hypothesis draws the same examples in every run, and no example has a time limit: a busy machine is no fault.
+
+Garbage is collected seldom, and not what lives as long as the process. As often as Python does it by itself, the
+hundreds of thousands of objects of pytest, torch and langchain, none of them garbage, are looked through over and over;
+a quarter of a second each time that a training frees what it held.
 """
 
 import gc
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 LARGE = 500
 """Modules that a large package brings with it."""
@@ -16,6 +20,8 @@ frozen = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
     gc.set_threshold(10_000, 10, 10)
     config.stash[frozen] = 0
 
