@@ -48,7 +48,7 @@ COMMANDS = {
     "counterfactual": Entry(
         "cli.counterfactual:counterfactual",
         "Measure what a note or a recall did: play on with it and without it, or with another text, in one world.",
-        "",
+        "--resume",
     ),
     "controls": Entry(
         "cli.controls:controls",
