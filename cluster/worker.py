@@ -18,8 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from chat_models.keys import new_context
 from cluster.budget import Allowance, Grant, Share
@@ -33,6 +35,7 @@ from memory_fs.file_lock import InUse, locked
 from traces import EpisodeFolder, EpisodeResult
 from traces.results import write_result
 
+T = TypeVar("T")
 ABANDONED_S = 120.0
 """Seconds without a call of the head after which a worker plays no further: what it plays reaches nobody."""
 FREED_S = 60.0
@@ -105,6 +108,8 @@ class Worker:
     _allowances: dict[int, Allowance] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _abandoned: asyncio.TimerHandle | None = None
+    _aside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="shipping"))
+    """For what a call of the head waits for: the threads of the event loop may all be opening episodes."""
 
     async def begin(self, variables: Mapping[str, str]) -> Facts:
         """Begin with these environment variables; what this worker is."""
@@ -130,10 +135,17 @@ class Worker:
 
     async def collect(self, orders: Orders) -> Report:
         """Take orders, wait for news, and hand over what is new."""
-        self._expect_the_head()
+        if self._abandoned is not None:
+            self._abandoned.cancel()
+        try:
+            return await self._collect(orders)
+        finally:
+            self._expect_the_head()
+
+    async def _collect(self, orders: Orders) -> Report:
         for package in orders.packages:
             place = self._place / package.key
-            self._packages[package.key] = await asyncio.to_thread(Unpacked, package, place)
+            self._packages[package.key] = await self._apart(Unpacked, package, place)
         for number, grant in orders.grants.items():
             self._allowance(number).grant(grant)
         for assignment in orders.assignments:
@@ -146,7 +158,7 @@ class Worker:
             await asyncio.wait_for(self._news.wait(), orders.wait_s)
         self._news.clear()
         over = [number for number, one in self._playing.items() if one.task is not None and one.task.done()]
-        parcels = await asyncio.to_thread(self._parcels)  # after `over`: the last parcel of one that ended is whole
+        parcels = await self._apart(self._parcels)  # after `over`: the last parcel of one that ended is whole
         progress = {number: one.progress for number, one in self._playing.items() if one.progress is not None}
         counted = {number: dict(one.share.spent) for number, one in self._playing.items() if number in progress}
         for one in self._playing.values():
@@ -156,7 +168,7 @@ class Worker:
             parcels=parcels,
             progress=progress,
             ended=ended,
-            notes=await asyncio.to_thread(self._notes),
+            notes=await self._apart(self._notes),
             used={number: dict(one.spent) for number, one in self._allowances.items()},
             counted=counted,
         )
@@ -176,7 +188,7 @@ class Worker:
 
     async def _start(self, assignment: Assignment) -> None:
         unpacked = self._packages[assignment.package]
-        folder = await asyncio.to_thread(unpacked.episode, assignment)
+        folder = await self._apart(unpacked.episode, assignment)
         outbox = None if unpacked.package.shared else Outbox(folder, assignment.files)
         share = Share(self._allowance(assignment.budget), assignment.counted)
         playing = self._playing[assignment.number] = _Playing(assignment.package, folder, outbox, share)
@@ -198,6 +210,10 @@ class Worker:
             return None
         return await asyncio.to_thread(_with_the_heads_paths, result, playing.folder, unpacked.on_head)
 
+    async def _apart(self, work: Callable[..., T], *arguments: object) -> T:
+        """What `work` returns, in the thread that is kept for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._aside, work, *arguments)
+
     def _allowance(self, budget: int) -> Allowance:
         if budget not in self._allowances:
             self._allowances[budget] = Allowance(self._news.set)
@@ -215,7 +231,7 @@ class Worker:
         one = self._playing.pop(number)
         assert one.task is not None
         if one.outbox is not None:
-            await asyncio.to_thread(shutil.rmtree, one.folder.path, ignore_errors=True)
+            await self._apart(shutil.rmtree, one.folder.path, True)
         try:
             return one.task.result()
         except BaseException as error:  # noqa: BLE001 - raised again on the head
