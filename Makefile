@@ -20,7 +20,7 @@ setup: .venv/.installed ## Make .venv with the automem command in it (and system
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[cluster,dev,embedded,nethack,training,view]'
 	@touch $@
 
-demo: setup ## The whole cycle offline: play three worlds, loop 1, loop 2 with a real training (ten minutes or so)
+demo: setup ## The whole cycle offline: play four worlds, loop 1, loop 2 with a real training (ten minutes or so)
 	@$(BIN)/automem demo
 
 docs: setup ## Build the site of docs/ in build/site (installs the extra docs)

@@ -90,9 +90,9 @@ SPECIALIZE = (
 
 
 ONE_SEED = (
-    "What this shows: after a few minutes of training nearly every reply is a valid memory operation (last column). "
-    "What it cannot show: whether the specialist plays better. One episode of each player is won or lost by luck; the "
-    "command in docs/loop-2.md trains on three times as many examples and plays more seeds."
+    "What this shows: after a few minutes of training most replies are valid memory operations (last column). What it "
+    "cannot show: whether the specialist plays better. One episode of each player is won or lost by luck; the command "
+    "in docs/loop-2.md trains on three times as many examples and plays more seeds."
 )
 
 
