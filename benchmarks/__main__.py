@@ -24,6 +24,7 @@ SCRIPTS = (
     "embedded",
     "constrained",
     "replay_page",
+    "view",
     "langsmith_cost",
     "nethack_episode",
     "soak",

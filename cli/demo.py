@@ -19,7 +19,7 @@ from cli import options as o
 from cli.evolve import run_search
 from cli.lineage import lineage
 from cli.progress import run_evaluation
-from cli.results_table import print_results
+from cli.results_table import look, print_results
 from cli.specialize import run_specialization
 from cli.stopping import go_on_with
 from graphs import curator, reviewer
@@ -188,7 +188,7 @@ def demo(
         console.rule(title, align="left", style="bold")
         sound = show(settings[chapter.value], folder / chapter.value, console) and sound
     took = f"{(monotonic() - began) / 60:.0f} min"
-    where = f"\nThat took {took}. Everything is in {folder}; docs/tracing.md says how to look at it."
+    where = f"\nThat took {took}. Everything is in {folder}; {look(folder / 'all')}"
     console.print(where, highlight=False, soft_wrap=True)
     if not sound:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ from cli import workers as w
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import run_evaluation
-from cli.results_table import print_results
+from cli.results_table import look, print_results
 from graphs.evaluation.state import Input
 from graphs.settings import Context, SettingsError
 from traces.report_data import who
@@ -119,6 +119,7 @@ def _run(request: Input, context: Context, max_steps: int, quiet: bool) -> None:
     players = who(request["model"], context.gameplay_model)
     print_results(console, [(out.name, summary)], f"{request['world']}: {summary['scaffold']}, {players}")
     console.print(f"written: {out}/summary.json, {out}/episodes/", markup=False, highlight=False, soft_wrap=True)
+    console.print(look(out), markup=False, highlight=False, soft_wrap=True)
     if summary["n_failed"] or summary["n_damaged"]:
         raise typer.Exit(1)
 

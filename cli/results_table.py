@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -51,6 +53,11 @@ def _by_task(tasks: Mapping[str, Mapping[str, Any]], title: str | None) -> Table
     for task, figures in tasks.items():
         table.add_row(task, str(figures["n"]), mean_and_error(figures))
     return table
+
+
+def look(run: Path) -> str:
+    """The command that shows a run and those beside it, as a line."""
+    return f"look at it: automem view {shlex.quote(str(run.parent))}"
 
 
 def mean_and_error(figures: Mapping[str, Any]) -> str:

@@ -61,11 +61,25 @@ def write_replay(path: Path, title: str, episodes: Sequence[Shown], report: Call
     """
     if not 1 <= len(episodes) <= MOST:
         raise ValueError(f"A replay page shows 1 to {MOST} episodes, not {len(episodes)}.")
+    return _write(path, title, _blocks(title, episodes, report))
+
+
+def write_run_replay(path: Path, title: str, episodes: Sequence[Shown], report: Callable[[str], None]) -> int:
+    """Write a page of any number of episodes, of which one at a time is shown and another can be chosen.
+
+    As `write_replay` otherwise.
+    """
+    if not episodes:
+        raise ValueError("A replay page shows at least one episode.")
+    return _write(path, title, _choice_blocks(title, episodes, report))
+
+
+def _write(path: Path, title: str, blocks: Iterable[tuple[str, str]]) -> int:
     beside = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("w", encoding="utf-8") as file:
-            for piece in _html(title, _blocks(title, episodes, report)):
+            for piece in _html(title, blocks):
                 file.write(piece)
             size = file.tell()
         beside.replace(path)
@@ -118,6 +132,16 @@ def _blocks(title: str, episodes: Sequence[Shown], report: Callable[[str], None]
     yield "head", written(packed(head))
 
 
+def _choice_blocks(title: str, episodes: Sequence[Shown], report: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Yield the blocks of each episode with a head of its own, and last the head that names the choices."""
+    for number, shown in enumerate(episodes):
+        head: dict[str, Any] = {"prefix": f"c{number}-"}
+        yield from _episode(0, shown, head, report, f"c{number}-")
+        own = {"format": FORMAT, "title": title, "marks": MARKS, "episodes": [head], "parting": None}
+        yield f"head-{number}", written(packed(own))
+    yield "head", written(packed({"format": FORMAT, "choices": [one.label for one in episodes]}))
+
+
 def _parting(episodes: Sequence[Shown]) -> dict[str, Any] | None:
     """The first step at which one of the others differs from the first episode, and what differs there."""
     found = [compare(episodes[0].folder, other.folder).divergence for other in episodes[1:]]
@@ -126,7 +150,7 @@ def _parting(episodes: Sequence[Shown]) -> dict[str, Any] | None:
 
 
 def _episode(
-    number: int, shown: Shown, head: dict[str, Any], report: Callable[[str], None]
+    number: int, shown: Shown, head: dict[str, Any], report: Callable[[str], None], prefix: str = ""
 ) -> Iterator[tuple[str, str]]:
     """Yield the blocks of an episode and fill its head."""
     result = read_result(shown.folder, content=True)
@@ -137,15 +161,15 @@ def _episode(
     with TraceReader(shown.folder) as reader:
         report(f"{shown.label}: reading {len(reader):,} steps")
         steps = StepBlocks(reader, final, read_effects(shown.folder))
-        yield from _stream(f"{number}-steps", steps)
+        yield from _stream(f"{prefix}{number}-steps", steps)
         timeline = steps.timeline
         revision = timeline.revisions[-1] if timeline.revisions else 0
         notebook = NotebookBlocks(shown.folder.journal, revision, timeline.gains)
-        yield from _stream(f"{number}-notebook", notebook)
+        yield from _stream(f"{prefix}{number}-notebook", notebook)
         frames = shown.frames(reader, timeline) if shown.frames is not None else None
         if frames is not None:
             report(f"{shown.label}: drawing")
-            yield from _stream(f"{number}-frames", frames)
+            yield from _stream(f"{prefix}{number}-frames", frames)
     head |= {
         "label": shown.label,
         "about": about,
@@ -175,4 +199,4 @@ def plain_result(result: EpisodeResult) -> dict[str, Any]:
     return {name: whole[name] for name in kept}
 
 
-__all__ = ["MOST", "Shown", "plain_result", "replay_file", "served_page", "write_replay"]
+__all__ = ["MOST", "Shown", "plain_result", "replay_file", "served_page", "write_replay", "write_run_replay"]

@@ -125,6 +125,9 @@ def _conversation(conversation: Conversation, table: TextTable, redundant: set[i
     thoughts = [call.thoughts for call in conversation.calls]
     if any(thoughts):
         plain["thoughts"] = [table.add(text) if text else None for text in thoughts]
+    shortened = [[[one["message"], table.add(one["content"])] for one in call.shortened] for call in conversation.calls]
+    if any(shortened):
+        plain["shortened"] = shortened
     if conversation.tools is not None:
         plain["tools"] = table.add(dump(conversation.tools).decode())
     return plain

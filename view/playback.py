@@ -24,7 +24,6 @@ from traces.effects import read_effects
 from traces.flags import Place, StepFlags, StepJudge, clock_of
 from traces.records import StepRecord
 from traces.replay import plain_result
-from traces.replay_blocks import packed
 from traces.replay_notebook import NotebookBlocks
 from traces.replay_steps import PlainSteps
 from traces.replay_timeline import MARKS, Timeline
@@ -336,11 +335,6 @@ class _Judging:
         verdict = self._judge.action(after, clock) if self._judge.begun else None
         if verdict:
             self._timeline.marks[-1] |= MARKS[verdict]
-
-
-def head_piece(playback: Playback) -> bytes:
-    """The head as a piece."""
-    return packed(playback.head())
 
 
 def _inode(folder: EpisodeFolder) -> int:

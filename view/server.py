@@ -27,15 +27,20 @@ from starlette.routing import Route
 
 from graphs.settings import SettingsError
 from memory_fs.journal import NotebookFailure
-from traces import TraceFailure
+from traces import TraceFailure, TraceReader
 from traces.replay import replay_file, served_page
+from traces.replay_blocks import packed
 from traces.under_way import Counting
 from training import TrainingError
+from view.comparison import compare
 from view.episodes import run_page
 from view.guard import LOOPBACK, Guard
+from view.index import Index, query_of
+from view.judging import judge, judgements
 from view.labels import write_labels
-from view.library import Library, NotThere
-from view.playback import Playbacks, head_piece
+from view.library import Library, NotThere, kind_of
+from view.loops import ledger_page, lineage_page
+from view.playback import Playbacks
 from view.table import Table, with_baseline
 
 PORT = 8321
@@ -55,19 +60,26 @@ class Site:
         self.table = Table(self.library)
         self.playbacks = Playbacks()
         self.counting = Counting()
+        self.index = Index(self.library)
 
     def close(self) -> None:
         """Stop what works in the background."""
         self.playbacks.close()
+        self.index.close()
 
     def routes(self) -> list[Route]:
         """All addresses."""
         return [
             Route("/", self.shell),
             Route("/compare", self.shell),
+            Route("/search", self.shell),
             Route("/assets/{name}", self.asset),
             Route("/api/runs", _answered(self.runs)),
+            Route("/api/compare", _answered(self.compare)),
+            Route("/api/search", _answered(self.search)),
             Route("/api/run/{name:path}", _answered(self.run)),
+            Route("/api/judge/{place:path}", self.judge, methods=["POST"]),
+            Route("/api/prompt/{place:path}", _answered(self.prompt)),
             Route("/api/labels/{name:path}", self.labels, methods=["POST"]),
             Route("/piece/{place:path}", _answered(self.piece)),
             Route("/run/{place:path}", self.place),
@@ -98,7 +110,24 @@ class Site:
         run = self.library.run(name)
         rows = [row for row in self.table.rows() if row["run"] == name or row["within"] == name]
         page = run_page(run, self.counting) if run.run.exists() else {"episodes": []}
+        path = self.library.path(name)
+        if kind_of(path) == "search":
+            page |= lineage_page(path, name)
+        elif kind_of(path) == "specialist":
+            page |= ledger_page(path, name)
+        curves = self.index.curves(name)
+        for one in page["episodes"]:
+            one["curve"] = curves.get((one["world"], one["task"], one["seed"]))
         return {"name": name, "rows": with_baseline(rows, ""), **page}
+
+    def compare(self, request: Request) -> Any:
+        """Two runs beside each other."""
+        asked = [request.query_params.get(name, "") for name in ("a", "b")]
+        return compare(*map(self.library.run, asked))
+
+    def search(self, request: Request) -> Any:
+        """Operations and notebook lines of all episodes."""
+        return self.index.search(query_of(request.query_params))
 
     async def labels(self, request: Request) -> Response:
         """Keep a run's tags and note."""
@@ -107,6 +136,15 @@ class Site:
             kept = write_labels(self.library.path(request.path_params["name"]), given)
             self.table.changed()
             return kept
+
+        return await _posted(request, keep)
+
+    async def judge(self, request: Request) -> Response:
+        """Keep a judgement of an operation."""
+
+        def keep(given: Any) -> Any:
+            asked = self._episode(request.path_params["place"])
+            return judge(self.library.run(asked["run"]), self.library.episode(**asked), given)
 
         return await _posted(request, keep)
 
@@ -126,6 +164,26 @@ class Site:
 
         return await run_in_threadpool(_said, page)
 
+    def _episode(self, place: str) -> dict[str, str]:
+        """Run, world, task and seed of an episode's address."""
+        found = re.fullmatch(_EPISODE, place)
+        if found is None:
+            raise NotThere("That is no address of an episode.")
+        return found.groupdict()
+
+    def prompt(self, request: Request) -> Any:
+        """What a call of a model was sent, byte for byte: its messages as JSON, and the tools that went with them."""
+        folder = self.library.episode(**self._episode(request.path_params["place"]))
+        step, conversation, call = (
+            int(request.query_params.get(name, "")) for name in ("step", "conversation", "call")
+        )
+        with TraceReader(folder) as reader:
+            try:
+                talk = reader.step(step).conversations[conversation]
+                return {"messages": talk.prompt(call), "tools": talk.tools, "tokens": talk.calls[call].prompt_tokens}
+            except IndexError:
+                raise NotThere(f"The episode has no such call at step {step}.") from None
+
     def piece(self, request: Request) -> Any:
         """A piece of an episode, or what was added to it since."""
         found = re.fullmatch(_EPISODE + r"/(?P<piece>[a-z0-9-]+)", request.path_params["place"])
@@ -135,7 +193,8 @@ class Site:
         piece = asked.pop("piece")
         playback = self.playbacks.of(self.library.episode(**asked))
         if piece == "head":
-            return Response(head_piece(playback), media_type="application/octet-stream")
+            given = judgements(self.library.run(asked["run"]), playback.folder)
+            return Response(packed({**playback.head(), "judgements": given}), media_type="application/octet-stream")
         if piece == "more":
             steps, pieces, frames, reach = (
                 int(request.query_params.get(name, "0")) for name in ("steps", "pieces", "frames", "reach")
@@ -174,6 +233,7 @@ def serve(root: Path, host: str, port: int, token: str | None, ready: Callable[[
     shown = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     app = application(site, names if is_loopback(host) else None, token)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    site.index.start()
     ready(shown + (f"?token={quote(token)}" if token else ""))
     try:
         uvicorn.Server(config).run(sockets=[bound])

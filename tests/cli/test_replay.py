@@ -63,6 +63,29 @@ def test_two_runs_of_one_seed_open_side_by_side_with_their_games(automem: Run, t
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
+def test_a_run_becomes_one_page_in_which_an_episode_is_chosen(automem: Run, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ("--world", "vault", "--task", "one-door", "--model", "scripted", "--seeds", "3-4", "--no-check")
+    automem("eval", *words, "--max-steps", "5", "--out", str(run))
+    out = tmp_path / "replay.html"
+    code, printed, errors = automem("replay", str(run), "--out", str(out))
+    assert code == 0, errors
+    assert "2 episodes to choose from" in printed
+    with browsing() as browser:
+        page = opened(browser.new_page(), out, "#episode=1&step=2")
+        assert page.locator("#choice option").all_text_contents() == [
+            "one-door, seed 3: 0.0 %",
+            "one-door, seed 4: 0.0 %",
+        ]
+        assert page.locator("#choice").input_value() == "1"
+        stands_at(page, 2)
+        page.select_option("#choice", "0")
+        page.wait_for_url("**#episode=0&step=1")
+        page.wait_for_selector("body[data-ready]")
+        assert page.locator("#choice").input_value() == "0"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_BROWSER)
 def test_pictures_of_a_game_are_shown(automem: Run, tmp_path: Path) -> None:
     play(tmp_path, 3, world="crafter", seed=3)
     out = tmp_path / "replay.html"

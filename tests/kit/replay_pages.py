@@ -124,3 +124,40 @@ def page_of(folder: Path, *episodes: EpisodeFolder, name: str = "replay.html") -
     shown = [Shown(one, f"run {number}", {"model": "m"}) for number, one in enumerate(episodes)]
     write_replay(path, "a world", shown, lambda _: None)
     return path
+
+
+FAINT = """() => {
+  const numbers = (colour) => {
+    const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 1, 1);
+    return [...context.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => [r, g, b].map((one) => one / 255)
+    .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+  const ground = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = numbers(getComputedStyle(one).backgroundColor);
+      if (colour[3] > 250) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const texts = [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility()
+    && !one.closest('.unseen, [aria-hidden], svg, option')
+    && [...one.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()));
+  return texts.map((one) => {
+    const [ink, paper] = [light(numbers(getComputedStyle(one).color)), light(ground(one))];
+    const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+    const small = parseFloat(getComputedStyle(one).fontSize) < 11;
+    return contrast < 4.5 || small ? `${one.className} ${one.textContent.slice(0, 30)} ${contrast.toFixed(2)}` : '';
+  }).filter(Boolean);
+}"""
+"""Evaluates to the texts of a page that are too faint or too small to read: class, beginning, contrast."""
+
+NAMELESS = """() => [...document.querySelectorAll('a, button, input, select, textarea, summary, [tabindex="0"]')]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => !(one.getAttribute('aria-label') || [...one.labels || []].map((label) => label.textContent).join('')
+    || (one.matches('input, select, textarea') ? '' : one.textContent) || one.title).trim())
+  .map((one) => one.outerHTML.slice(0, 120))"""
+"""Evaluates to the controls of a page that a screen reader has no name for."""

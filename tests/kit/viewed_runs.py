@@ -37,6 +37,7 @@ def serving(folder: Path) -> Iterator[str]:
     port = bound.getsockname()[1]
     site = Site(folder)
     app = application(site, {f"127.0.0.1:{port}", f"localhost:{port}"})
+    site.index.start()
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from replay_pages import opened, page_of, stands_at
+from replay_pages import FAINT, opened, page_of, stands_at
 
 from traces import Conversation, EpisodeFolder, EpisodeResult, ModelCall, OperationRecord, TraceWriter
 from traces.records import StepRecord
@@ -91,32 +91,3 @@ def test_everything_printed_can_be_read_in_light_and_dark(
     opened(page, page_of(tmp_path, hostile_episode(tmp_path / "episode", "a text")), "#step=1")
     assert faint + page.evaluate(FAINT) == []
     page.close()
-
-
-FAINT = """() => {
-  const numbers = (colour) => {
-    const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
-    context.fillStyle = colour;
-    context.fillRect(0, 0, 1, 1);
-    return [...context.getImageData(0, 0, 1, 1).data];
-  };
-  const light = ([r, g, b]) => [r, g, b].map((one) => one / 255)
-    .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
-  const ground = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = numbers(getComputedStyle(one).backgroundColor);
-      if (colour[3] > 250) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const texts = [...document.querySelectorAll('body *')].filter((one) => one.checkVisibility()
-    && !one.closest('.unseen, [aria-hidden], svg, option')
-    && [...one.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim()));
-  return texts.map((one) => {
-    const [ink, paper] = [light(numbers(getComputedStyle(one).color)), light(ground(one))];
-    const contrast = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-    const small = parseFloat(getComputedStyle(one).fontSize) < 11;
-    return contrast < 4.5 || small ? `${one.className} ${one.textContent.slice(0, 30)} ${contrast.toFixed(2)}` : '';
-  }).filter(Boolean);
-}"""

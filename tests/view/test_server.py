@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playing import play
+from playing import play, steps_of
 from starlette.testclient import TestClient
 
 from graphs.settings import SettingsError
+from traces import RunFolder
+from traces.feedback import read_feedback, write_judgements
 from view.server import Site, application, is_loopback, listening, serve
 
 HOST = "127.0.0.1:8321"
@@ -173,3 +175,49 @@ def test_a_run_that_is_deleted_while_it_is_shown_is_said_to_be_gone(tmp_path: Pa
         site.table.changed()
         assert client.get("/api/runs").json()["runs"] == []
     site.close()
+
+
+def test_a_judgement_is_kept_as_the_curator_reads_it_and_can_be_taken_back(tmp_path: Path) -> None:
+    play(tmp_path, 6, thread="judged", world="vault", task="one-door", seed=3)
+    run = RunFolder(tmp_path / "runs" / "judged")
+    step, conversation, operation = next(
+        (step.step, number, place)
+        for step in steps_of(tmp_path, "judged")
+        for number, talk in enumerate(step.conversations)
+        for place, one in enumerate(talk.operations)
+        if one.outcome == "written"
+    )
+    write_judgements(run, [{"candidate": "other", "feedback": 0.5, "id": "1", "project": "of LangSmith"}])
+    site = Site(tmp_path / "runs")
+    place = "judged/episodes/vault/one-door/seed-3"
+    given = {"step": step, "conversation": conversation, "operation": operation, "feedback": 1, "comment": "at last"}
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        assert client.post(f"/api/judge/{place}", json=given, headers=ORIGIN).json()["feedback"] == 1
+        candidate = f"vault/one-door/seed-3/step-{step}/LOG"
+        assert read_feedback(run) == {"other": 0.5, candidate: 1.0}
+        shown = unpacked(client.get(f"/piece/{place}/head"))["judgements"]
+        assert shown == {f"{step}/{conversation}/{operation}": {"feedback": 1.0, "comment": "at last"}}
+        client.post(f"/api/judge/{place}", json={**given, "feedback": 0}, headers=ORIGIN)
+        assert read_feedback(run)[candidate] == 0
+        client.post(f"/api/judge/{place}", json={**given, "feedback": None}, headers=ORIGIN)
+        assert read_feedback(run) == {"other": 0.5}
+        for wrong in ({**given, "step": 99}, {**given, "feedback": 2}, {**given, "operation": "x"}, [], {}):
+            assert client.post(f"/api/judge/{place}", json=wrong, headers=ORIGIN).status_code == 400
+    site.close()
+
+
+def test_two_runs_are_compared_in_pairs_with_what_differs_between_them(tmp_path: Path) -> None:
+    for thread, notebook in (("with", "on"), ("without", "off")):
+        play(tmp_path, 60, thread=thread, world="vault", task="one-door", seed=3, notebook=notebook)
+    site = Site(tmp_path / "runs")
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        found = client.get("/api/compare?a=without&b=with").json()
+        assert client.get("/api/compare?a=without&b=nothing").status_code == 404
+    site.close()
+    (pair,) = found["paired"]["pairs"]
+    assert (pair["name"], pair["after"]) == ("one-door/3", 100)
+    assert found["paired"]["interval"] is None  # one pair says nothing about chance
+    assert {"name": "notebook", "one": "off", "other": "on"} in found["settings"]
+    assert found["scaffold"] == {"problem": None, "files": []}
+    signs = {sign for one in found["prompts"] for sign, _ in one["lines"]}
+    assert {"+", "-"} <= signs

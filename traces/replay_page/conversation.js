@@ -37,19 +37,11 @@ function routine(episode, step, talk, view, at) {
     h('span.purpose', {}, handed ? 'handed over: commits the action' : asks),
     h('span.model', {}, `${oneLine(talk.model, 80)}${two ? `, ${talk.role}` : ''}`));
   const section = h(`section.turn.${name === 'LOG' ? 'log' : 'plan'}`, { 'aria-label': name }, header);
-  const first = talk.prompts.length ? talk.prompts[0] : talk.messages.length;
-  section.append(opening(key, step, talk, first));
+  section.append(promptFold(`${key}/prompt`, 'the prompt, exactly', step, talk, 0));
   talk.prompts.forEach((/** @type {number} */ length, /** @type {number} */ call) => {
     section.append(...reply(key, step, talk, view, names, length, call));
   });
   return section;
-}
-
-/** What the routine began with. @param {string} key @param {any} step @param {any} talk @param {number} length */
-function opening(key, step, talk, length) {
-  const sizes = talk.messages.slice(0, length).map((/** @type {any[]} */ one) => step.texts.get(one[1]).length);
-  const size = sizes.reduce((/** @type {number} */ sum, /** @type {number} */ one) => sum + one, 0);
-  return promptFold(`${key}/prompt`, `the prompt, exactly: ${plural(size, 'character')}`, step, talk, length);
 }
 
 /**
@@ -76,8 +68,9 @@ function reply(key, step, talk, view, names, length, call) {
       () => [block(step.texts.get(thoughts), '.thoughts')]));
   }
   shown.push(h('div.bubble', {}, spoken, cost));
+  if (call) shown.push(promptFold(`${key}/${call}/prompt`, 'what this reply was asked, exactly', step, talk, call));
   shown.push(...operations.map((/** @type {any} */ one, /** @type {number} */ at) =>
-    operationCard(one, view, step.number, `${key}/${call}/${at}`)));
+    operationCard(one, view, step.number, `${key}/${call}/${at}`, cardParts.map((part) => part(one, step, talk)))));
   const end = talk.prompts[call + 1] ?? talk.messages.length;
   const answers = talk.messages.slice(length + 1, end);
   if (answers.length) {

@@ -3,7 +3,7 @@
 
 /** What a server's page adds: called with the page when it is open. @type {((page: any) => void)[]} */
 const whenOpen = [];
-/** What it adds to the card of an operation. @type {((operation: any, step: number) => Child)[]} */
+/** What it adds to the card of an operation of a routine. @type {((operation: any, step: any, talk: any) => Child)[]} */
 const cardParts = [];
 
 /** @typedef {Node|string|number|null|undefined|false} Child */

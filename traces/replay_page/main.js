@@ -112,9 +112,13 @@ async function show(episodes, places, strip, bits, step) {
   byId('timeline').setAttribute('aria-valuetext', `step ${step}, ${words}`);
   document.body.dataset.step = String(step);
   for (const episode of episodes) {
-    const ended = step > episode.steps ? ', ended' : '';
-    byId(`score${episode.number}`).textContent = `${percent(episode.progressAt(step))}${ended}`;
+    byId(`score${episode.number}`).textContent = scoreAt(episode, step);
   }
+}
+
+/** What an episode had reached at a step, and that it is of this step. @param {any} episode @param {number} step */
+function scoreAt(episode, step) {
+  return `${percent(episode.progressAt(step))} ${step > episode.steps ? 'at the end' : `at step ${step.toLocaleString('en')}`}`;
 }
 
 /** Where a screen of text is wider than its place, show the middle of what happens. @param {Element} cursor */

@@ -55,8 +55,9 @@ function source(who, now) {
  * @param {View} view
  * @param {number} step
  * @param {string} key
+ * @param {Child[]} [more] what else belongs to it
  */
-function operationCard(operation, view, step, key) {
+function operationCard(operation, view, step, key, more = []) {
   const outcome = operation.outcome;
   const [, mood, meaning] = outcomeOf(outcome);
   const answer = view.answers.get(operation) || [];
@@ -75,7 +76,7 @@ function operationCard(operation, view, step, key) {
   const isShown = answer.length && (outcome === 'hit' || outcome === 'written');
   if (isShown) card.append(...resultLines(operation, answer, view, step, key));
   else if (typeof text === 'string' && text.trim()) card.append(block(text, '.quoted'));
-  fill(card, {}, cardParts.map((part) => part(operation, step)));
+  fill(card, {}, more);
   return card;
 }
 

@@ -7,20 +7,38 @@
  * @param {string} title
  * @param {any} step
  * @param {any} talk
- * @param {number} length messages of the prompt
+ * @param {number} call whose prompt it is
  */
-function promptFold(key, title, step, talk, length) {
-  const messages = talk.messages.slice(0, length);
-  return fold(key, false, title, () => [
-    ...messages.map((/** @type {any[]} */ [role, number, rest]) => {
-      const text = step.texts.get(number);
+function promptFold(key, title, step, talk, call) {
+  const parts = promptParts(step, talk, call);
+  const whole = parts.reduce((sum, { text }) => sum + text.length, 0);
+  const [tokens] = talk.tokens[call] || [];
+  const share = (/** @type {string} */ text) => (whole ? text.length / whole : 0);
+  const counted = (/** @type {string} */ text) => (tokens ? ` · about ${Math.round(tokens * share(text)).toLocaleString('en')} tokens` : '');
+  const said = `${title}: ${plural(whole, 'character')}${tokens ? `, ${plural(tokens, 'token')}` : ''}`;
+  return fold(key, false, said, () => [
+    ...parts.map(({ role, text, rest, cut }) => {
       return h('section.sent', {},
-        h('h5', {}, `${role} · ${plural(text.length, 'character')}`),
+        h('h5', {}, `${role} · ${plural(text.length, 'character')} · ${percent(share(text))}${counted(text)}${cut ? ' · shortened, for it did not fit' : ''}`),
         h('pre.text.exact', {}, text),
         rest && h('pre.text.exact', {}, JSON.stringify(rest, null, 1)));
     }),
     talk.tools !== undefined && h('section.sent', {}, h('h5', {}, 'tools'), h('pre.text.exact', {}, step.texts.get(talk.tools))),
   ], '.prompt');
+}
+
+/**
+ * The messages of a call's prompt as they were sent.
+ * @param {any} step
+ * @param {any} talk
+ * @param {number} call
+ * @returns {{role: string, text: string, rest: any, cut: boolean}[]}
+ */
+function promptParts(step, talk, call) {
+  const length = talk.prompts.length ? talk.prompts[call] : talk.messages.length;
+  const cut = new Map(talk.shortened ? talk.shortened[call] : []);
+  return talk.messages.slice(0, length).map((/** @type {any[]} */ [role, number, rest], /** @type {number} */ at) =>
+    ({ role, text: step.texts.get(cut.has(at) ? cut.get(at) : number), rest, cut: cut.has(at) }));
 }
 
 /**

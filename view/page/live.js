@@ -5,6 +5,8 @@ const LIVE = 700;
 
 /** @param {{head: any, episodes: any[], player: any, strip: any}} page */
 function live({ head, episodes: [episode], player, strip }) {
+  judged = head.judgements;
+  if (Object.keys(judged).length) again(player);
   const parts = location.pathname.split('/');
   const run = parts.slice(0, -4).join('/');
   const box = /** @type {HTMLInputElement} */ (h('input', { type: 'checkbox', id: 'follow' }));
@@ -34,13 +36,13 @@ function live({ head, episodes: [episode], player, strip }) {
     if (drawn && document.querySelector('.panels:not(.tty)') && episode.streams.frames.kind === 'text') byId('panels').classList.add('tty');
     following.hidden = Boolean(more.result) || more.fault;
     note.textContent = more.fault ? oneLine(more.fault, 200)
-      : more.scanned < more.steps ? `reading: ${Math.floor((100 * more.scanned) / more.steps)} %` : '';
+      : more.frames && !more.frames.over && more.result ? 'drawing the game …' : more.scanned < more.steps ? `reading: ${Math.floor((100 * more.scanned) / more.steps)} %` : '';
     const told = JSON.stringify([more.scanned, more.steps, more.result, more.arcs.length]);
     if (told !== known.told) {
       player.grow();
       strip.grow();
       strip.move(player.step);
-      byId('score0').textContent = `${percent(episode.progressAt(player.step))}${player.step > episode.steps ? ', ended' : ''}`;
+      byId('score0').textContent = scoreAt(episode, player.step);
     }
     known.told = told;
     const wanted = player.step;
@@ -129,4 +131,39 @@ function takeFrames(episode, frames, known) {
   return Array.from({ length: stream.steps.length - from }, (_, at) => from + at);
 }
 
+/** Judgements of this episode's operations, by place. @type {Record<string, {feedback: number|null, comment: string}>} */
+let judged = {};
+
+/** Thumbs and a note for an operation of the memory model. @param {any} operation @param {any} step @param {any} talk */
+function thumbs(operation, step, talk) {
+  if (talk.role !== 'memory' || ['done', 'act', 'held', 'removed', 'repeated'].includes(operation.outcome)) return null;
+  const place = [step.number, step.talks.indexOf(talk), talk.operations.indexOf(operation)];
+  const name = place.join('/');
+  const known = judged[name] || { feedback: null, comment: '' };
+  const note = /** @type {HTMLInputElement} */ (h('input.why', { placeholder: 'why?', 'aria-label': 'Note on this judgement', maxlength: 2000, value: known.comment, hidden: known.feedback === null }));
+  const done = h('span.count', { role: 'status' });
+  const buttons = [[1, '▲', 'good'], [0, '▼', 'bad']].map(([share, sign, word]) => /** @type {HTMLButtonElement} */ (h(`button.thumb.${word}`, {
+    type: 'button', 'aria-pressed': String(known.feedback === share), title: `a ${word} memory decision: the curator is given it`, 'data-share': share,
+    onclick: () => keep(judged[name] && judged[name].feedback === share ? null : Number(share)),
+  }, h('span', { 'aria-hidden': true }, sign), h('span.unseen', {}, word))));
+  const keep = async (/** @type {number|null} */ feedback) => {
+    const [, conversation, at] = place;
+    const sent = { step: step.number, conversation, operation: at, feedback, comment: note.value };
+    try {
+      const answer = await fetch(SOURCE.replace(/^\/piece/, '/api/judge'), { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(sent) });
+      if (!answer.ok) throw new Error(await answer.text());
+      judged[name] = await answer.json();
+      done.textContent = feedback === null ? 'taken back' : 'kept in feedback.jsonl';
+    } catch (error) {
+      done.textContent = /** @type {Error} */ (error).message;
+      return;
+    }
+    for (const button of buttons) button.setAttribute('aria-pressed', String(Number(button.dataset.share) === feedback));
+    note.hidden = feedback === null;
+  };
+  note.addEventListener('change', () => keep(judged[name].feedback));
+  return h('div.judge', { role: 'group', 'aria-label': 'Your judgement' }, buttons, note, done);
+}
+
+cardParts.push(thumbs);
 whenOpen.push(live);

@@ -62,9 +62,10 @@ function runPage() {
     const column = document.activeElement?.getAttribute('data-column');
     const many = new Set(run.episodes.map((/** @type {any} */ one) => one.world)).size > 1;
     const shown = order.sorted(run.episodes, EPISODE_COLUMNS);
-    head.replaceChildren(...EPISODE_COLUMNS.map((one) => order.heading(one, draw)));
+    const used = EPISODE_COLUMNS.filter((one, at) => at < 5 || shown.some((row) => (one.by(row) ?? null) !== null));
+    head.replaceChildren(...used.map((one) => order.heading(one, draw)));
     body.replaceChildren(...shown.map((row) => h('tr', { 'data-id': `${row.world}/${row.task}/${row.seed}`, tabindex: -1 },
-      EPISODE_COLUMNS.map((one, at) => h(`${at ? 'td' : 'th'}.${one.name}${one.number ? '.number' : ''}`, at ? {} : { scope: 'row' }, one.cell(row), !at && many && small(row.world))))));
+      used.map((one, at) => cellOf(one, many && !at ? { ...row, task: `${row.world} ${row.task}` } : row, !at)))));
     episodes.hidden = !run.episodes.length;
     if (column) /** @type {any} */ (head.querySelector(`[data-column="${column}"]`))?.focus();
     else if (focused) /** @type {any} */ (body.querySelector(`tr[data-id="${CSS.escape(focused)}"]`))?.focus({ preventScroll: true });
@@ -89,7 +90,8 @@ function runPage() {
       written = now;
       labels.replaceChildren(labelForm(name, own));
     }
-    inside.replaceChildren(...partsOf(found, name));
+    const opened = document.activeElement && inside.contains(document.activeElement);
+    if (!opened) inside.replaceChildren(...loopParts(found), ...partsOf(found, name));
     draw();
     facts.replaceChildren(...factsOf(found));
   });
@@ -101,9 +103,9 @@ function runFigures(row) {
   const one = (/** @type {string} */ name, /** @type {Child|Child[]} */ value) => h('div.figure', {}, h('dt', {}, name), h('dd', {}, value));
   return h('dl.figures', {},
     row.mean !== null && one('progression %', meanCell(row)), row.planned !== null && one('episodes', episodesCell(row)),
-    one('world', [row.world || '–', small(tasksOf(row))]), one('model', row.model || '–'), row.scaffold && one('scaffold', [row.scaffold, small(row.notebook && `notebook ${row.notebook}`)]),
+    one('world', [row.world || '–', small(tasksOf(row))]), one('model', modelCell(row)), row.scaffold && one('scaffold', [row.scaffold, small(row.notebook && `notebook ${row.notebook}`)]),
     row.steps !== null && one('steps', short(row.steps)), row.calls !== null && one('model calls', short(row.calls)),
-    row.prompt !== null && one('tokens', tokensCell(row)), row.dollars !== null && one('cost', `${row.dollars_so_far ? '≥ ' : ''}$${row.dollars.toFixed(2)}`),
+    row.prompt > 0 && one('tokens', tokensCell(row)), row.dollars !== null && one('cost', `${row.dollars_so_far ? '≥ ' : ''}$${row.dollars.toFixed(2)}`),
     row.about && one('came of it', row.about));
 }
 

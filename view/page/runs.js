@@ -6,7 +6,7 @@ const RUN_COLUMNS = [
   { name: 'run', title: 'Folder of the run', by: (row) => row.id, cell: (row) => nameCell(row) },
   { name: 'world', title: 'World that is played', by: (row) => row.world, cell: (row) => [row.world || '–', small(tasksOf(row))] },
   { name: 'scaffold', title: 'What the model reads, and its notebook', by: (row) => row.scaffold, cell: (row) => [row.scaffold || '–', small(row.notebook && `notebook ${row.notebook}`)] },
-  { name: 'model', title: 'Who plays', by: (row) => row.model, cell: (row) => row.model || '–' },
+  { name: 'model', title: 'Who plays', by: (row) => row.model, cell: (row) => modelCell(row) },
   { name: 'progression', title: 'Mean progression in per cent ± standard error, of the episodes with a score', number: true, by: (row) => row.mean, cell: (row) => meanCell(row) },
   { name: 'difference', head: 'Δ', title: 'Paired difference in progression to the baseline: points ± standard error', number: true, by: (row) => row.difference && row.difference.mean, cell: (row) => differenceCell(row) },
   { name: 'episodes', title: 'Episodes that ended, of those planned', number: true, by: (row) => row.planned, cell: (row) => episodesCell(row) },
@@ -15,6 +15,13 @@ const RUN_COLUMNS = [
   { name: 'cost', title: 'US dollars by the price table', number: true, by: (row) => row.dollars, cell: (row) => (row.dollars === null ? '–' : `${row.dollars_so_far ? '≥ ' : ''}$${row.dollars.toFixed(2)}`) },
   { name: 'when', title: 'When its files last changed', number: true, by: (row) => row.changed, cell: (row) => h('span', { title: row.started || '' }, ago(row.changed)) },
 ];
+
+/** A cell of a table; on a phone it brings its column's name. @param {Column} column @param {any} row @param {boolean} first */
+function cellOf(column, row, first) {
+  const content = column.cell(row);
+  const kinds = `.${column.name}${column.number ? '.number' : ''}${content === '–' ? '.none' : ''}`;
+  return h(`${first ? 'th' : 'td'}${kinds}`, first ? { scope: 'row' } : { 'data-name': column.name }, content);
+}
 
 /** @param {any} text */
 const small = (text) => (text ? h('small', {}, oneLine(String(text), 90)) : null);
@@ -34,6 +41,13 @@ function nameCell(row) {
     row.tags.map((/** @type {string} */ tag) => h('span.tag', {}, oneLine(tag, 40))),
     small(row.problem || row.about), row.note && h('small.note', {}, oneLine(row.note, 120)),
   ];
+}
+
+/** @param {any} row */
+function modelCell(row) {
+  if (!row.model) return '–';
+  const rules = ' (no language model)';
+  return row.model.endsWith(rules) ? [oneLine(row.model.slice(0, -rules.length), 80), small('no language model')] : oneLine(row.model, 120);
 }
 
 /** @param {any} row */
@@ -140,7 +154,7 @@ function runsPage() {
   const line = (row) => {
     const box = /** @type {HTMLInputElement} */ (h('input', { type: 'checkbox', checked: chosen.has(row.id), 'aria-label': `choose ${row.id} for a comparison` }));
     box.addEventListener('change', () => choose(row.id));
-    const cells = used.map((column, at) => h(`${at ? 'td' : 'th'}.${column.name}${column.number ? '.number' : ''}`, at ? {} : { scope: 'row' }, column.cell(row)));
+    const cells = used.map((column, at) => cellOf(column, row, !at));
     const shown = JSON.stringify([row.mean, row.finished, row.steps, row.state]);
     const moved = before.has(row.id) && before.get(row.id) !== shown;
     before.set(row.id, shown);

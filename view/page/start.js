@@ -1,7 +1,7 @@
 'use strict';
 /* Opens the page that the address names. */
 
-const pages = /** @type {[RegExp, () => void][]} */ ([[/^\/$/, runsPage], [/^\/run\//, runPage]]);
+const pages = /** @type {[RegExp, () => void][]} */ ([[/^\/$/, runsPage], [/^\/run\//, runPage], [/^\/compare$/, comparePage], [/^\/search$/, searchPage]]);
 const named = pages.find(([pattern]) => pattern.test(location.pathname));
-if (named) named[1]();
+if (named) Promise.resolve(named[1]()).catch((error) => failed(error.message));
 else failed('There is no such page.');

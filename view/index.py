@@ -1,0 +1,416 @@
+"""The index: every operation and notebook line of all episodes in one SQLite file, kept up to date in the background.
+
+It lies in the folder that is shown and holds nothing that the runs do not: it may be deleted at any time. An episode is
+read once; one that is being played is read on. Of each, the course of its progression is kept, too.
+
+All that is asked for is a term of the full-text index, words as well as outcomes and files, so that a search takes
+milliseconds however much it has to leave out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from graphs.settings import SettingsError
+from memory_fs.file_lock import InUse, lock
+from memory_fs.journal import NotebookFailure, Record, records
+from traces import EpisodeFolder, TraceFailure, TraceReader
+from traces.flags import StepJudge
+from traces.records import OperationRecord, StepRecord
+from view.library import Library, ShownRun
+
+FILE = ".automem-view.sqlite3"
+VERSION = 1
+AFTER = 5
+"""Steps after an operation whose rewards are counted as coming after it, its own step included."""
+SLICE = 400
+"""Steps between two commits."""
+LOOK_S = 2.0
+"""Seconds between two looks for new episodes and steps; ten times as long as a look takes, if that is more."""
+QUIET_S = 60.0
+"""Seconds without a step after which an episode without a result is read to its end; played on, it is read again."""
+CURVE = 160
+"""Points of a course that are kept."""
+TEXT = 2_000
+"""Characters of an operation or a line that are kept."""
+MOST = 200
+"""Results of one answer."""
+COUNTED = 10_000
+"""Results that are counted; there are more than so many."""
+
+_SCHEMA = f"""
+PRAGMA user_version = {VERSION};
+CREATE TABLE episode (id INTEGER PRIMARY KEY, run TEXT, world TEXT, task TEXT, seed INTEGER, inode INTEGER,
+  size INTEGER, steps INTEGER, curve TEXT, UNIQUE (run, world, task, seed));
+CREATE TABLE item (id INTEGER PRIMARY KEY, episode INTEGER, step INTEGER, routine TEXT, operation TEXT, outcome TEXT,
+  file TEXT, oldest INTEGER, reward REAL, gain REAL);
+CREATE INDEX item_episode ON item (episode);
+CREATE VIRTUAL TABLE words USING fts5 (text, terms, tokenize = "unicode61 tokenchars '_'");
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for; all that is given must be met."""
+
+    text: str = ""
+    kind: str = ""
+    """"operation" or "line"."""
+    operation: str = ""
+    outcome: str = ""
+    """One of the notebook's, or "redundant": a write that added nothing."""
+    file: str = ""
+    run: str = ""
+    origin: int = 0
+    """A step: recalls of lines that it wrote."""
+    age: int = 0
+    """Steps at least between the writing of the oldest line and its recall."""
+    rewarded: bool = False
+    """Followed by a reward within AFTER steps."""
+
+    def match(self) -> str:
+        """The expression of the full-text index; empty for a query that leaves nothing out."""
+        words = [f'text : "{word}"*' for word in re.findall(r"\w+", self.text)]
+        given = (("k", self.kind), ("p", self.operation), ("o", self.outcome), ("f", self.file), ("n", self.run))
+        terms = [f'terms : "{_term(letter, value)}"' for letter, value in given if value]
+        terms += [f'terms : "s{self.origin}"'] if self.origin else []
+        terms += ['terms : "rewarded"'] if self.rewarded else []
+        return " AND ".join([*words, *terms])
+
+
+class Index:
+    """The index of a library. `start` keeps it up to date; searches work meanwhile, on what there is."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.path = _place(library.root)
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._scans: dict[tuple[str, str, str, int], _Scan] = {}
+        self.waiting = 0
+        """Episodes that are still to be read."""
+
+    def start(self) -> None:
+        """Begin to keep it up to date, unless another server of the same folder does."""
+        self._thread = threading.Thread(target=self._work, daemon=True, name="index")
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop, after the step that is being read."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def search(self, query: Query) -> dict[str, Any]:
+        """The newest results, and how many there are. SettingsError for a query without anything to look for."""
+        match = query.match()
+        if not match:
+            raise SettingsError("Say what to look for: a word, an outcome, a file.")
+        began = time.perf_counter()
+        with closing(self._reading()) as db:
+            if db is None:
+                return {"results": [], "count": 0, "more": False, "state": self.state(), "seconds": 0.0}
+            age = " AND item.oldest >= 0 AND item.step - item.oldest >= ?" if query.age else ""
+            given = [match, *([query.age] if query.age else [])]
+            join = "words JOIN item ON item.id = words.rowid"
+            rows = db.execute(
+                "SELECT item.step, routine, operation, outcome, file, oldest, reward, gain, "
+                f"substr(words.text, 1, 400), run, world, task, seed FROM {join} "
+                "JOIN episode ON episode.id = item.episode "
+                f"WHERE words MATCH ?{age} ORDER BY words.rowid DESC LIMIT {MOST}",
+                given,
+            ).fetchall()
+            of = join if age else "words"
+            (count,) = db.execute(
+                f"SELECT count(*) FROM (SELECT 1 FROM {of} WHERE words MATCH ?{age} LIMIT {COUNTED + 1})", given
+            ).fetchone()
+        names = ("step", "routine", "operation", "outcome", "file", "oldest", "reward", "gain", "text")
+        results = [dict(zip((*names, "run", "world", "task", "seed"), row, strict=True)) for row in rows]
+        found = {"results": results, "count": min(count, COUNTED), "more": count > COUNTED, "state": self.state()}
+        return {**found, "seconds": round(time.perf_counter() - began, 4)}
+
+    def curves(self, run: str) -> dict[tuple[str, str, int], list[list[float]]]:
+        """By world, task and seed, the course of progression of the episodes of a run that were read."""
+        with closing(self._reading()) as db:
+            rows = db.execute("SELECT world, task, seed, curve FROM episode WHERE run = ?", [run]) if db else ()
+            return {(world, task, seed): json.loads(curve) for world, task, seed, curve in rows}
+
+    def state(self) -> dict[str, int]:
+        """How many episodes and items there are, and how many episodes are still to be read."""
+        with closing(self._reading()) as db:
+            if db is None:
+                return {"episodes": 0, "items": 0, "waiting": self.waiting}
+            (episodes,) = db.execute("SELECT count(*) FROM episode").fetchone()
+            (items,) = db.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()
+        return {"episodes": episodes, "items": items, "waiting": self.waiting}
+
+    def update(self) -> None:
+        """Read what has been played since, once."""
+        with closing(self._writing()) as db:
+            self._look(db)
+
+    def _reading(self) -> Any:
+        if not self.path.exists():
+            return _Nothing()
+        return sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=5.0)
+
+    def _writing(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, timeout=30.0, check_same_thread=False)
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            db.close()
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self.path}{end}").unlink(missing_ok=True)
+            db = sqlite3.connect(self.path, isolation_level=None, timeout=30.0, check_same_thread=False)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_SCHEMA)
+        db.execute("PRAGMA synchronous = OFF")  # what a power cut takes is read again
+        return db
+
+    def _work(self) -> None:
+        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            lock(descriptor, self.path)
+            with closing(self._writing()) as db:
+                while not self._stopped.is_set():
+                    began = time.monotonic()
+                    with suppress(OSError):  # a run was deleted while it was looked at
+                        self._look(db)
+                    self._stopped.wait(max(LOOK_S, 10 * (time.monotonic() - began)))
+        except InUse:
+            pass  # another server of this folder keeps it up to date
+        finally:
+            os.close(descriptor)
+
+    def _look(self, db: sqlite3.Connection) -> None:
+        """Bring it up to date with what there is now."""
+        rows = db.execute("SELECT run, world, task, seed, id, inode, size FROM episode")
+        known = {tuple(row[:4]): row[4:] for row in rows}
+        changed, there = [], set()
+        for run in self._library.runs():
+            if run.kind != "evaluation":
+                continue
+            for folder in ShownRun(run.path).episodes():
+                world, task, seed = folder.path.parts[-3:]
+                key = (run.name, world, task, int(seed.removeprefix("seed-")))
+                there.add(key)
+                with suppress(OSError):
+                    facts = folder.steps.stat()
+                    if known.get(key, (0, 0, 0))[1:] != (facts.st_ino, facts.st_size):
+                        changed.append((facts.st_mtime, key, folder, facts))
+        for key in known.keys() - there:
+            _forget(db, known[key][0])
+            self._scans.pop(key, None)
+        self.waiting = len(changed)
+        for _, key, folder, facts in sorted(changed, key=lambda one: one[0], reverse=True):
+            if self._stopped.is_set():
+                return
+            self._read(db, key, folder, facts, known.get(key))
+            self.waiting -= 1
+
+    def _read(self, db: sqlite3.Connection, key: Any, folder: EpisodeFolder, facts: os.stat_result, row: Any) -> None:
+        """Read an episode on, or again where it is another one than was read."""
+        scan = self._scans.get(key)
+        if scan is None or row is None or row[1] != facts.st_ino or row[2] > facts.st_size:
+            if row is not None:
+                _forget(db, row[0])
+            cursor = db.execute(
+                "INSERT INTO episode (run, world, task, seed, inode, size, steps, curve) VALUES (?,?,?,?,?,0,0,'[]')",
+                [*key, facts.st_ino],
+            )
+            scan = self._scans[key] = _Scan(int(cursor.lastrowid or 0), key[0], folder)
+        ended = any(path.exists() for path in (folder.result, folder.failure, folder.limited))
+        over = ended or time.time() - facts.st_mtime > QUIET_S
+        with suppress(TraceFailure, NotebookFailure):
+            for found in scan.read(over):
+                db.execute("BEGIN")
+                _insert(db, found)
+                scan.write(db, 0)
+                db.execute("COMMIT")
+                if self._stopped.wait(0.001):
+                    return
+        scan.write(db, facts.st_size)
+        if over:
+            del self._scans[key]
+
+
+class _Nothing:
+    """Instead of a connection to an index that is not there yet."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+Item = tuple[tuple[Any, ...], str, str]
+"""A row of `item` without its id, the text and the terms."""
+
+
+_Found = tuple[list[Any], str, list[str]]
+"""The beginning of a row, the text and the terms so far."""
+
+
+@dataclass
+class _Waiting:
+    """A step whose operations wait for what comes after it."""
+
+    step: int
+    items: list[_Found]
+    reward: float
+    before: float
+    """Progression before its action."""
+    after: float = 0.0
+
+
+@dataclass
+class _Scan:
+    """Reads one episode, and remembers where it is."""
+
+    id: int
+    run: str
+    folder: EpisodeFolder
+    steps: int = 0
+    progression: float = 0.0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    _judge: StepJudge = field(default_factory=StepJudge)
+    _waiting: deque[_Waiting] = field(default_factory=deque)
+    _last: Record | None = None
+    _known: set[int] = field(default_factory=set)
+    """Lines that came before."""
+
+    def read(self, over: bool) -> Iterator[list[Item]]:
+        """Yield the items of the steps that are there, some steps at a time. `over`: no further steps will come."""
+        with TraceReader(self.folder) as reader:
+            while self.steps < len(reader):
+                last = min(self.steps + SLICE, len(reader))
+                lines = self._lines_until(last)
+                yield [item for record in reader.heads(self.steps + 1, last) for item in self._step(record, lines)]
+        if over:
+            yield [item for one in self._waiting for item in self._done(one)]
+            self._waiting.clear()
+
+    def write(self, db: sqlite3.Connection, size: int) -> None:
+        """Keep how far it is; `size`: of the trace, once all of it is read."""
+        curve = self.curve
+        if len(curve) > CURVE:
+            every = -(-len(curve) // CURVE)
+            curve = [*curve[::every], curve[-1]]
+        kept = [size, self.steps, json.dumps(curve), self.id]
+        db.execute("UPDATE episode SET size=?, steps=?, curve=? WHERE id=?", kept)
+
+    def _step(self, record: StepRecord, lines: deque[tuple[int, _Found]]) -> list[Item]:
+        redundant, _ = self._judge.operations(record)
+        before = self.progression
+        self.progression = float(record.info.get("progression", before))
+        if self.progression != before or not self.curve:
+            self.curve.append((record.step, self.progression))
+        self.steps = record.step
+        items = [
+            self._operation(record.step, talk.routine, one, (number, place) in redundant)
+            for number, talk in enumerate(record.conversations)
+            for place, one in enumerate(talk.operations)
+            if one.outcome not in ("done", "act", "held", "removed", "repeated")
+        ]
+        items += [self._operation(record.step, "hook", one, False) for one in record.hook_operations]
+        while lines and lines[0][0] <= record.step:
+            items.append(lines.popleft()[1])
+        self._waiting.append(_Waiting(record.step, items, 0.0, before))
+        for one in self._waiting:
+            one.reward += record.reward
+            one.after = self.progression
+        done = []
+        while self._waiting and self._waiting[0].step <= record.step - AFTER:
+            done += self._done(self._waiting.popleft())
+        return done
+
+    def _done(self, one: _Waiting) -> list[Item]:
+        gain = one.after - one.before
+        terms = ["rewarded"] if one.reward > 0 else []
+        return [((*row, one.reward, gain), text, " ".join([*found, *terms])) for row, text, found in one.items]
+
+    def _operation(self, step: int, routine: str, one: OperationRecord, redundant: bool) -> _Found:
+        said = [str(value) for name, value in one.arguments.items() if name != "file"]
+        file = one.file or str(one.arguments.get("file") or "")
+        text = " · ".join([*said, *([one.code] if one.code else [])])[:TEXT]
+        origins = sorted({origin for origin, _ in one.provenance})
+        terms = [_term("k", "operation"), _term("p", one.operation), _term("o", one.outcome), _term("f", file)]
+        terms += [_term("n", self.run), *(f"s{origin}" for origin in origins[:40])]
+        terms += [_term("o", "redundant")] if redundant else []
+        oldest = origins[0] if origins else -1
+        return [self.id, step, routine, one.operation or "unread", one.outcome, file, oldest], text, terms
+
+    def _lines_until(self, step: int) -> deque[tuple[int, _Found]]:
+        """The lines that came into the notebook up to a step, each where it first came, with that step."""
+        found: deque[tuple[int, _Found]] = deque()
+        if not self.folder.journal.exists():
+            return found
+        for record in records(self.folder.journal, after=self._last):
+            if record.step > step:
+                break
+            self._last = record
+            for file, change in record.changes.items():
+                for line in change.put if change else ():
+                    key = hash((file, line))
+                    if line.strip() and key not in self._known:
+                        self._known.add(key)
+                        row = [self.id, record.step, record.routine, record.operation, "line", file, record.step]
+                        terms = [_term("k", "line"), _term("f", file), _term("n", self.run), f"s{record.step}"]
+                        found.append((record.step, (row, line[:TEXT], terms)))
+        return found
+
+
+def _insert(db: sqlite3.Connection, found: list[Item]) -> None:
+    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()
+    db.executemany(
+        "INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?,?)", ((last + at, *row) for at, (row, _, _) in enumerate(found, 1))
+    )
+    db.executemany(
+        "INSERT INTO words (rowid, text, terms) VALUES (?,?,?)",
+        ((last + at, text, terms) for at, (_, text, terms) in enumerate(found, 1)),
+    )
+
+
+def _forget(db: sqlite3.Connection, episode: int) -> None:
+    db.execute("BEGIN")
+    db.execute("DELETE FROM words WHERE rowid IN (SELECT id FROM item WHERE episode = ?)", [episode])
+    db.execute("DELETE FROM item WHERE episode = ?", [episode])
+    db.execute("DELETE FROM episode WHERE id = ?", [episode])
+    db.execute("COMMIT")
+
+
+def _term(letter: str, value: str) -> str:
+    """One word of the index for a value of any signs."""
+    plain = value.lower()
+    return letter + (plain if re.fullmatch(r"[a-z_]{1,40}", plain) else f"x{_digest(plain)}")
+
+
+def _digest(text: str) -> str:
+    return sha1(text.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()[:16]
+
+
+def _place(root: Path) -> Path:
+    """Where the index lies: in the folder, or, where that cannot be written, with the system's temporary files."""
+    if os.access(root, os.W_OK):
+        return root / FILE
+    return Path(tempfile.gettempdir()) / f"automem-view-{os.getuid()}-{_digest(str(root))}.sqlite3"
+
+
+def query_of(asked: Mapping[str, str]) -> Query:
+    """The query of an address. ValueError where a number is none."""
+    numbers = {name: int(asked.get(name) or 0) for name in ("origin", "age")}
+    texts = {name: asked.get(name, "")[:200] for name in ("kind", "operation", "outcome", "file", "run")}
+    return Query(text=asked.get("q", "")[:200], rewarded=asked.get("rewarded") == "1", **texts, **numbers)

@@ -1,0 +1,57 @@
+'use strict';
+/* Lineage of a search as a tree, ledger of a specialist's run with its losses. */
+
+/** What a run of a loop shows above its evaluations. @param {any} found */
+function loopParts(found) {
+  const parts = [];
+  if (found.tree !== undefined) {
+    parts.push(h('section.lineage', {}, h('h2', {}, 'Lineage'),
+      found.tree ? h('ol.tree', {}, treeNode(found.tree)) : h('p.quiet', {}, 'The start has not been evaluated yet.'),
+      h('p.quiet', {}, found.ending ? `Ended: ${oneLine(found.ending, 400)}` : 'Not ended: it runs, or was stopped and can go on with --resume.')));
+  }
+  if (found.ledger) parts.push(ledgerPart(found.ledger));
+  return parts;
+}
+
+/** @param {any} node @returns {HTMLElement} */
+function treeNode(node) {
+  const good = ['accepted', 'start', 'measured'].includes(node.status);
+  const version = node.kind === 'attempt' && node.version !== null ? ` → v${node.version}` : '';
+  const verdict = node.verdict;
+  const words = verdict && verdict.interval ? `difference ${signed(100 * (verdict.difference ?? verdict.mean_difference ?? 0))} points, interval ${signed(100 * verdict.interval[0])} … ${signed(100 * verdict.interval[1])}` : '';
+  return h('li', {}, h(`div.node.${node.status.replace(/ /g, '-')}${good ? '.good' : ''}`, {},
+    h('p.head', {}, h('b', {}, oneLine(node.name, 60) + version), ' ', h(`span.state.${good ? 'ended' : node.status === 'rejected' ? 'stopped' : 'failed'}`, {}, node.status), ' ',
+      node.mean !== null && h('b', {}, points(100 * node.mean, 100 * (node.standard_error || 0)), ' %'), ' ',
+      node.run && h('a', { href: addressOf(node.run) }, plural(node.episodes, 'episode'))),
+    node.reason && h('p', {}, oneLine(node.reason, 600)), words && h('p.quiet', {}, words),
+    Object.entries(node.changes || {}).map(([area, what]) => h('p.quiet', {}, h('b', {}, area), `: ${oneLine(/** @type {string[]} */ (what).join('; '), 400)}`)),
+    (node.measured || []).map((/** @type {any} */ one) => h('p', {}, one.kind === 'holdout' ? 'hold-out seeds: ' : `${oneLine(one.name, 60)}: `,
+      one.mean !== null ? points(100 * one.mean, 100 * (one.standard_error || 0)) : '–', ' ', one.run && h('a', { href: addressOf(one.run) }, 'episodes'))),
+    (node.differences || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, [h('span.file', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines)))),
+  node.attempts && node.attempts.length ? h('ol', {}, node.attempts.map(treeNode)) : null);
+}
+
+/** @param {any[]} entries */
+function ledgerPart(entries) {
+  if (!entries.length) return h('section', {}, h('h2', {}, 'Ledger'), h('p.quiet', {}, 'Nothing has been trained or measured yet.'));
+  const columns = ['training', 'loss', 'examples', 'rank / rate / epochs', 'progression %', 'tokens', 'time'];
+  return h('section', {}, h('h2', {}, 'Ledger'), h('div.scroll', {}, h('table', {}, h('caption.unseen', {}, 'Ledger'),
+    h('thead', {}, h('tr', {}, columns.map((name, at) => h(`th${at > 1 ? '.number' : ''}`, { scope: 'col' }, name)))),
+    h('tbody', {}, entries.map((one) => h('tr', {},
+      h('th', { scope: 'row' }, one.eval ? h('a.name', { href: addressOf(one.eval) }, oneLine(one.run, 80)) : h('b', {}, oneLine(one.run, 80)), small(one.role), small(one.note)),
+      h('td', {}, one.losses.length > 1 ? lossCurve(one.losses) : null, one.first_loss !== null && one.last_loss !== null ? small(`${one.first_loss.toFixed(3)} → ${one.last_loss.toFixed(3)}`) : '–'),
+      h('td.number', {}, one.configuration ? short(one.examples) : '–'),
+      h('td.number', {}, one.configuration ? `${one.configuration.rank} / ${one.configuration.learning_rate} / ${one.configuration.epochs}` : '–'),
+      h('td.number', {}, h('b', {}, points(one.mean)), small(one.episodes && plural(one.episodes, 'episode'))),
+      h('td.number', {}, one.configuration ? short(one.tokens) : '–'), h('td.number', {}, one.configuration ? lasting(one.seconds) : '–')))))));
+}
+
+/** @param {number[][]} losses step and loss of each point */
+function lossCurve(losses) {
+  const [width, height] = [180, 42];
+  const most = Math.max(...losses.map((one) => one[1]), 1e-9);
+  const last = losses[losses.length - 1][0];
+  const path = losses.map(([step, loss], at) => `${at ? 'L' : 'M'}${((step / last) * width).toFixed(1)} ${(height - 2 - (loss / most) * (height - 4)).toFixed(1)}`).join('');
+  return svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': `loss over ${last} steps, from ${losses[0][1].toFixed(3)} to ${losses[losses.length - 1][1].toFixed(3)}` },
+    svg('path', { class: 'curve', d: path }));
+}
