@@ -11,7 +11,8 @@ import typer
 from graphs.settings import SettingsError
 
 try:
-    from view.server import PORT, serve
+    from view.library import PORT
+    from view.server import serve
 except ModuleNotFoundError as missing:
     if missing.name not in ("starlette", "uvicorn"):
         raise

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from graphs.settings import SettingsError
 from traces import EpisodeFolder, RunFolder
@@ -20,6 +21,8 @@ KINDS: dict[str, Kind] = {
 }
 """The file by which each kind of run is known."""
 
+PORT = 8321
+"""On which a server answers unless another port is given."""
 DEPTH = 8
 """Folders between the one that is shown and a run: a fresh evaluation of an attempt of a search has five."""
 INSIDE = {"episodes", "memory", "versions", "candidate", "candidates", "notes", "adapters", "selection", "figures"}
@@ -122,6 +125,17 @@ class Library:
             for entry in _folders(folder):
                 if entry.name not in INSIDE or kind is None:
                     self._look(Path(entry.path), inner, depth - 1, found)
+
+
+def episode_address(run: Path, world: str, task: str, seed: int) -> str:
+    """Where an episode is shown by a server, started without options, of the folder that its run lies in.
+
+    A run that is a part of another is named by its path in that one.
+    """
+    path = run.resolve()
+    whole = next((folder for folder in reversed(path.parents) if kind_of(folder)), path)
+    names = (*path.relative_to(whole.parent).parts, "episodes", world, task, f"seed-{seed}")
+    return f"http://127.0.0.1:{PORT}/run/{'/'.join(map(quote, names))}"
 
 
 def kind_of(folder: Path) -> Kind | None:

@@ -43,7 +43,6 @@ from view.loops import ledger_page, lineage_page
 from view.playback import Playbacks
 from view.table import Table, with_baseline
 
-PORT = 8321
 PAGE = Path(__file__).with_name("page")
 BODY = 64_000
 """Bytes of what a page may send."""

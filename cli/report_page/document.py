@@ -13,6 +13,8 @@ class Cell:
 
     text: str
     small: tuple[str, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
+    """Text and address of each; in the page, not in Markdown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from cli.report_page.drawing import Strip, draw_strips
 from cli.report_page.entries import Entry
 from graphs.evaluation.statistics import Paired, all_subsets, pair_up, spared_subsets
 from traces.report_data import Pair
+from view.library import episode_address
 
 ERROR = 0.05
 """Each end of an interval is wrong with this probability at most: between them lies a share of at least 90 %."""
@@ -165,7 +166,7 @@ def _table(comparisons: Sequence[Comparison]) -> Table:
 def _single(one: Comparison) -> Table:
     rows = [
         [
-            Cell(f"{pair.task}, seed {pair.seed}"),
+            Cell(f"{pair.task}, seed {pair.seed}", links=_episodes(one, pair.task, pair.seed)),
             Cell(f"{100 * pair.before:.2f}"),
             Cell(f"{100 * pair.after:.2f}"),
             Cell(signed(100 * pair.gain)),
@@ -173,9 +174,19 @@ def _single(one: Comparison) -> Table:
         for pair in one.paired.differences[:SHOWN]
     ]
     more = len(one.paired.differences) - len(rows)
-    note = f"{count(more, 'pair')} more are not listed." if more else ""
+    note = f"{count(more, 'pair')} more are not listed. " if more else ""
+    note += "Links open the episodes in automem view, as it serves the folder around the runs on this machine."
     columns = ("task and seed", one.first.name, one.other.name, "difference")
     return Table(f"Pair by pair: {_minus(one)}", columns, [Group("", rows)], note, folded=True)
+
+
+def _episodes(one: Comparison, task: str, seed: int) -> tuple[tuple[str, str], ...]:
+    """Where automem view shows the two episodes of a pair."""
+    found = []
+    for word, entry in (("first", one.first), ("other", one.other)):
+        if entry.played is not None:
+            found.append((word, episode_address(entry.played.run.path, entry.world, task, seed)))
+    return tuple(found)
 
 
 def _minus(one: Comparison) -> str:
