@@ -30,7 +30,7 @@ from memory_fs.journal import NotebookFailure, Record, records
 from traces import EpisodeFolder, TraceFailure, TraceReader
 from traces.flags import StepJudge
 from traces.records import OperationRecord, StepRecord
-from view.library import Library, ShownRun
+from view.library import Library, ShownRun, kind_of
 
 FILE = ".automem-view.sqlite3"
 VERSION = 1
@@ -102,6 +102,8 @@ class Index:
         self._scans: dict[tuple[str, str, str, int], _Scan] = {}
         self.waiting = 0
         """Episodes that are still to be read."""
+        self.problem = ""
+        """Why it is not kept up to date, in a sentence."""
 
     def start(self) -> None:
         """Begin to keep it up to date, unless another server of the same folder does."""
@@ -121,7 +123,7 @@ class Index:
             raise SettingsError("Say what to look for: a word, an outcome, a file.")
         began = time.perf_counter()
         with closing(self._reading()) as db:
-            if db is None:
+            if not db:
                 return {"results": [], "count": 0, "more": False, "state": self.state(), "seconds": 0.0}
             age = " AND item.oldest >= 0 AND item.step - item.oldest >= ?" if query.age else ""
             given = [match, *([query.age] if query.age else [])]
@@ -148,14 +150,14 @@ class Index:
             rows = db.execute("SELECT world, task, seed, curve FROM episode WHERE run = ?", [run]) if db else ()
             return {(world, task, seed): json.loads(curve) for world, task, seed, curve in rows}
 
-    def state(self) -> dict[str, int]:
+    def state(self) -> dict[str, Any]:
         """How many episodes and items there are, and how many episodes are still to be read."""
         with closing(self._reading()) as db:
-            if db is None:
-                return {"episodes": 0, "items": 0, "waiting": self.waiting}
+            if not db:
+                return {"episodes": 0, "items": 0, "waiting": self.waiting, "problem": self.problem}
             (episodes,) = db.execute("SELECT count(*) FROM episode").fetchone()
             (items,) = db.execute("SELECT coalesce(max(id), 0) FROM item").fetchone()
-        return {"episodes": episodes, "items": items, "waiting": self.waiting}
+        return {"episodes": episodes, "items": items, "waiting": self.waiting, "problem": self.problem}
 
     def update(self) -> None:
         """Read what has been played since, once."""
@@ -191,6 +193,8 @@ class Index:
                     self._stopped.wait(max(LOOK_S, 10 * (time.monotonic() - began)))
         except InUse:
             pass  # another server of this folder keeps it up to date
+        except sqlite3.Error as error:
+            self.problem = f"The index {self.path} cannot be written ({error}): free some space, or delete it."
         finally:
             os.close(descriptor)
 
@@ -403,8 +407,8 @@ def _digest(text: str) -> str:
 
 
 def _place(root: Path) -> Path:
-    """Where the index lies: in the folder, or, where that cannot be written, with the system's temporary files."""
-    if os.access(root, os.W_OK):
+    """Where the index lies: in the folder. With the system's temporary files for one that is a run or not writable."""
+    if os.access(root, os.W_OK) and kind_of(root) is None:
         return root / FILE
     return Path(tempfile.gettempdir()) / f"automem-view-{os.getuid()}-{_digest(str(root))}.sqlite3"
 

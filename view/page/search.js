@@ -44,6 +44,7 @@ function searchPage() {
       const { state } = answer;
       const waiting = state.waiting ? `; the index is being built: ${plural(state.waiting, 'episode')} to go` : '';
       found.textContent = `${answer.more ? 'more than ' : ''}${plural(answer.count, 'result')} among ${short(state.items)} operations and lines of ${plural(state.episodes, 'episode')}, ${Math.max(1, Math.round(1000 * answer.seconds))} ms${waiting}`;
+      if (state.problem) found.textContent = oneLine(state.problem, 300);
       list.replaceChildren(...answer.results.map(resultItem));
       if (state.waiting) later(2000);
     } catch (error) {
