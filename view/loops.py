@@ -14,7 +14,7 @@ from traces import TraceFailure
 from traces.plain_json import read_file
 from training.ledger import LedgerEntry
 from training.ledger import read as read_ledger
-from view.comparison import Line, difference, folder_texts
+from view.comparison import TEXT, Line, difference, folder_texts
 
 LINES = 600
 """Lines of a difference of one file that a page is given."""
@@ -27,7 +27,8 @@ def lineage_page(run: Path, name: str) -> dict[str, Any]:
     records = read_lineage(run)
     start = tree(records)
     ending = next((one.reason for one in records if one.kind == "end"), None)
-    return {"tree": _node(run, name, start, None) if start else None, "ending": ending}
+    runs = {one.name: f"{name}/{one.evaluation}" for one in records if one.evaluation}
+    return {"tree": _node(run, name, start, None) if start else None, "ending": ending, "runs": runs}
 
 
 def _node(run: Path, name: str, node: Node, parent: LineageRecord | None) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def _node(run: Path, name: str, node: Node, parent: LineageRecord | None) -> dic
     return {
         **_shown(run, name, record),
         "differences": _differences(run, parent, record) if parent else [],
+        "texts": _texts(run, record) if parent else [],
+        "cited": f"{name}/{parent.evaluation}" if parent and parent.evaluation else None,
         "measured": [_shown(run, name, one) for one in node.measured],
         "attempts": [_node(run, name, one, record) for one in node.attempts],
     }
@@ -57,6 +60,18 @@ def _differences(run: Path, parent: LineageRecord, record: LineageRecord) -> lis
         lines: list[Line] = difference(before.get(name, ""), after.get(name, ""))
         if lines:
             found.append({"name": name, "lines": lines[:LINES]})
+    return found
+
+
+def _texts(run: Path, record: LineageRecord) -> list[dict[str, str]]:
+    """What the reviewer wrote of an attempt: its analysis, and why it changed what it did. Both cite steps."""
+    notes = _inside(run, f"attempts/{record.name}/notes/analysis.md")
+    method = _inside(run, f"{record.scaffold}/METHOD.md") if record.scaffold else None
+    found = []
+    for name, path in (("analysis", notes), ("method", method)):
+        with suppress(OSError, UnicodeDecodeError):
+            if path is not None:
+                found.append({"name": name, "text": path.read_text(encoding="utf-8")[:TEXT]})
     return found
 
 

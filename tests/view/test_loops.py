@@ -19,11 +19,13 @@ def scaffold(folder: Path, prompt: str) -> str:
 
 def test_a_lineage_is_a_tree_in_which_each_attempt_says_what_it_changed(tmp_path: Path) -> None:
     scaffold(tmp_path / "versions" / "v0", "Write what you saw.\n")
-    scaffold(tmp_path / "attempts" / "v1.a1", "Write what you saw.\nAnd where.\n")
+    scaffold(tmp_path / "attempts" / "v1.a1" / "candidate", "Write what you saw.\nAnd where.\n")
     (tmp_path / "evaluations" / "v0").mkdir(parents=True)
+    (tmp_path / "attempts" / "v1.a1" / "notes").mkdir()
+    (tmp_path / "attempts" / "v1.a1" / "notes" / "analysis.md").write_text("It forgets [a/seed-1 step 7].")
     start = {"version": 0, "scaffold": "versions/v0", "evaluation": "evaluations/v0", "mean": 0.25}
     append(tmp_path, LineageRecord(name="v0", kind="start", status="start", **start))  # type: ignore[arg-type]
-    attempt = {"parent": "v0", "scaffold": "attempts/v1.a1", "evaluation": "attempts/v1.a1/evaluation"}
+    attempt = {"parent": "v0", "scaffold": "attempts/v1.a1/candidate", "evaluation": "attempts/v1.a1/evaluation"}
     append(tmp_path, LineageRecord(name="v1.a1", kind="attempt", status="rejected", reason="no gain", **attempt))  # type: ignore[arg-type]
     outside = {"parent": "v0", "scaffold": "../../etc"}
     append(tmp_path, LineageRecord(name="v1.a2", kind="attempt", status="crashed", **outside))  # type: ignore[arg-type]
@@ -34,6 +36,8 @@ def test_a_lineage_is_a_tree_in_which_each_attempt_says_what_it_changed(tmp_path
     assert first["run"] is None  # it was not played
     (changed,) = first["differences"]
     assert changed["name"] == "prompts/log.md"
+    assert first["texts"] == [{"name": "analysis", "text": "It forgets [a/seed-1 step 7]."}]
+    assert first["cited"] == "search/evaluations/v0"
     assert ("+", "And where.") in changed["lines"]
     assert second["differences"] == []
     assert page["ending"] is None

@@ -6,15 +6,35 @@ function loopParts(found) {
   const parts = [];
   if (found.tree !== undefined) {
     parts.push(h('section.lineage', {}, h('h2', {}, 'Lineage'),
-      found.tree ? h('ol.tree', {}, treeNode(found.tree)) : h('p.quiet', {}, 'The start has not been evaluated yet.'),
+      found.tree ? h('ol.tree', {}, treeNode(found.tree, { world: found.rows[0]?.world || '', runs: found.runs })) : h('p.quiet', {}, 'The start has not been evaluated yet.'),
       h('p.quiet', {}, found.ending ? `Ended: ${oneLine(found.ending, 400)}` : 'Not ended: it runs, or was stopped and can go on with --resume.')));
   }
   if (found.ledger) parts.push(ledgerPart(found.ledger));
   return parts;
 }
 
-/** @param {any} node @returns {HTMLElement} */
-function treeNode(node) {
+/**
+ * A reviewer's text; the steps it cites, as [TASK/seed-N step S], are links to them.
+ * @param {string} text
+ * @param {string|null} incumbent the evaluation that is meant where none is named
+ * @param {{world: string, runs: Record<string, string>}} search its evaluations by name
+ * @returns {Child[]}
+ */
+function citing(text, incumbent, { world, runs }) {
+  const form = /\[(?:([\w.-]{1,60}):\s?)?([\w.-]{1,100})\/seed-(\d{1,18}) steps? (\d{1,9})(?:\s?[-–]\s?\d{1,9})?\]/g;
+  const parts = /** @type {Child[]} */ ([]);
+  let at = 0;
+  for (let found = form.exec(text); found; found = form.exec(text)) {
+    const run = found[1] && found[1] !== 'incumbent' ? runs[found[1]] : incumbent;
+    if (!run) continue;
+    parts.push(visible(text.slice(at, found.index)), h('a', { href: addressOf(run, { world, task: found[2], seed: Number(found[3]) }, Number(found[4])) }, found[0]));
+    at = found.index + found[0].length;
+  }
+  return [...parts, visible(text.slice(at))];
+}
+
+/** @param {any} node @param {{world: string, runs: Record<string, string>}} search @returns {HTMLElement} */
+function treeNode(node, search) {
   const good = ['accepted', 'start', 'measured'].includes(node.status);
   const version = node.kind === 'attempt' && node.version !== null ? ` → v${node.version}` : '';
   const verdict = node.verdict;
@@ -27,8 +47,9 @@ function treeNode(node) {
     Object.entries(node.changes || {}).map(([area, what]) => h('p.quiet', {}, h('b', {}, area), `: ${oneLine(/** @type {string[]} */ (what).join('; '), 400)}`)),
     (node.measured || []).map((/** @type {any} */ one) => h('p', {}, one.kind === 'holdout' ? 'hold-out seeds: ' : `${oneLine(one.name, 60)}: `,
       one.mean !== null ? points(100 * one.mean, 100 * (one.standard_error || 0)) : '–', ' ', one.run && h('a', { href: addressOf(one.run) }, 'episodes'))),
+    (node.texts || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, `the reviewer's ${one.name}`, () => h('pre.text', {}, citing(one.text, node.cited, search)))),
     (node.differences || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, [h('span.file', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines)))),
-  node.attempts && node.attempts.length ? h('ol', {}, node.attempts.map(treeNode)) : null);
+  node.attempts && node.attempts.length ? h('ol', {}, node.attempts.map((/** @type {any} */ one) => treeNode(one, search))) : null);
 }
 
 /** @param {any[]} entries */
