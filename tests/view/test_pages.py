@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,11 @@ def test_two_runs_are_chosen_and_compared_by_keyboard(page: Page) -> None:
 
 def test_tags_and_a_note_stay_with_the_run(page: Page) -> None:
     page.goto("/run/before")
-    page.get_by_label("Tags").fill("v0, keep")
-    page.get_by_label("Note").fill(HOSTILE)
-    page.get_by_label("Note").blur()
+    page.get_by_label("Tags, parted by commas").fill("v0, keep")
+    page.get_by_label("Note on this run").fill(HOSTILE)
+    page.get_by_label("Note on this run").blur()
     page.get_by_text("kept beside the run").wait_for()
+    page.wait_for_function("fetch('/api/run/before').then((found) => found.json()).then((run) => run.rows[0].note)")
     page.goto("/")
     page.wait_for_selector("tr[data-id=before] .tag")
     assert page.locator("tr[data-id=before] .tag").all_text_contents() == ["v0", "keep"]
@@ -94,11 +96,15 @@ def test_a_thumb_and_a_note_on_an_operation_are_kept(page: Page, runs: Path) -> 
 
 
 def test_an_episode_is_followed_while_it_is_played(page: Page, runs: Path) -> None:
-    play(runs.parent, 3, thread="live", world="vault", task="six-doors", seed=3)
+    def play_on(steps: int) -> None:
+        with ThreadPoolExecutor(1) as other:  # the browser has this thread's event loop
+            other.submit(play, runs.parent, steps, thread="live", world="vault", task="six-doors", seed=3).result()
+
+    play_on(3)
     page.goto("/run/live/episodes/vault/six-doors/seed-3")
     page.wait_for_selector("body[data-ready]")
     page.check("#follow")
-    play(runs.parent, 9, thread="live", world="vault", task="six-doors", seed=3)
+    play_on(9)
     page.wait_for_selector('body[data-step="12"]', timeout=10_000)
     assert page.locator("#of").text_content() == "of 12"
     page.wait_for_selector(".panel .book .page")

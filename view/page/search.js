@@ -46,7 +46,7 @@ function searchPage() {
       found.textContent = `${answer.more ? 'more than ' : ''}${plural(answer.count, 'result')} among ${short(state.items)} operations and lines of ${plural(state.episodes, 'episode')}, ${Math.max(1, Math.round(1000 * answer.seconds))} ms${waiting}`;
       if (state.problem) found.textContent = oneLine(state.problem, 300);
       list.replaceChildren(...answer.results.map(resultItem));
-      if (state.waiting) later(2000);
+      if (state.waiting || !state.episodes) later(2000);
     } catch (error) {
       found.textContent = /** @type {Error} */ (error).message;
     }
