@@ -415,6 +415,14 @@ def _place(root: Path) -> Path:
 
 def query_of(asked: Mapping[str, str]) -> Query:
     """The query of an address. ValueError where a number is none."""
-    numbers = {name: int(asked.get(name) or 0) for name in ("origin", "age")}
-    texts = {name: asked.get(name, "")[:200] for name in ("kind", "operation", "outcome", "file", "run")}
-    return Query(text=asked.get("q", "")[:200], rewarded=asked.get("rewarded") == "1", **texts, **numbers)
+    return Query(
+        text=asked.get("q", "")[:200],
+        kind=asked.get("kind", "")[:200],
+        operation=asked.get("operation", "")[:200],
+        outcome=asked.get("outcome", "")[:200],
+        file=asked.get("file", "")[:200],
+        run=asked.get("run", "")[:200],
+        origin=int(asked.get("origin") or 0),
+        age=int(asked.get("age") or 0),
+        rewarded=asked.get("rewarded") == "1",
+    )
