@@ -13,8 +13,9 @@ from replay_pages import synthetic
 from graphs.settings import SettingsError
 from traces import EpisodeFolder, TraceReader, write_run
 from traces.folders import RunFolder
-from view.index import AFTER, FILE, Index, Query, query_of
+from view.index import FILE, Index, Query, query_of
 from view.library import Library
+from view.scan import AFTER
 
 STEPS = 120
 
