@@ -114,8 +114,8 @@ def make_trainer(
 def return_freed_memory() -> None:
     """Have the C library give large freed tensors back to the system at once, where it is glibc.
 
-    By itself it keeps freed blocks of up to 32 MB, between which blocks of other sizes do not fit: a training of
-    SmolLM2-135M on 2,900 tokens then held 5.9 GB, of which 4.1 were in use.
+    By itself it keeps freed blocks of up to 32 MB, between which blocks of other sizes do not fit: a training of a
+    Llama with six layers held 1.67 GB, and 1.49 GB with this.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(-3, 1 << 20)  # M_MMAP_THRESHOLD; to set it keeps it from growing
