@@ -92,6 +92,8 @@ class Playback:
         self._asked = time.monotonic()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._waiting = 0
+        """Requests that wait for the notebook: it is then read before the steps."""
 
     def is_stale(self) -> bool:
         """Whether the trace in the folder is another one, because the episode was begun again."""
@@ -224,14 +226,20 @@ class Playback:
 
     def _wait(self, come: Callable[[], bool]) -> None:
         with self._news:
-            self._news.wait_for(lambda: self._closed or bool(self._fault) or come(), REACH_S)
+            self._waiting += 1
+            try:
+                self._news.wait_for(lambda: self._closed or bool(self._fault) or come(), REACH_S)
+            finally:
+                self._waiting -= 1
 
     def _read_on(self) -> None:
         """Read what there is and then what comes, until the episode has ended or nobody asks any more."""
         try:
             with TraceReader(self.folder) as reader:
                 while not self._closed and time.monotonic() - self._asked < IDLE_S:
-                    result = self.result  # before the last steps are read: it says that no more will come
+                    if self._read_some(reader):
+                        continue
+                    result = self.result  # before one more look for steps: it says that no more will come
                     if self._read_some(reader):
                         continue
                     with self._news:
@@ -252,6 +260,9 @@ class Playback:
         with self._news:
             changes = self._book.take(SOME)
             known = len(self.timeline.marks)
+            if changes and self._waiting:
+                self._news.notify_all()
+                return True
         found = list(reader.heads(known + 1, min(known + SOME, reader.refresh())))
         with self._news:
             for record in found:

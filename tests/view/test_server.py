@@ -15,8 +15,9 @@ from playing import play, steps_of
 from starlette.testclient import TestClient
 
 from graphs.settings import SettingsError
-from traces import RunFolder
+from traces import RunFolder, TraceReader
 from traces.feedback import read_feedback, write_judgements
+from view.playback import Playback
 from view.server import Site, application, is_loopback, listening, serve
 
 HOST = "127.0.0.1:8321"
@@ -89,6 +90,22 @@ def test_an_episode_comes_in_pieces_and_grows_while_it_is_played(tmp_path: Path)
         assert unpacked(client.get(f"{place}/0-notebook-0"))["records"]
         assert client.get(f"{place}/0-steps-9").status_code == 404
     site.close()
+
+
+def test_a_notebook_that_a_request_waits_for_is_read_before_the_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(tmp_path, 20, thread="long", world="vault", task="six-doors", seed=3)
+    (folder,) = RunFolder(tmp_path / "runs" / "long").episodes()
+    monkeypatch.setattr("view.playback.SOME", 1)
+    playback, reader = Playback(folder), TraceReader(folder)
+    playback._waiting = 1
+    while not playback.timeline.marks:
+        before = playback._book.revision
+        assert playback._read_some(reader)
+    assert before == playback._book.revision == reader.step(len(reader)).revision > 1
+    playback.close()
+    reader.close()
 
 
 def test_only_names_of_this_server_are_answered_and_only_its_own_pages_may_send(client: TestClient) -> None:
