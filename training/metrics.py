@@ -6,6 +6,8 @@ metrics.json is written last: its presence means that the training finished.
 from __future__ import annotations
 
 import platform
+import re
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,17 @@ class Metrics(_Facts):
     def tokens_seen(self) -> int:
         """Tokens that the model was trained on, without padding."""
         return round(self.epochs * self.dataset.rows.tokens)
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held.
+
+    Not `ru_maxrss`, where there is another: on Linux that begins at what the process that started this one had held.
+    """
+    status = Path("/proc/self/status")
+    if status.exists() and (line := re.search(r"^VmHWM:\s+(\d+) kB$", status.read_text(), re.MULTILINE)):
+        return int(line[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def read_metrics(folder: Path) -> Metrics | None:

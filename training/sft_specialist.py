@@ -38,6 +38,7 @@ from training.metrics import (
     Metrics,
     draw_loss_curve,
     model_card,
+    peak_memory,
     points,
     read_metrics,
     versions,
@@ -159,15 +160,13 @@ def choose_batching(
 
 def _metrics(settings: SftSettings, trainer: SFTTrainer, base: BaseFacts, data: DataFacts, form: Outline) -> Metrics:
     """The metrics of a finished training."""
-    import resource
-
     import torch
 
     from training.trainer import choose_device
 
     device, dtype = choose_device(settings)
     curve = points(trainer.state.log_history)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     if device == "cuda":
         peak = max(peak, torch.cuda.max_memory_allocated())
     return Metrics(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from training.dataset import Example, Message, write_dataset
-from training.metrics import read_metrics
+from training.metrics import peak_memory, read_metrics
 from training.sft_specialist import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,6 +61,14 @@ def test_the_peak_of_a_training_is_as_planned(tiny: Path, long: Path, tmp_path: 
     assert metrics.peak_memory_bytes == pytest.approx(needed, rel=0.2)
     assert plan["steps"].startswith(f"{metrics.steps} optimizer steps")
     assert "timed on this CPU" in plan["time"]
+
+
+def test_the_peak_of_a_process_is_not_that_of_the_one_that_started_it() -> None:
+    held = bytearray(300_000_000)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])
+    program = "from training.metrics import peak_memory; print(peak_memory())"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert 10e6 < int(ended.stdout) < 200e6 < len(held) < peak_memory()
 
 
 def test_a_plan_for_another_device_names_what_does_not_fit(

@@ -81,6 +81,7 @@ def test_tags_and_a_note_stay_with_the_run(page: Page) -> None:
 
 def test_a_thumb_and_a_note_on_an_operation_are_kept(page: Page, runs: Path) -> None:
     page.goto(f"{STEP}?step=2")
+    page.wait_for_selector('body[data-step="2"]')
     while not page.locator(".thumb.good").count():
         step = int(str(page.evaluate("document.body.dataset.step")))
         page.keyboard.press("ArrowRight")
