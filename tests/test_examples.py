@@ -53,10 +53,10 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_world_from_a_package_is_played_and_improved_by_both_loops(python: Path, tmp_path: Path) -> None:
     tiny = make_tiny_model(tmp_path / "tiny")
     shorter = {
-        "eval": "--quiet --seeds 1-2",
-        "evolve": "--quiet --seeds 1 --max-steps 10 --attempts 1",
-        "specialize": f"--quiet --base embedded+weights={tiny}+dtype=float32+tokens=8 --train-seeds 20-21 "
-        "--eval-seeds 1 --max-steps 6 --minimum-examples 1 --train-options=--max-steps=1",
+        "eval": "--quiet --seeds 1",
+        "evolve": "--quiet --seeds 1 --max-steps 6 --attempts 1",
+        "specialize": f"--quiet --base embedded+weights={tiny}+dtype=float32+tokens=8 --train-seeds 20 "
+        "--eval-seeds 1 --max-steps 3 --minimum-examples 1 --train-options=--max-steps=1",
     }
     commands = [line.split(maxsplit=1)[1] for line in PAGE.splitlines() if line.startswith(".venv/bin/automem")]
     lines = [f"{command} {shorter[command.split()[0]]}" for command in commands]
