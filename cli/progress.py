@@ -32,8 +32,9 @@ PARTS, LINE_S, LEAST_S = 20, 30.0, 1.0
 class LiveProgress:
     """Shows the events that `graphs.evaluation` streams. Use as a context manager.
 
-    Each episode's end is one line that stays; without `each_episode` only one that did not finish. Below these lines a
-    terminal shows what is being played, as much of it as the screen has room for.
+    Each episode's end is one line that stays; without `each_episode` only one that did not finish, and what is written
+    of the memory's health is left out. Below these lines a terminal shows what is being played, as much of it as the
+    screen has room for.
     """
 
     def __init__(self, console: Console, tally: Tally, *, quiet: bool = False, each_episode: bool = True) -> None:
@@ -82,7 +83,7 @@ class LiveProgress:
         if self._quiet or self._tally.elapsed_s < self._written_s + LEAST_S:
             return
         self._written_parts, self._written_s = self._parts, self._tally.elapsed_s
-        self._write(totals(self._tally))
+        self._write(totals(self._tally, health=self._each_episode))
 
     @property
     def _parts(self) -> int:

@@ -72,12 +72,12 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style, no_wrap=True, overflow="ellipsis")
 
 
-def totals(tally: Tally) -> str:
-    """The whole evaluation on one line; what is not known is left out."""
-    return BETWEEN.join(_totals(tally))
+def totals(tally: Tally, *, health: bool = True) -> str:
+    """The whole evaluation on one line; what is not known is left out, and the memory's `health` unless asked for."""
+    return BETWEEN.join(_totals(tally, health=health))
 
 
-def _totals(tally: Tally) -> list[str]:
+def _totals(tally: Tally, *, health: bool = True) -> list[str]:
     ended = tally.ended.total()
     apart = ", ".join(f"{tally.ended[word]} {word}" for word in ("failed", "damaged") if tally.ended[word])
     parts = [f"{ended} of {tally.episodes} ended" + (f" ({apart})" if apart else "")]
@@ -93,7 +93,7 @@ def _totals(tally: Tally) -> list[str]:
         parts.append(f"{short(tally.tokens)} tokens, {speed(tally.tokens_per_s)}/s")
     if tally.cost:
         parts.append(dollars(tally.cost))
-    if well := health_words(tally.health):
+    if health and (well := health_words(tally.health)):
         parts.append(f"memory: {well}")
     if tally.out:
         parts.append(f"{len(tally.out)} server{'s' * (len(tally.out) > 1)} out")

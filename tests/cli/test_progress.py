@@ -118,6 +118,8 @@ def test_memory_health_is_the_mean_of_the_episodes_that_have_a_figure(clock: Clo
         health = {"recall_hit_rate": hits, "stale_recall_rate": stale}
         tally.take(event("step" if seed else "ended", seed, status="finished", health=health))
     assert (tally.health["recall_hit_rate"], tally.health["stale_recall_rate"]) == (0.75, 0.5)
+    assert "memory: recalls 75% hit" in totals(tally)
+    assert "memory" not in totals(tally, health=False)
     assert totals(tally).endswith(" · memory: recalls 75% hit, 50% of lines stale")
 
 
