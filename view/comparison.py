@@ -123,8 +123,8 @@ def folder_texts(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
-            with suppress(UnicodeDecodeError, OSError):
-                found[path.relative_to(folder).as_posix()] = path.read_text(encoding="utf-8")[:TEXT]
+            with suppress(UnicodeDecodeError, OSError), path.open(encoding="utf-8") as file:
+                found[path.relative_to(folder).as_posix()] = file.read(TEXT)
     return found
 
 
@@ -145,11 +145,11 @@ def first_prompts(played: Played, task: str, seed: int) -> dict[str, str]:
     found: dict[str, str] = {}
     with TraceReader(played.run.episode(played.world, task, seed)) as reader:
         for number in (1, 2):  # LOG runs from the second step on
-            for talk in reader.step(number).conversations if number <= len(reader) else ():
-                if talk.calls:
-                    sent = talk.prompt(0)
+            for conversation in reader.step(number).conversations if number <= len(reader) else ():
+                if conversation.calls:
+                    sent = conversation.prompt(0)
                     text = "\n\n".join(f"[{message['role']}]\n{message.get('content') or ''}" for message in sent)
-                    found.setdefault(f"{talk.routine} ({talk.role})", text[:TEXT])
+                    found.setdefault(f"{conversation.routine} ({conversation.role})", text[:TEXT])
     if not found:
         raise IndexError("it holds no prompt")
     return found

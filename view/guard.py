@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -64,7 +64,7 @@ class Guard:
         if self.hosts is not None and host.lower() not in self.hosts:
             return PlainTextResponse("This server is not called by that name: open the address it printed.", 421)
         if self.token is not None and not self._has_token(asked):
-            given = dict(parse_qsl(asked.url.query)).get("token")
+            given = dict(_query(asked)).get("token")
             if given is None or not hmac.compare_digest(given.encode(), self.token.encode()):
                 return PlainTextResponse("This page asks for the token that the server was started with: ?token=…", 401)
             return self._with_cookie(asked)
@@ -75,16 +75,26 @@ class Guard:
     def _has_token(self, asked: HTTPConnection) -> bool:
         assert self.token is not None
         bearer = asked.headers.get("authorization", "").removeprefix("Bearer ")
-        given = (asked.cookies.get(COOKIE, ""), bearer)
+        given = (asked.cookies.get(_cookie(asked), ""), bearer)
         return any(hmac.compare_digest(one.encode(), self.token.encode()) for one in given)
 
     def _with_cookie(self, asked: HTTPConnection) -> Response:
         """The same address without the token in it, which would stay in the browser's history."""
         assert self.token is not None
-        rest = urlencode([(name, value) for name, value in parse_qsl(asked.url.query) if name != "token"])
-        answer = RedirectResponse(asked.url.path + (f"?{rest}" if rest else ""), 303)
-        answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict")
+        rest = urlencode([(name, value) for name, value in _query(asked) if name != "token"])
+        answer = RedirectResponse(quote(asked.scope["path"]) + (f"?{rest}" if rest else ""), 303)
+        answer.set_cookie(_cookie(asked), self.token, httponly=True, samesite="strict")
         return answer
+
+
+def _query(asked: HTTPConnection) -> list[tuple[str, str]]:
+    """From the request line; `asked.url` is made of the Host header, too, which may be anything."""
+    return parse_qsl(asked.scope["query_string"].decode("latin-1"))
+
+
+def _cookie(asked: HTTPConnection) -> str:
+    """The cookie's name: browsers send cookies to all ports of a host, where other servers may have theirs."""
+    return f"{COOKIE}_{(asked.scope.get('server') or ('', 0))[1]}"
 
 
 def _same_origin(headers: Headers, host: str) -> bool:

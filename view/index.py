@@ -26,7 +26,7 @@ from graphs.settings import SettingsError
 from memory_fs.file_lock import InUse, lock
 from memory_fs.journal import NotebookFailure
 from traces import EpisodeFolder, TraceFailure
-from view.library import Library, ShownRun, kind_of
+from view.library import Library, ShownRun, kind_of, linked_file
 from view.scan import Item, Scan, digest, term
 
 FILE = ".automem-view.sqlite3"
@@ -193,7 +193,7 @@ class Index:
         known = {tuple(row[:4]): row[4:] for row in rows}
         changed, there = [], set()
         for run in self._library.runs():
-            if run.kind != "evaluation":
+            if run.kind != "evaluation" or linked_file(run.path) is not None:
                 continue
             for folder in ShownRun(run.path).episodes():
                 world, task, seed = folder.path.parts[-3:]

@@ -43,15 +43,15 @@ def judge(run: ShownRun, folder: EpisodeFolder, given: Any) -> dict[str, Any]:
     step, conversation, place, feedback, comment = _checked(given)
     with TraceReader(folder) as reader:
         try:
-            talk = reader.step(step).conversations[conversation]
-            operation = talk.operations[place]
+            judged = reader.step(step).conversations[conversation]
+            operation = judged.operations[place]
         except IndexError:
             raise SettingsError(f"The episode has no such operation at step {step}.") from None
-    if talk.role != "memory":
+    if judged.role != "memory":
         raise SettingsError("Only what the memory model did is judged: the gameplay model is not trained.")
     name = f"{step}/{conversation}/{place}"
     line = {
-        "candidate": f"{_name(folder)}/step-{step}/{talk.routine}",
+        "candidate": f"{_name(folder)}/step-{step}/{judged.routine}",
         "feedback": feedback,
         "key": "thumb",
         "comment": comment or None,

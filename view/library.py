@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -84,6 +85,8 @@ class Library:
         path = self._contained(self._base, name, "run")
         if not path.is_relative_to(self.root) or kind_of(path) is None:
             raise NotThere(f"There is no run {name!r} below {self.root}; it may have been moved or deleted.")
+        if (link := linked_file(path)) is not None:
+            raise NotThere(f"The run {name!r} holds a link, {link!r}, which is not followed.")
         return path
 
     def run(self, name: str) -> ShownRun:
@@ -100,8 +103,8 @@ class Library:
         return folder
 
     def name(self, path: Path) -> str:
-        """The name of a run's folder."""
-        return path.relative_to(self._base).as_posix()
+        """The name of a run's folder; one that is no UTF-8 is shown with signs replaced, and leads nowhere."""
+        return path.relative_to(self._base).as_posix().encode(errors="replace").decode()
 
     def _contained(self, base: Path, name: str, what: str) -> Path:
         parts = name.split("/")
@@ -141,6 +144,13 @@ def episode_address(run: Path, world: str, task: str, seed: int) -> str:
 def kind_of(folder: Path) -> Kind | None:
     """What kind of run a folder holds; None for none."""
     return next((kind for file, kind in KINDS.items() if (folder / file).is_file()), None)
+
+
+def linked_file(folder: Path) -> str | None:
+    """The name of a file of a run that is a link, and may lead out of the folder that is shown; None for none."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return next((one.name for one in entries if one.is_symlink() and not one.is_dir()), None)
+    return None
 
 
 def _folders(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -69,9 +69,9 @@ def _texts(run: Path, record: LineageRecord) -> list[dict[str, str]]:
     method = _inside(run, f"{record.scaffold}/METHOD.md") if record.scaffold else None
     found = []
     for name, path in (("analysis", notes), ("method", method)):
-        with suppress(OSError, UnicodeDecodeError):
-            if path is not None:
-                found.append({"name": name, "text": path.read_text(encoding="utf-8")[:TEXT]})
+        if path is not None:
+            with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8") as file:
+                found.append({"name": name, "text": file.read(TEXT)})
     return found
 
 

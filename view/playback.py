@@ -125,13 +125,13 @@ class Playback:
     def head(self) -> dict[str, Any]:
         """What the page has to know before it asks for any piece."""
         result = self.result
-        settings, told = None, dict[str, str]()
+        settings, facts = None, dict[str, str]()
         with suppress(SettingsError, TraceFailure, KeyError, TypeError, UnknownWorld):
             settings = recorded_settings(self.folder)
         if settings is not None:
-            told = about(settings)
+            facts = about(settings)
         if result is not None and result.status == "damaged" and result.failure is not None:
-            told["damaged"] = result.failure.sentence
+            facts["damaged"] = result.failure.sentence
         if settings is not None and (self._frames is None or self._frames.gave_up):
             self._frames = Drawing(self.folder, drawing(settings, ROOM), settings.max_steps or 2_000)
         more = self.more(0, 0, 0)
@@ -139,7 +139,7 @@ class Playback:
         title = " · ".join((*self.folder.path.parts[-3:-1], self.folder.path.name.replace("-", " ")))
         episode = {
             "label": self.folder.path.parents[3].name,
-            "about": told,
+            "about": facts,
             "steps": steps,
             "revision": more["revision"],
             "result": more["result"],

@@ -89,9 +89,9 @@ class Scan:
             self.curve.append((record.step, self.progression))
         self.steps = record.step
         items = [
-            self._operation(record.step, talk.routine, one, (number, place) in redundant)
-            for number, talk in enumerate(record.conversations)
-            for place, one in enumerate(talk.operations)
+            self._operation(record.step, conversation.routine, one, (number, place) in redundant)
+            for number, conversation in enumerate(record.conversations)
+            for place, one in enumerate(conversation.operations)
             if one.outcome not in ("done", "act", "held", "removed", "repeated")
         ]
         items += [self._operation(record.step, "hook", one, False) for one in record.hook_operations]
@@ -112,15 +112,16 @@ class Scan:
         return [((*row, one.reward, gain), text, " ".join([*found, *terms])) for row, text, found in one.items]
 
     def _operation(self, step: int, routine: str, one: OperationRecord, redundant: bool) -> _Found:
-        said = [str(value) for name, value in one.arguments.items() if name != "file"]
+        given = [str(value) for name, value in one.arguments.items() if name != "file"]
         file = one.file or str(one.arguments.get("file") or "")
-        text = " · ".join([*said, *([one.code] if one.code else [])])[:TEXT]
+        text = " · ".join([*given, *([one.code] if one.code else [])])[:TEXT]
         origins = sorted({origin for origin, _ in one.provenance})
         terms = [term("k", "operation"), term("p", one.operation), term("o", one.outcome), term("f", file)]
         terms += [term("n", self.run), *(f"s{origin}" for origin in origins[:40])]
         terms += [term("o", "redundant")] if redundant else []
         oldest = origins[0] if origins else -1
-        return [self.id, step, routine, one.operation or "unread", one.outcome, file, oldest], text, terms
+        row = [self.id, step, routine, one.operation or "unread", one.outcome, storable(file), oldest]
+        return row, storable(text), terms
 
     def _lines_until(self, step: int) -> deque[tuple[int, _Found]]:
         """The lines that came into the notebook up to a step, each where it first came, with that step."""
@@ -136,10 +137,16 @@ class Scan:
                     key = hash((file, line))
                     if line.strip() and key not in self._known:
                         self._known.add(key)
-                        row = [self.id, record.step, record.routine, record.operation, "line", file, record.step]
+                        kept = storable(file)
+                        row = [self.id, record.step, record.routine, record.operation, "line", kept, record.step]
                         terms = [term("k", "line"), term("f", file), term("n", self.run), f"s{record.step}"]
-                        found.append((record.step, (row, line[:TEXT], terms)))
+                        found.append((record.step, (row, storable(line[:TEXT]), terms)))
         return found
+
+
+def storable(text: str) -> str:
+    """The text without lone surrogates, which a model may write and SQLite cannot hold."""
+    return text.encode(errors="replace").decode()
 
 
 def term(letter: str, value: str) -> str:

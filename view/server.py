@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import ipaddress
+import json
 import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
@@ -42,6 +43,9 @@ from view.library import Library, NotThere, kind_of
 from view.loops import ledger_page, lineage_page
 from view.playback import Playbacks
 from view.table import Table, with_baseline
+
+if TYPE_CHECKING:
+    import uvicorn
 
 PAGE = Path(__file__).with_name("page")
 BODY = 64_000
@@ -161,7 +165,7 @@ class Site:
             headers = {"content-security-policy": "frame-ancestors 'none'"}  # the rest is in the page
             return HTMLResponse(served_page(title, source, scripts, style), headers=headers)
 
-        return await run_in_threadpool(_said, page)
+        return await run_in_threadpool(_or_sentence, page)
 
     def _episode(self, place: str) -> dict[str, str]:
         """Run, world, task and seed of an episode's address."""
@@ -178,8 +182,9 @@ class Site:
         )
         with TraceReader(folder) as reader:
             try:
-                talk = reader.step(step).conversations[conversation]
-                return {"messages": talk.prompt(call), "tools": talk.tools, "tokens": talk.calls[call].prompt_tokens}
+                asked = reader.step(step).conversations[conversation]
+                tokens = asked.calls[call].prompt_tokens
+                return {"messages": asked.prompt(call), "tools": asked.tools, "tokens": tokens}
             except IndexError:
                 raise NotThere(f"The episode has no such call at step {step}.") from None
 
@@ -235,10 +240,22 @@ def serve(root: Path, host: str, port: int, token: str | None, ready: Callable[[
     site.index.start()
     ready(shown + (f"?token={quote(token)}" if token else ""))
     try:
-        uvicorn.Server(config).run(sockets=[bound])
+        _server(config, site).run(sockets=[bound])
     finally:
         site.close()
         bound.close()
+
+
+def _server(config: uvicorn.Config, site: Site) -> uvicorn.Server:
+    """A server that, before it waits for its last requests, closes what they may be waiting for."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await run_in_threadpool(site.close)
+            await super().shutdown(sockets)
+
+    return Server(config)
 
 
 def is_loopback(host: str) -> bool:
@@ -268,7 +285,7 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """An endpoint that answers with what `work` returns, as JSON with an ETag; it works in a thread."""
 
     async def answer(request: Request) -> Response:
-        return await run_in_threadpool(_said, lambda: _as_answer(request, work(request)))
+        return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(request)))
 
     return answer
 
@@ -276,7 +293,10 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
 def _as_answer(request: Request, found: Any) -> Response:
     if isinstance(found, Response):
         return found
-    body = orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS)
+    try:
+        body = orjson.dumps(found, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a lone surrogate or an integer beyond 64 bits, both of which a trace may hold
+        body = json.dumps(found).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})
@@ -294,10 +314,10 @@ async def _posted(request: Request, work: Callable[[Any], Any]) -> Response:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
         return PlainTextResponse("What was sent is no JSON.", 400)
-    return await run_in_threadpool(_said, lambda: _as_answer(request, work(given)))
+    return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(given)))
 
 
-def _said(work: Callable[[], Response]) -> Response:
+def _or_sentence(work: Callable[[], Response]) -> Response:
     """What `work` answers; our errors and the machine's failures as a sentence."""
     try:
         return work()

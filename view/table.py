@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from math import sqrt
 from pathlib import Path
-from statistics import fmean, pstdev
+from statistics import fmean
 from typing import Any
 
 from graphs.curator.folders import SpecializationFolder
+from graphs.evaluation.statistics import standard_error
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import best
 from graphs.reviewer.lineage import read as read_lineage
@@ -25,7 +25,7 @@ from training import TrainingError
 from training.ledger import read as read_ledger
 from view.labels import FILE as LABELS
 from view.labels import read_labels
-from view.library import Found, Library, ShownRun
+from view.library import Found, Library, NotThere, ShownRun
 
 Row = dict[str, Any]
 """One row, plain data. What is not known, or not there, is None."""
@@ -73,7 +73,10 @@ class Table:
         if kept is not None and kept[0] == signature and now < kept[1]:
             return kept[2]
         try:
+            self._library.path(one.name)
             rows = [_completed(row, one) for row in _READERS[one.kind](one, self._counting, held)]
+        except NotThere as refused:
+            rows = [_row({"state": "unreadable", "problem": str(refused)}, one)]
         except UNREADABLE as error:
             rows = [_completed({"state": "unreadable", "problem": _sentence(error)}, one)]
         closed = all(row["state"] == "ended" for row in rows)
@@ -103,7 +106,7 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[
         return None
     return {
         "mean": fmean(gains),
-        "se": pstdev(gains) / sqrt(len(gains)),
+        "se": standard_error(gains),
         "n": len(gains),
         "better": sum(gain > 0 for gain in gains),
         "worse": sum(gain < 0 for gain in gains),
@@ -134,12 +137,13 @@ def is_played(folder: EpisodeFolder, held: frozenset[int] | None) -> bool:
 
 
 def _completed(row: Row, one: Found) -> Row:
-    labels = read_labels(one.path)
-    whole: Row = dict.fromkeys(COLUMNS)
-    name = row.get("id") or one.name
-    whole |= {"id": name, "run": one.name, "kind": one.kind, "within": one.within, "pairs": {}, "state": "ended"}
-    changed = _newest(one.path)
-    return whole | {"tags": labels["tags"], "note": labels["note"], "changed": changed} | row
+    return _row({**read_labels(one.path), "changed": _newest(one.path)} | row, one)
+
+
+def _row(known: Row, one: Found) -> Row:
+    whole: Row = dict.fromkeys((*COLUMNS, "changed")) | {"tags": [], "note": ""}
+    named = {"id": one.name, "run": one.name, "kind": one.kind, "within": one.within, "pairs": {}, "state": "ended"}
+    return whole | named | known
 
 
 COLUMNS = (
@@ -295,13 +299,19 @@ def _begun(path: Path) -> Row:
     return {}
 
 
+FILES = (
+    *("run.json", "evolve.json", "specialize.json", "controls.json"),
+    *("summary.json", "lineage.jsonl", "ledger.jsonl"),
+)
+"""What a row is made of, besides episodes that have no result yet."""
+
+
 def _signature(path: Path) -> Any:
-    return [_stamp(path / name) for name in ("run.json", "summary.json", "controls.json", "lineage.jsonl", LABELS)]
+    return [_stamp(path / name) for name in (*FILES, LABELS)]
 
 
 def _newest(path: Path) -> float | None:
-    names = ("summary.json", "lineage.jsonl", "ledger.jsonl", "controls.json", "run.json", "evolve.json")
-    stamps = [stamp[1] for name in names if (stamp := _stamp(path / name))]
+    stamps = [stamp[1] for name in FILES if (stamp := _stamp(path / name))]
     return max(stamps, default=None)
 
 

@@ -149,8 +149,8 @@ def pair_up(incumbent: Mapping[Pair, float], candidate: Mapping[Pair, float], *,
     return Paired(
         before_mean=fmean(before),
         after_mean=fmean(after),
-        before_se=_standard_error(before),
-        after_se=_standard_error(after),
+        before_se=standard_error(before),
+        after_se=standard_error(after),
         mean_difference=round(fmean(after) - fmean(before), 12),
         interval=means.interval(error),
         chance=means.chance(),
@@ -158,7 +158,8 @@ def pair_up(incumbent: Mapping[Pair, float], candidate: Mapping[Pair, float], *,
     )
 
 
-def _standard_error(values: Sequence[float]) -> float:
+def standard_error(values: Sequence[float]) -> float:
+    """Of the mean of these values."""
     return pstdev(values) / sqrt(len(values))
 
 

@@ -11,7 +11,7 @@ from playing import play
 from replay_pages import synthetic
 
 from graphs.settings import SettingsError
-from traces import EpisodeFolder, TraceReader, write_run
+from traces import EpisodeFolder, TraceReader, TraceWriter, write_run
 from traces.folders import RunFolder
 from view.index import FILE, Index, Query, query_of
 from view.library import Library
@@ -102,3 +102,17 @@ def test_an_index_of_another_version_or_none_at_all_is_made_new(folder: Path, tm
     state = index.state()
     assert (state["episodes"], state["waiting"], state["problem"]) == (1, 0, "")
     assert state["items"] > STEPS
+
+
+def test_text_that_sqlite_cannot_hold_does_not_end_the_index(folder: Path, tmp_path: Path) -> None:
+    write_run(RunFolder(tmp_path / "odd"), {"settings": {}})
+    with TraceReader(episode(folder)) as reader:
+        steps = list(reader)[:10]
+    steps[1].conversations[0].operations[0].arguments["keyword"] = "door\ud800"
+    with TraceWriter(RunFolder(tmp_path / "odd").episode("made", "default", 1)) as writer:
+        for step in steps:
+            writer.write(step)
+    index = Index(Library(tmp_path))
+    index.update()
+    assert index.search(Query(outcome="hit"))["count"] + index.search(Query(outcome="written"))["count"] > 0
+    assert [one["text"][:5] for one in index.search(Query("door"))["results"]] == ["door?"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +23,7 @@ from traces.feedback import read_feedback, write_judgements
 from view.playback import Playback
 from view.server import Site, application, is_loopback, listening, serve
 
+ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1:8321"
 ORIGIN = {"origin": f"http://{HOST}", "content-type": "application/json"}
 
@@ -238,3 +242,65 @@ def test_two_runs_are_compared_in_pairs_with_what_differs_between_them(tmp_path:
     assert found["scaffold"] == {"problem": None, "files": []}
     signs = {sign for one in found["prompts"] for sign, _ in one["lines"]}
     assert {"+", "-"} <= signs
+
+
+def test_one_run_that_cannot_be_shown_is_a_row_that_says_so_among_the_others(tmp_path: Path) -> None:
+    for name in ("whole", "linked", "huge"):
+        play(tmp_path, 2, thread=name, world="vault", task="one-door", seed=3)
+    runs = tmp_path / "runs"
+    secret = tmp_path / "secret.json"
+    shutil.move(runs / "linked" / "run.json", secret)
+    (runs / "linked" / "run.json").symlink_to(secret)
+    found = json.loads((runs / "huge" / "run.json").read_text())
+    (runs / "huge" / "run.json").write_text(json.dumps({**found, "started": 2**80}))
+    (runs / "huge" / "labels.json").write_text(json.dumps({"tags": [], "note": "\ud800"}))
+    shutil.copytree(runs / "whole", runs / os.fsdecode(b"\xff"))
+    site = Site(runs)
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        rows = rows_of(client)
+        assert set(rows) == {"whole", "linked", "huge", "?"}
+        assert rows["whole"]["state"] != "unreadable"
+        assert (rows["huge"]["started"], rows["huge"]["note"]) == (2**80, "\ud800")
+        assert rows["linked"]["problem"] == "The run 'linked' holds a link, 'run.json', which is not followed."
+        assert rows["?"]["state"] == "unreadable"
+        for place in ("api/run/linked", "run/linked/episodes/vault/one-door/seed-3"):
+            assert client.get(f"/{place}").status_code == 404
+    site.close()
+
+
+def test_a_note_is_not_written_through_a_link(tmp_path: Path) -> None:
+    play(tmp_path, 2, thread="one", world="vault", task="one-door", seed=3)
+    mine = tmp_path / "mine"
+    mine.write_text("kept")
+    (tmp_path / "runs" / "one" / "labels.json.tmp").symlink_to(mine)
+    site = Site(tmp_path / "runs")
+    with TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        answer = client.post("/api/labels/one", json={"tags": ["a"], "note": ""}, headers=ORIGIN)
+    assert (answer.status_code, mine.read_text()) == (404, "kept")
+    site.close()
+
+
+def test_a_host_header_of_any_signs_is_answered_and_two_servers_keep_their_tokens_apart(runs: Path) -> None:
+    site = Site(runs)
+    for port in (8001, 8002):
+        with TestClient(application(site, None, "secret"), base_url=f"http://box:{port}") as client:
+            assert client.get("/", headers={"host": "[:::"}).status_code == 401
+            answer = client.get("/?token=secret&sort=run", headers={"host": "[:::"}, follow_redirects=False)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/?sort=run")
+            assert answer.headers["set-cookie"].startswith(f"automem_view_{port}=secret")
+    site.close()
+
+
+def test_a_request_that_waits_is_answered_when_the_server_ends(tmp_path: Path) -> None:
+    program = (
+        "import sys, threading, urllib.request\nfrom pathlib import Path\nfrom view.server import serve\n"
+        "def ask(address):\n"
+        "    place = 'piece/live/episodes/vault/one-door/seed-3/more?reach=9999'\n"
+        "    threading.Thread(target=lambda: print(urllib.request.urlopen(address + place).status)).start()\n"
+        "    threading.Timer(1.0, lambda: __import__('os').kill(__import__('os').getpid(), 2)).start()\n"
+        "try:\n    serve(Path(sys.argv[1]), '127.0.0.1', 0, None, ask)\nexcept KeyboardInterrupt:\n    pass\n"
+    )
+    play(tmp_path, 2, thread="live", world="vault", task="one-door", seed=3)
+    words = [sys.executable, "-c", program, str(tmp_path / "runs")]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("200\n", "")
