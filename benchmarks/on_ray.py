@@ -161,9 +161,9 @@ def _until(out: Path, head: subprocess.Popen[bytes], episodes: int) -> dict[int,
     while head.poll() is None:
         ended = len(list(out.glob("episodes/*/*/*/episode.json")))
         if ended // 100 * 100 not in found and ended >= 100:
-            from cli.stopping import _descendants
+            from cli.stopping import descendants
 
-            names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in _descendants(head.pid)}
+            names = {pid: Path(f"/proc/{pid}/cmdline").read_text() for pid in descendants(head.pid)}
             workers = [pid for pid, name in names.items() if name.startswith("ray::Worker")]
             found[ended // 100 * 100] = memory_mb(head.pid) + sum(map(memory_mb, workers))
         if ended >= episodes:

@@ -105,9 +105,9 @@ def evaluate(
         ceilings=o.read_ceilings(run_ceiling),
         protocol=protocol.value if protocol else None,
     )
-    if not no_check:
-        warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
     with w.played_on(workers, ray, shared):
+        if not no_check:
+            warn_before([(model, base_url), (gameplay_model, gameplay_base_url or base_url)], world, max_tokens, out)
         _run(request, context, max_steps or entry.max_steps, quiet)
 
 

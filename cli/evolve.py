@@ -147,15 +147,14 @@ def evolve(
         given["approve"] = approve
     if concurrency is not None:
         given["concurrency"] = concurrency
-    if not no_check:
-        playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
-        warn_before(
-            [*playing, (reviewer_model, [reviewer_base_url] if reviewer_base_url else None)], world, max_tokens, out
-        )
     arms, limit, console = named(notebook_arms), max_steps or entry.max_steps, Console()
     if arms and not given["holdout_seeds"] and not resume:
         raise typer.BadParameter("--notebook-arms are played on the hold-out seeds: give --holdout-seeds.")
     with w.played_on(workers, ray, shared):
+        if not no_check:
+            playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
+            agent = reviewer_model, [reviewer_base_url] if reviewer_base_url else None
+            warn_before([*playing, agent], world, max_tokens, out)
         seeds_of_arms = given["holdout_seeds"] or given["seeds"]
         final = EvaluationInput(world=world, tasks=given["tasks"], model=model, out=str(out), seeds=seeds_of_arms)
         check_beside(final, context.play(), arms)

@@ -85,8 +85,8 @@ def _totals(tally: Tally, *, health: bool = True) -> list[str]:
     parts.append(duration(tally.elapsed_s))
     if tally.left_s is not None and ended < tally.episodes:
         parts[-1] += f", about {duration(tally.left_s)} left"
-    if crew := player().crew:
-        parts.append(f"{crew}, {speed(tally.steps_per_s)} steps/s")
+    if workers := player().workers:
+        parts.append(f"{workers}, {speed(tally.steps_per_s)} steps/s")
     if tally.progression is not None:
         parts.append(f"progression {100 * tally.progression:.1f} %")
     if tally.tokens:

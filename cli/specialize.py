@@ -189,14 +189,13 @@ def specialize(
         "ceilings": o.read_ceilings(ceiling),
         "resume": resume,
     }
-    if not no_check:
-        playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
-        warn_before(
-            [*playing, (curator_model, [curator_base_url] if curator_base_url else None)], world, max_tokens, out
-        )
     entry = world_entry(world)
     arms, limit, console = named(notebook_arms), max_steps or entry.max_steps, Console()
     with w.played_on(workers, ray, shared):
+        if not no_check:
+            playing = [(model, base_url), (gameplay_model, gameplay_base_url or base_url)]
+            agent = curator_model, [curator_base_url] if curator_base_url else None
+            warn_before([*playing, agent], world, max_tokens, out)
         final: Any = {"world": world, "tasks": task or list(entry.tasks), "model": base or model, "out": str(out)}
         final["seeds"] = optional["final_seeds"] or list(entry.seeds)
         check_beside(final, context.play(), arms)

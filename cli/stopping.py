@@ -299,7 +299,7 @@ def _kill_children() -> None:
     kill and the return: one that waits for a child would report its end, or end this process with a status of its own.
     """
     stopped: set[int] = set()
-    while new := set(_descendants(os.getpid())) - stopped:  # one that is not yet stopped may start another
+    while new := set(descendants(os.getpid())) - stopped:  # one that is not yet stopped may start another
         for child in new:
             with contextlib.suppress(OSError):
                 os.kill(child, signal.SIGSTOP)
@@ -310,11 +310,12 @@ def _kill_children() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def _descendants(process: int) -> list[int]:
+def descendants(process: int) -> list[int]:
+    """Processes that a process has started, and those that these have, where /proc lists them."""
     found: list[int] = []
     with contextlib.suppress(OSError):
         for thread in Path(f"/proc/{process}/task").iterdir():
             with contextlib.suppress(OSError):
                 for child in map(int, (thread / "children").read_text().split()):
-                    found += [child, *_descendants(child)]
+                    found += [child, *descendants(child)]
     return found

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 from chat_models.keys import new_context
 from cluster.budget import Budget
-from cluster.crew import Crew, Hand, Lost, ray_running
+from cluster.head_state import AssignedWorker, PendingEpisode
 from cluster.packing import Assignment, Package, pack, pack_episode
-from cluster.posts import Errand, Post
+from cluster.ray_workers import RayWorkers, WorkerHandle, WorkerLost, ray_running
 from cluster.shipping import Inbox
 from cluster.worker import Orders, Report
 from graphs.evaluation.episode import Progress, Stretch, ended, ended_before, unopened
@@ -41,45 +41,45 @@ NO_WORKER_S = 300.0
 class ClusterPlayer:
     """Plays episodes on workers. `graphs.evaluation.player.Player` says what its methods do."""
 
-    def __init__(self, crew: Crew, *, shared: bool) -> None:
+    def __init__(self, ray: RayWorkers, *, shared: bool) -> None:
         self.shared = shared
         """Whether workers write into the run folder themselves."""
-        self._crew = crew
-        self._posts: list[Post] = []
-        self._waiting: list[Errand] = []
+        self._ray = ray
+        self._assigned: list[AssignedWorker] = []
+        self._waiting: list[PendingEpisode] = []
         self._numbers = itertools.count(1)
         self._packages: dict[str, Package] = {}
         self._runs: dict[str, RunFolder] = {}
         self._budgets: dict[int, Budget] = {}
         self._checked: tuple[Package, list[str]] | None = None
-        self._hiring: set[asyncio.Task[None]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
 
     @property
-    def crew(self) -> str:
+    def workers(self) -> str:
         """The workers there are."""
-        here, wanted = len(self._posts), self._crew.workers
+        here, wanted = len(self._assigned), self._ray.workers
         return f"{here} of {wanted} workers" if here < wanted else f"{wanted} workers" if wanted > 1 else "1 worker"
 
     @property
     def processes(self) -> list[int]:
         """Of the workers, on their nodes."""
-        return [post.hand.facts.process for post in self._posts if post.hand.facts is not None]
+        return [worker.handle.facts.process for worker in self._assigned if worker.handle.facts is not None]
 
     def start(self) -> None:
         """Start the workers. SettingsError where one cannot."""
-        self._posts = [Post(hand) for hand in _finished(self._crew.hire_all())]
+        self._assigned = [AssignedWorker(handle) for handle in _finished(self._ray.start_all())]
 
     def end(self) -> None:
         """End the workers."""
 
         async def all_of_them() -> None:
-            await asyncio.wait([asyncio.ensure_future(_ended(post.hand)) for post in self._posts])
+            await asyncio.wait([asyncio.ensure_future(_ended(worker.handle)) for worker in self._assigned])
 
-        if self._posts:
+        if self._assigned:
             _finished(all_of_them())
-        for post in self._posts:
-            post.hand.dismiss()
-        self._posts = []
+        for worker in self._assigned:
+            worker.handle.kill()
+        self._assigned = []
 
     def check(self, settings: EpisodeSettings, tasks: Sequence[str]) -> None:
         """SettingsError naming a node on which the episodes cannot be played."""
@@ -92,12 +92,14 @@ class ClusterPlayer:
 
     async def _check_all(self, package: Package, tasks: list[str]) -> None:
         """Ask every worker. One that dies meanwhile is found out when it is called."""
-        hands = [post.hand for post in self._posts]
-        answers = await asyncio.gather(*(hand.call("check", package, tasks) for hand in hands), return_exceptions=True)
-        for hand, answer in zip(hands, answers, strict=True):
+        handles = [worker.handle for worker in self._assigned]
+        answers = await asyncio.gather(
+            *(handle.call("check", package, tasks) for handle in handles), return_exceptions=True
+        )
+        for handle, answer in zip(handles, answers, strict=True):
             if isinstance(answer, str):
-                raise SettingsError(f"A worker on the node {hand.node} cannot play: {answer}")
-            if isinstance(answer, BaseException) and not isinstance(answer, Lost):
+                raise SettingsError(f"A worker on the node {handle.node} cannot play: {answer}")
+            if isinstance(answer, BaseException) and not isinstance(answer, WorkerLost):
                 raise answer
 
     async def play(
@@ -116,79 +118,79 @@ class ClusterPlayer:
             return before
         self._budgets.setdefault(id(run), Budget(run))
         future: asyncio.Future[EpisodeResult] = asyncio.get_running_loop().create_future()
-        errand = Errand(next(self._numbers), settings, folder, report, id(run), stretch, future)
-        self._give(errand)
+        episode = PendingEpisode(next(self._numbers), settings, folder, report, id(run), stretch, future)
+        self._give(episode)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await self._withdraw(errand)
+            await self._withdraw(episode)
             raise
 
     # Who plays what
 
-    def _give(self, errand: Errand) -> None:
+    def _give(self, episode: PendingEpisode) -> None:
         """Give an episode to the worker with the fewest; it waits where there is none."""
         self._replace()
-        if not self._posts:
-            self._waiting.append(errand)
+        if not self._assigned:
+            self._waiting.append(episode)
             return
-        post = min(self._posts, key=lambda one: len(one.errands))
-        post.errands[errand.number] = errand
-        post.to_send.append(errand)
-        if post.pump is None or post.pump.done():
-            post.pump = asyncio.get_running_loop().create_task(self._pump(post), context=new_context())
+        worker = min(self._assigned, key=lambda one: len(one.episodes))
+        worker.episodes[episode.number] = episode
+        worker.to_send.append(episode)
+        if worker.pump is None or worker.pump.done():
+            worker.pump = asyncio.get_running_loop().create_task(self._pump(worker), context=new_context())
         else:
-            post.wake()
+            worker.wake()
 
-    async def _withdraw(self, errand: Errand) -> None:
+    async def _withdraw(self, episode: PendingEpisode) -> None:
         """Take back an episode whose call was cancelled; its last parcel has arrived then."""
-        errand.withdrawn = True
-        if errand in self._waiting:
-            self._waiting.remove(errand)
+        episode.withdrawn = True
+        if episode in self._waiting:
+            self._waiting.remove(episode)
             return
-        for post in self._posts:
-            if errand.number in post.errands:
-                post.to_withdraw.add(errand.number)
-                post.wake()
-        if not errand.future.done():
-            await asyncio.wait([errand.future])
+        for worker in self._assigned:
+            if episode.number in worker.episodes:
+                worker.to_withdraw.add(episode.number)
+                worker.wake()
+        if not episode.future.done():
+            await asyncio.wait([episode.future])
 
-    async def _pump(self, post: Post) -> None:
+    async def _pump(self, worker: AssignedWorker) -> None:
         """Call a worker as long as it plays something."""
         try:
-            while post.errands:
-                orders = await self._orders(post)
-                report = await post.hand.call("collect", orders)
-                await asyncio.to_thread(self._write, post, report)
-                self._take(post, report)
-        except Lost as lost:
-            self._lose(post, lost)
+            while worker.episodes:
+                orders = await self._orders(worker)
+                report = await worker.handle.call("collect", orders)
+                await asyncio.to_thread(self._write, worker, report)
+                self._take(worker, report)
+        except WorkerLost as lost:
+            self._lose(worker, lost)
         except Exception as error:  # noqa: BLE001 - a fault of ours must not leave its episodes waiting
-            for errand in post.errands.values():
-                if not errand.future.done():
-                    errand.future.set_exception(error)
-            self._posts.remove(post)
-            post.hand.dismiss()
+            for episode in worker.episodes.values():
+                if not episode.future.done():
+                    episode.future.set_exception(error)
+            self._assigned.remove(worker)
+            worker.handle.kill()
 
-    async def _orders(self, post: Post) -> Orders:
-        sending, post.to_send = post.to_send, []
-        withdrawing, post.to_withdraw = post.to_withdraw, set()
+    async def _orders(self, worker: AssignedWorker) -> Orders:
+        sending, worker.to_send = worker.to_send, []
+        withdrawing, worker.to_withdraw = worker.to_withdraw, set()
         packages, assignments = [], []
-        for errand in sending:
+        for episode in sending:
             try:
-                package, assignment = await asyncio.to_thread(self._packed, errand)
+                package, assignment = await asyncio.to_thread(self._packed, episode)
             except Exception as error:  # noqa: BLE001 - the call's own: the other episodes go on
-                self._settle(post.errands.pop(errand.number), error)
+                self._settle(worker.episodes.pop(episode.number), error)
                 continue
-            if package.key not in post.packages:
-                post.packages.add(package.key)
+            if package.key not in worker.packages:
+                worker.packages.add(package.key)
                 packages.append(package)
             assignments.append(assignment)
-        playing = {errand.budget for errand in post.errands.values()}
+        playing = {episode.budget for episode in worker.episodes.values()}
         grants = {
             budget: self._budgets[budget].grant(
-                post.hand.name,
-                [one.hand.name for one in self._posts if any(e.budget == budget for e in one.errands.values())],
+                worker.handle.name,
+                [one.handle.name for one in self._assigned if any(e.budget == budget for e in one.episodes.values())],
             )
             for budget in playing
         }
@@ -200,140 +202,142 @@ class ClusterPlayer:
             wait_s=SHIPPED_EVERY_S,
         )
 
-    def _packed(self, errand: Errand) -> tuple[Package, Assignment]:
-        run = errand.folder.path.parents[3]
-        key = f"{run}:{dataclasses.replace(errand.settings, task='', seed=0)!r}"
+    def _packed(self, episode: PendingEpisode) -> tuple[Package, Assignment]:
+        run = episode.folder.path.parents[3]
+        key = f"{run}:{dataclasses.replace(episode.settings, task='', seed=0)!r}"
         if key not in self._packages:
-            package = self._packages[key] = pack(errand.settings, run, shared=self.shared)
+            package = self._packages[key] = pack(episode.settings, run, shared=self.shared)
             self._runs[package.key] = RunFolder(run)
         package = self._packages[key]
         # A stretch counts its new calls alone, and those that a dead worker shipped are not made again.
-        counted = errand.counted if errand.stretch is None else {}
+        counted = episode.counted if episode.stretch is None else {}
         return package, pack_episode(
-            errand.number,
+            episode.number,
             package,
-            errand.settings,
-            errand.folder,
-            budget=errand.budget,
-            stretch=errand.stretch,
+            episode.settings,
+            episode.folder,
+            budget=episode.budget,
+            stretch=episode.stretch,
             counted=counted,
         )
 
     # What comes back
 
-    def _write(self, post: Post, report: Report) -> None:
+    def _write(self, worker: AssignedWorker, report: Report) -> None:
         """Write what was shipped. An episode whose files cannot be written goes no further."""
         for number, parcel in report.parcels.items():
-            errand = post.errands[number]
+            episode = worker.episodes[number]
             try:
-                Inbox(errand.folder).take(parcel)
+                Inbox(episode.folder).take(parcel)
             except TraceFailure as failure:
-                self._fail(post, errand, failure)
+                self._fail(worker, episode, failure)
             if any(piece.data for piece in parcel.appended.values()):
-                errand.deaths = 0
+                episode.deaths = 0
         for key, notes in report.notes.items():
             for note in notes:
                 if add_note(self._runs[key], note):
                     logger.warning(note)
 
-    def _fail(self, post: Post, errand: Errand, failure: TraceFailure) -> None:
-        result = unopened(errand.settings, errand.folder, failure_record(failure, 0))
-        errand.future.get_loop().call_soon_threadsafe(_set, errand.future, result)
-        post.to_withdraw.add(errand.number)
+    def _fail(self, worker: AssignedWorker, episode: PendingEpisode, failure: TraceFailure) -> None:
+        result = unopened(episode.settings, episode.folder, failure_record(failure, 0))
+        episode.future.get_loop().call_soon_threadsafe(_set, episode.future, result)
+        worker.to_withdraw.add(episode.number)
 
-    def _take(self, post: Post, report: Report) -> None:
+    def _take(self, worker: AssignedWorker, report: Report) -> None:
         for budget, used in report.used.items():
-            self._budgets[budget].confirm(post.hand.name, used)
+            self._budgets[budget].confirm(worker.handle.name, used)
         for number, counted in report.counted.items():
-            post.errands[number].counted = dict(counted)
+            worker.episodes[number].counted = dict(counted)
         for number, progress in report.progress.items():
-            post.errands[number].show(progress)
+            worker.episodes[number].show(progress)
         for number, result in report.ended.items():
-            self._settle(post.errands.pop(number), result)
+            self._settle(worker.episodes.pop(number), result)
 
-    def _settle(self, errand: Errand, result: EpisodeResult | BaseException | None) -> None:
-        if errand.future.done():
+    def _settle(self, episode: PendingEpisode, result: EpisodeResult | BaseException | None) -> None:
+        if episode.future.done():
             return
         if isinstance(result, EpisodeResult):
-            errand.show(ended(result))
-            errand.future.set_result(result)
+            episode.show(ended(result))
+            episode.future.set_result(result)
         elif isinstance(result, BaseException):
-            errand.future.set_exception(result)
-        elif errand.withdrawn:
-            errand.future.cancel()
+            episode.future.set_exception(result)
+        elif episode.withdrawn:
+            episode.future.cancel()
         else:
-            errand.moving = False
-            self._give(errand)
+            episode.moving = False
+            self._give(episode)
 
     # Workers that die
 
-    def _lose(self, post: Post, lost: Lost) -> None:
+    def _lose(self, worker: AssignedWorker, lost: WorkerLost) -> None:
         """Give a dead worker's episodes to the others, and have it replaced."""
         logger.info("%s", lost)
-        self._posts.remove(post)
-        post.hand.dismiss()
+        self._assigned.remove(worker)
+        worker.handle.kill()
         for budget in self._budgets.values():
-            budget.lose(post.hand.name)
-        for errand in post.errands.values():
-            errand.deaths += errand not in post.to_send
-            if errand.future.done():
+            budget.lose(worker.handle.name)
+        for episode in worker.episodes.values():
+            episode.deaths += episode not in worker.to_send
+            if episode.future.done():
                 continue
-            if errand.withdrawn:
-                errand.future.cancel()
-            elif errand.deaths >= DEATHS:
-                sentence = f"{errand.deaths} workers died while they played this episode, the last on {post.hand.node}"
-                self._settle(errand, _failed(errand, sentence))
+            if episode.withdrawn:
+                episode.future.cancel()
+            elif episode.deaths >= DEATHS:
+                sentence = (
+                    f"{episode.deaths} workers died while they played this episode, the last on {worker.handle.node}"
+                )
+                self._settle(episode, _failed(episode, sentence))
             else:
-                self._give(errand)
+                self._give(episode)
         self._replace()
 
     def _replace(self) -> None:
         """Start workers in the place of those that died."""
-        missing = self._crew.workers - len(self._posts) - len(self._hiring)
+        missing = self._ray.workers - len(self._assigned) - len(self._starting)
         for _ in range(missing):
-            task = asyncio.get_running_loop().create_task(self._hire(), context=new_context())
-            self._hiring.add(task)
-            task.add_done_callback(self._hiring.discard)
+            task = asyncio.get_running_loop().create_task(self._replace_one(), context=new_context())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
 
-    async def _hire(self) -> None:
+    async def _replace_one(self) -> None:
         until = asyncio.get_running_loop().time() + NO_WORKER_S
         while asyncio.get_running_loop().time() < until:
             try:
-                hand = await self._crew.hire()
-                refused = await hand.call("check", *self._checked) if self._checked is not None else None
-            except (Lost, TimeoutError, SettingsError) as error:
+                handle = await self._ray.start_one()
+                refused = await handle.call("check", *self._checked) if self._checked is not None else None
+            except (WorkerLost, TimeoutError, SettingsError) as error:
                 refused = str(error)
             if refused is None:
-                self._join(Post(hand))
+                self._join(AssignedWorker(handle))
                 return
             logger.warning("a worker could not be replaced: %s", refused)
             await asyncio.sleep(1)
-        if not self._posts:
+        if not self._assigned:
             waiting, self._waiting = self._waiting, []
-            for errand in waiting:
-                self._settle(errand, _failed(errand, f"there was no worker for {NO_WORKER_S:.0f} seconds"))
+            for episode in waiting:
+                self._settle(episode, _failed(episode, f"there was no worker for {NO_WORKER_S:.0f} seconds"))
 
-    def _join(self, post: Post) -> None:
+    def _join(self, worker: AssignedWorker) -> None:
         """Take in a new worker: it gets what waits, and its part of what the others play."""
-        self._posts.append(post)
+        self._assigned.append(worker)
         waiting, self._waiting = self._waiting, []
-        for errand in waiting:
-            self._give(errand)
-        even = sum(len(one.errands) for one in self._posts) // len(self._posts)
-        wanted = even - len(post.errands)
-        for other in self._posts:
-            begun = [one for one in other.errands.values() if one not in other.to_send and not one.moving]
-            surplus = begun[: max(0, min(wanted, len(other.errands) - even))] if other is not post else []
+        for episode in waiting:
+            self._give(episode)
+        even = sum(len(one.episodes) for one in self._assigned) // len(self._assigned)
+        wanted = even - len(worker.episodes)
+        for other in self._assigned:
+            begun = [one for one in other.episodes.values() if one not in other.to_send and not one.moving]
+            surplus = begun[: max(0, min(wanted, len(other.episodes) - even))] if other is not worker else []
             wanted -= len(surplus)
-            for errand in surplus:
-                errand.moving = True
-                other.to_withdraw.add(errand.number)
+            for episode in surplus:
+                episode.moving = True
+                other.to_withdraw.add(episode.number)
                 other.wake()
 
 
-def _failed(errand: Errand, sentence: str) -> EpisodeResult:
+def _failed(episode: PendingEpisode, sentence: str) -> EpisodeResult:
     failure = Failure(where="cluster", kind="workers", sentence=f"{sentence}: resume the run", step=0)
-    return unopened(errand.settings, errand.folder, failure)
+    return unopened(episode.settings, episode.folder, failure)
 
 
 def _set(future: asyncio.Future[EpisodeResult], result: EpisodeResult) -> None:
@@ -341,10 +345,10 @@ def _set(future: asyncio.Future[EpisodeResult], result: EpisodeResult) -> None:
         future.set_result(result)
 
 
-async def _ended(hand: Hand) -> None:
+async def _ended(handle: WorkerHandle) -> None:
     try:
-        await asyncio.wait_for(hand.call("end"), 10)
-    except (Lost, TimeoutError):
+        await asyncio.wait_for(handle.call("end"), 10)
+    except (WorkerLost, TimeoutError):
         return
 
 
@@ -357,8 +361,8 @@ def _finished(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def workers(number: int | None, address: str | None, *, shared: bool) -> Iterator[ClusterPlayer]:
     """Workers that play the episodes of all evaluations within the block; a local Ray where there is no `address`."""
-    with ray_running(number, address) as crew:
-        player = ClusterPlayer(crew, shared=shared)
+    with ray_running(number, address) as ray:
+        player = ClusterPlayer(ray, shared=shared)
         player.start()
         try:
             with played_by(player):

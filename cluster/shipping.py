@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from memory_fs.journal import write_all
 from traces import EpisodeFolder, TraceFailure
 from traces.folders import disk_failures
 
@@ -21,7 +24,6 @@ RESULTS = ("episode.json", "failure.json", "limited.json")
 NOTEBOOK = "memory/"
 SETTLED_S = 0.1
 """A file that was changed less than this before it was read is read again: its time may not show another change."""
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ class Inbox:
                 os.ftruncate(descriptor, piece.at)
             elif size != piece.at:
                 raise TraceFailure(f"{path} was changed by another process while it was written: resume the episode")
-            _write(descriptor, piece.data, piece.at)
+            write_all(descriptor, piece.data, piece.at)
         finally:
             os.close(descriptor)
 
@@ -200,7 +202,7 @@ class Inbox:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            _write(descriptor, piece.data, piece.at)
+            write_all(descriptor, piece.data, piece.at)
             os.ftruncate(descriptor, piece.at + len(piece.data))
         finally:
             os.close(descriptor)
@@ -216,19 +218,9 @@ class Inbox:
 
 def _common(one: bytes, other: bytes) -> int:
     """How many bytes two texts begin with alike."""
-    end, at = min(len(one), len(other)), 0
-    while at < end and one[at : at + _CHUNK] == other[at : at + _CHUNK]:
-        at += _CHUNK
-    if at >= end:
-        return end
-    low, high = at, min(end, at + _CHUNK)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[at:middle] == other[at:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    end = min(len(one), len(other))
+    differ = np.frombuffer(one, np.uint8, end) != np.frombuffer(other, np.uint8, end)
+    return int(differ.argmax()) if differ.any() else end
 
 
 def _read(path: Path, start: int, end: int) -> bytes:
@@ -238,12 +230,6 @@ def _read(path: Path, start: int, end: int) -> bytes:
         while len(data) < end - start and (more := file.read(end - start - len(data))):
             data += more
     return data
-
-
-def _write(descriptor: int, data: bytes, at: int) -> None:
-    while data:
-        written = os.pwrite(descriptor, data, at)
-        data, at = data[written:], at + written
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A worker: plays the episodes it is sent side by side in its own event loop, and hands over what is new of them.
+"""A worker: plays the episodes it is sent side by side in its own event loop, and handles over what is new of them.
 
 The head calls `collect` again and again, one call at a time: it brings new episodes and takes with it what they wrote
 since the last call. A worker knows nothing of Ray, which only runs it.

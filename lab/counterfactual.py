@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
+import threading
 from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,8 @@ ERROR = 0.025
 FEWEST = 6
 """Samples below which no interval of that error exists: of 2^5 subsets of the differences, one is 3 %."""
 ARMS = ("unchanged", "changed")
+_forking = threading.Lock()
+"""A notebook is opened by one thread at a time; arms that are played side by side begin in the same one."""
 Changed = Mapping[str, str] | tuple[Outcome, str]
 """Of a write the files that the changed arm begins with, of a recall the answer to it."""
 
@@ -75,7 +78,7 @@ class Experiment:
         await asyncio.to_thread(player().check, settings, [settings.task])
         changed = await asyncio.to_thread(self._changed)
         origin = await asyncio.to_thread(_world_after, settings, self.source, self.operation.first - 1)
-        side_by_side = asyncio.Semaphore(CONCURRENCY if player().crew else 1)
+        side_by_side = asyncio.Semaphore(CONCURRENCY if player().workers else 1)
 
         async def one(sample: int, arm: str) -> EpisodeResult:
             async with side_by_side:
@@ -86,7 +89,7 @@ class Experiment:
         finally:
             origin.world.close()
         results = {arm: played[number :: len(ARMS)] for number, arm in enumerate(ARMS)}
-        replayed = bool(player().crew) or not _branches(origin.world)
+        replayed = bool(player().workers) or not _branches(origin.world)
         return self._effect(results, replayed=replayed, error=error)
 
     def _settings(self) -> EpisodeSettings:
@@ -111,8 +114,8 @@ class Experiment:
         folders = (self.folder(sample, arm) for sample in range(samples) for arm in ARMS)
         for folder in (one for one in folders if one.steps.exists()):
             with TraceReader(folder) as reader:
-                talks = [talk for step in reader.steps(self.operation.first) for talk in step.conversations]
-                for model, call in [(talk.model, call) for talk in talks for call in talk.calls if call.attempts]:
+                later = (one for step in reader.steps(self.operation.first) for one in step.conversations)
+                for model, call in [(one.model, call) for one in later for call in one.calls if call.attempts]:
                     prompt, completion = call.prompt_tokens or 0, call.completion_tokens or 0
                     price = prices.get(model)
                     total["calls"] += 1
@@ -166,8 +169,9 @@ class Experiment:
         plan = {"world": settings.world, "tasks": [settings.task], "seeds": [settings.seed]}
         begin_run(run, settings, check(settings).digest, **plan)
         edits = None if isinstance(changed, tuple) else changed
-        fork_episode(self.source, folder, self.operation.first, edits=edits)
-        if self.operation.first == 1 or player().crew:
+        with _forking:
+            fork_episode(self.source, folder, self.operation.first, edits=edits)
+        if self.operation.first == 1 or player().workers:
             return None  # nothing is to be replayed, or it is elsewhere
         try:
             return origin._replace(world=origin.world.branch())

@@ -284,9 +284,9 @@ def plan(
         how = f"estimated for {like}: {100 * UTILISATION:.0f} % of its {DEVICES[like][0] / 1e12:.0f} teraflops"
     else:
         seconds = layer.seconds * layers * work.computed * epochs / processes()
-        seconds *= 1 + 6 * counts.tokens_with_loss * _embedding(base) / operations(
-            base, form, work, counts, again=again
-        )
+        config = _config(base)
+        head = 6 * counts.tokens_with_loss * config.vocab_size * config.hidden_size
+        seconds *= 1 + head / operations(base, form, work, counts, again=again)
         how = f"from a layer timed on this {'GPU' if device == 'cuda' else 'CPU'}"
     lines = [
         f"steps        {work.steps} optimizer steps of {settings.lora.effective_batch} examples",
@@ -321,11 +321,6 @@ def _remedy(settings: SftSettings, memory: Callable[[SftSettings, bool], Memory]
     return f"{single}: lower --cutoff, or spread the base (accelerate/fsdp.yaml)"
 
 
-def _embedding(base: Base) -> int:
-    config = _config(base)
-    return int(config.vocab_size * config.hidden_size)
-
-
 def _resident_bytes() -> float:
     """Of this process now: its libraries are those of a training."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -350,10 +345,6 @@ def _gigabytes(size: float) -> str:
 def _duration(seconds: float) -> str:
     if seconds < 10:
         return "less than 10 s"
-    return (
-        f"{seconds / 3600:.1f} h"
-        if seconds > 5400
-        else f"{seconds / 60:.1f} min"
-        if seconds > 90
-        else f"{seconds:.0f} s"
-    )
+    if seconds <= 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds <= 5400 else f"{seconds / 3600:.1f} h"

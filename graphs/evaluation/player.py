@@ -20,7 +20,7 @@ class Player(Protocol):
     """Plays episodes, in this process or elsewhere."""
 
     @property
-    def crew(self) -> str:
+    def workers(self) -> str:
         """Who plays, for a line of progress, such as "2 workers"; empty for this process."""
 
     def check(self, settings: EpisodeSettings, tasks: Sequence[str]) -> None:
@@ -37,28 +37,19 @@ class Player(Protocol):
     ) -> EpisodeResult:
         """Play an episode to its end, as `episode.play_episode` does, with all that it writes in `folder`.
 
-        `living` is for this process, which has no crew. A cancelled call returns once the episode is no longer played.
+        `living` is for this process alone. A cancelled call returns once the episode is no longer played.
         """
 
 
 class _ThisProcess:
     """Plays in this process."""
 
-    crew = ""
+    workers = ""
+
+    play = staticmethod(play_episode)
 
     def check(self, settings: EpisodeSettings, tasks: Sequence[str]) -> None:
         """Everything is checked in this process already."""
-
-    async def play(
-        self,
-        settings: EpisodeSettings,
-        folder: EpisodeFolder,
-        report: Callable[[Progress], None],
-        run: Spending,
-        stretch: Stretch | None = None,
-        living: Living | None = None,
-    ) -> EpisodeResult:
-        return await play_episode(settings, folder, report, run, stretch, living)
 
 
 THIS_PROCESS: Player = _ThisProcess()

@@ -22,7 +22,7 @@ from openai_stub import Exchange, OpenAIStub, say
 from ray_nodes import NODE, kill_a_node, started
 
 from chat_models import chat_model
-from cluster import crew
+from cluster import ray_workers
 from cluster.player import ClusterPlayer, workers
 from graphs.evaluation import graph
 from graphs.evaluation.player import THIS_PROCESS, played_by, player
@@ -168,7 +168,7 @@ def test_a_node_without_bubblewrap_or_an_engine_is_named_before_anything_is_writ
     missing.mkdir()
     (missing / "crafter.py").write_text("raise ModuleNotFoundError(\"No module named 'crafter'\", name='crafter')\n")
     bare = cluster.add_node(**NODE, env_vars={"PATH": str(missing), "PYTHONPATH": str(missing)})
-    third = ClusterPlayer(crew.Crew(1), shared=False)
+    third = ClusterPlayer(ray_workers.RayWorkers(1), shared=False)
     try:
         third.start()
         with played_by(third):
@@ -215,7 +215,7 @@ def test_a_stopped_command_ships_what_was_played_and_leaves_the_cluster_alone(
 def test_what_answers_as_no_ray_of_this_version_is_one_sentence(
     tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "ANSWER_S", 0.3)
+    monkeypatch.setattr(ray_workers, "ANSWER_S", 0.3)
     silent = socket.create_server(("127.0.0.1", 0))
     with silent:
         port = silent.getsockname()[1]

@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from cli.commands import app
 from graphs.evaluation import graph
+from graphs.evaluation.episode import play_episode
+from graphs.evaluation.player import played_by
 from graphs.inner_agent import Context
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending
@@ -83,6 +85,21 @@ def test_without_the_note_of_the_code_the_door_stays_closed(episode: EpisodeFold
     assert actions(one.folder(0, "unchanged")) == actions(episode)  # the arm that keeps the note is the episode itself
     assert actions(one.folder(0, "changed"))[:3] == actions(episode)[:3]
     assert (one.folder(0, "changed").memory / "codes.md").read_text() == ""
+
+
+class SideBySide:
+    """Plays in this process, as workers do: several episodes at once, each with a world of its own."""
+
+    workers = "some workers"
+    play = staticmethod(play_episode)
+
+    def check(self, settings: Any, tasks: Any) -> None:
+        pass
+
+
+def test_arms_that_are_played_side_by_side_all_begin(episode: EpisodeFolder, tmp_path: Path) -> None:
+    with played_by(SideBySide()):
+        assert measure(experiment(episode, tmp_path, Change()), samples=6).progression.mean == -1.0
 
 
 def test_another_text_and_another_file(episode: EpisodeFolder, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chat_models.keys import new_context
-from cluster.crew import Hand, Lost
+from cluster.ray_workers import WorkerHandle, WorkerLost
 from graphs.evaluation.episode import Progress, Stretch
 from graphs.settings import EpisodeSettings
 from graphs.spending import Amounts
@@ -17,7 +17,7 @@ from traces import EpisodeFolder, EpisodeResult
 
 
 @dataclass(eq=False)
-class Errand:
+class PendingEpisode:
     """An episode to be played by a worker."""
 
     number: int
@@ -42,12 +42,12 @@ class Errand:
 
 
 @dataclass(eq=False)
-class Post:
+class AssignedWorker:
     """A worker and what it plays."""
 
-    hand: Hand
-    errands: dict[int, Errand] = field(default_factory=dict)
-    to_send: list[Errand] = field(default_factory=list)
+    handle: WorkerHandle
+    episodes: dict[int, PendingEpisode] = field(default_factory=dict)
+    to_send: list[PendingEpisode] = field(default_factory=list)
     to_withdraw: set[int] = field(default_factory=set)
     packages: set[str] = field(default_factory=set)
     """Keys of those it has."""
@@ -57,9 +57,9 @@ class Post:
     def wake(self) -> None:
         """Let the call under way return, so that the next one brings what is to be sent."""
         if self.waking is None or self.waking.done():
-            self.waking = asyncio.get_running_loop().create_task(_woken(self.hand), context=new_context())
+            self.waking = asyncio.get_running_loop().create_task(_woken(self.handle), context=new_context())
 
 
-async def _woken(hand: Hand) -> None:
-    with contextlib.suppress(Lost):
-        await hand.call("wake")
+async def _woken(handle: WorkerHandle) -> None:
+    with contextlib.suppress(WorkerLost):
+        await handle.call("wake")

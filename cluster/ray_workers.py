@@ -12,7 +12,7 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -35,11 +35,11 @@ QUIET = {
 """Ray's own settings: no statistics to its makers, nothing written into the terminal."""
 
 
-class Lost(Exception):
+class WorkerLost(Exception):
     """A worker, or its node, is gone."""
 
 
-class Hand:
+class WorkerHandle:
     """A worker that runs on a node."""
 
     def __init__(self, actor: Any, name: str) -> None:
@@ -54,7 +54,7 @@ class Hand:
         return self.facts.node if self.facts is not None else "a node that is not known yet"
 
     async def call(self, method: str, *arguments: object) -> Any:
-        """What a method of the worker returns. Lost where the worker or its node is gone."""
+        """What a method of the worker returns. WorkerLost where the worker or its node is gone."""
         from ray.exceptions import RayActorError, RaySystemError, RayTaskError
 
         try:
@@ -62,9 +62,9 @@ class Hand:
         except RayTaskError as error:
             raise _cause(error) from None
         except (RayActorError, RaySystemError) as error:
-            raise Lost(f"the worker on {self.node} is gone") from error
+            raise WorkerLost(f"the worker on {self.node} is gone") from error
 
-    def dismiss(self) -> None:
+    def kill(self) -> None:
         """End the worker's process at once."""
         import ray
 
@@ -77,7 +77,7 @@ def _cause(error: Any) -> BaseException:
     return cause if isinstance(cause, BaseException) else RuntimeError(str(error))
 
 
-class Crew:
+class RayWorkers:
     """The workers of one command."""
 
     def __init__(self, workers: int) -> None:
@@ -85,42 +85,42 @@ class Crew:
         """How many there are to be."""
         self._named = 0
 
-    async def hire(self) -> Hand:
-        """Start a worker. Lost where it dies as it starts, TimeoutError where there is no place for it."""
+    async def start_one(self) -> WorkerHandle:
+        """Start a worker. WorkerLost where it dies as it starts, TimeoutError where there is no place for it."""
         import ray
 
         self._named += 1
         options = {"num_cpus": 1, "max_concurrency": 100, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        hand = Hand(ray.remote(Worker).options(**options).remote(), f"worker {self._named}")
+        handle = WorkerHandle(ray.remote(Worker).options(**options).remote(), f"worker {self._named}")
         try:
-            hand.facts = await asyncio.wait_for(hand.call("begin", environment()), START_S)
+            handle.facts = await asyncio.wait_for(handle.call("begin", environment()), START_S)
         except BaseException:
-            hand.dismiss()
+            handle.kill()
             raise
-        assert hand.facts is not None
-        if hand.facts.code != code_digest():
-            hand.dismiss()
-            raise SettingsError(f"The node {hand.node} has another version of this program: install this one there.")
-        return hand
+        assert handle.facts is not None
+        if handle.facts.code != code_digest():
+            handle.kill()
+            raise SettingsError(f"The node {handle.node} has another version of this program: install this one there.")
+        return handle
 
-    async def hire_all(self) -> list[Hand]:
+    async def start_all(self) -> list[WorkerHandle]:
         """Start all workers. SettingsError where there is no place for one, or a node cannot run it."""
-        found = await asyncio.gather(*(self.hire() for _ in range(self.workers)), return_exceptions=True)
-        hands = [one for one in found if isinstance(one, Hand)]
+        found = await asyncio.gather(*(self.start_one() for _ in range(self.workers)), return_exceptions=True)
+        handles = [one for one in found if isinstance(one, WorkerHandle)]
         for error in found:
             if isinstance(error, BaseException):
-                for hand in hands:
-                    hand.dismiss()
-                raise self._unhired(error, len(hands)) from error
-        return hands
+                for handle in handles:
+                    handle.kill()
+                raise self._start_failure(error, len(handles)) from error
+        return handles
 
-    def _unhired(self, error: BaseException, hired: int) -> BaseException:
+    def _start_failure(self, error: BaseException, started: int) -> BaseException:
         if isinstance(error, TimeoutError):
             return SettingsError(
-                f"Only {hired} of {self.workers} workers started within {START_S:.0f} seconds: each takes one of the "
+                f"Only {started} of {self.workers} workers started within {START_S:.0f} seconds: each takes one of the "
                 f"cluster's {_cpus()} CPUs, and other work may hold the rest. Give fewer `workers`."
             )
-        if isinstance(error, Lost):
+        if isinstance(error, WorkerLost):
             text = str(error.__cause__)
             where = re.search(r"^\s*ip: (\S+)", text, re.MULTILINE)
             node = f"the node {where[1]}" if where else "a node"
@@ -132,8 +132,8 @@ class Crew:
 
 
 @contextmanager
-def ray_running(workers: int | None, address: str | None) -> Iterator[Crew]:
-    """A crew on a local Ray, which ends with the block, or on the cluster at `address`, which does not.
+def ray_running(workers: int | None, address: str | None) -> Iterator[RayWorkers]:
+    """Workers on a local Ray, which ends with the block, or on the cluster at `address`, which does not.
 
     SettingsError where Ray is not installed, none answers at the address, or it has another version.
     """
@@ -145,20 +145,20 @@ def ray_running(workers: int | None, address: str | None) -> Iterator[Crew]:
         import ray
     except ImportError as error:
         raise SettingsError("Workers need Ray: install it with pip install 'automem-langgraph[cluster]'.") from error
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     if address is None:
-        local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-        begin = lambda: ray.init(address="local", **local, **quiet, _node_ip_address="127.0.0.1")  # noqa: E731
+        options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
+        options |= {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     else:
         _check_answers(address)
-        begin = lambda: ray.init(address=address, **quiet)  # noqa: E731
+        options["address"] = address
     # In the main thread Ray would take over SIGTERM. The thread that starts a local Ray has to outlive it: the
     # processes are killed with the thread.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ray") as thread:
-        thread.submit(_connect, begin, address).result()
+        thread.submit(_connect, options, address).result()
         _take_signals_back()
         try:
-            yield Crew(workers or max(1, _cpus()))
+            yield RayWorkers(workers or max(1, _cpus()))
         finally:
             thread.submit(ray.shutdown).result()
 
@@ -178,18 +178,17 @@ def _cpus() -> int:
     return int(resources.get("CPU", 0))
 
 
-def _connect(begin: Callable[[], object], address: str | None) -> None:
+def _connect(options: Mapping[str, Any], address: str | None) -> None:
+    import ray
     import ray._private.worker as printing
 
     printing._worker_logs_enabled = False  # `log_to_driver=False` leaves the raylets' last words
     where = "A local Ray" if address is None else f"The Ray at {address}"
     try:
-        begin()
+        ray.init(**options)
     except RuntimeError as error:
         text = str(error)
         if "ersion mismatch" in text:
-            import ray
-
             cluster, _, _ = text.partition("This process")
             raise SettingsError(
                 f"{where} has another version ({_versions(cluster)}), here are Ray {ray.__version__} and Python "
