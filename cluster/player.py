@@ -20,8 +20,8 @@ from cluster.shipping import Inbox
 from cluster.worker import Orders, Report
 from graphs.evaluation.episode import Progress, Stretch, ended, ended_before, unopened
 from graphs.evaluation.player import played_by
+from graphs.inner_agent.branches import Living
 from graphs.inner_agent.result import failure_record
-from graphs.inner_agent.session import Living
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Spending
 from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, TraceFailure

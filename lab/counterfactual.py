@@ -22,10 +22,10 @@ from graphs.evaluation.player import player
 from graphs.evaluation.playing import Halted
 from graphs.evaluation.state import CONCURRENCY
 from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_means
+from graphs.inner_agent.branches import Living
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run, recorded_settings
-from graphs.inner_agent.session import Living
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Amounts, CeilingReached, Spending, read_prices
 from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of

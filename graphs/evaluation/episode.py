@@ -15,10 +15,11 @@ from langchain_core.runnables import RunnableConfig
 
 from chat_models.failures import RETRIED, FailureKind
 from chat_models.keys import new_context
+from graphs.inner_agent.branches import Living
 from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.node import in_thread
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
-from graphs.inner_agent.session import Lead, Living, Session
+from graphs.inner_agent.session import Lead, Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
 from graphs.settings import EpisodeSettings, SettingsError

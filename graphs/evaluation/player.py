@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from graphs.evaluation.episode import Progress, Stretch, play_episode
-from graphs.inner_agent.session import Living
+from graphs.inner_agent.branches import Living
 from graphs.settings import EpisodeSettings
 from graphs.spending import Spending
 from traces import EpisodeFolder, EpisodeResult

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from chat_models.factory import has_server
 from chat_models.keys import called_for_client
 from graphs.inner_agent.arms import check_arm, check_place, open_notebook, purposes
+from graphs.inner_agent.branches import Living
 from graphs.inner_agent.forking import origin_of
 from graphs.inner_agent.hooks import decide, observe_notices
 from graphs.inner_agent.run_file import begin_run, run_of
-from graphs.inner_agent.session import Living, Role, Session
+from graphs.inner_agent.session import Role, Session
 from graphs.inner_agent.state import Position, plain
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import check_prices, parse_ceilings, read_prices

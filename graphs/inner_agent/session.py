@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from chat_models import Affinity
+from graphs.inner_agent.branches import Branches, Living
 from graphs.inner_agent.result import Account
 from graphs.inner_agent.served_runs import ServedRuns
 from graphs.inner_agent.state import Message, Position, plain
@@ -28,7 +28,6 @@ from traces import (
     OperationRecord,
     RunFolder,
     StepRecord,
-    TraceReader,
     TraceWriter,
 )
 from traces.effects import CHANGED
@@ -77,24 +76,6 @@ class Lead:
         return text
 
 
-class Living(NamedTuple):
-    """A world that is where an episode's trace ends already: nothing is replayed in it."""
-
-    world: World
-    observation: Observation
-    """What it shows now."""
-
-
-class Mark(NamedTuple):
-    """A branch of an episode's world, kept as it is, to fork from."""
-
-    step: int
-    """The step that begins in it."""
-    living: Living
-
-
-MARKS = 2
-"""Marks that a session keeps: where its last runs began. Each is a copy of the world, for NetHack a process."""
 IDLE_STEPS = 3
 """Steps in a row in which nothing is done, after which a person is warned."""
 Routine = Literal["LOG", "PLAN"]
@@ -159,9 +140,8 @@ class Session:
         self.lead: Lead | None = None
         """How the next step begins, where it is played again up to a recall."""
         self.may_fork = False
-        """Whether runs may begin at earlier steps, so that marks are worth their memory."""
-        self._marks: list[Mark] = []
-        self._marking = threading.Lock()
+        """Whether runs may begin at earlier steps, so that branches are worth their memory."""
+        self.branches = Branches()
         self._noted: set[str] = set()
         self.hook_operations: list[OperationRecord] = []
         """What hooks wrote in the current step."""
@@ -257,28 +237,12 @@ class Session:
         self.hook_operations = []
 
     def mark(self) -> None:
-        """Keep a branch of the world for forks at this step or later, and give up the oldest one beyond MARKS.
-
-        Only by the run that plays the episode. Nothing is kept of a world that cannot be branched.
-        """
-        if self.position.over or any(mark.step == self.position.step for mark in self._marks):
-            return
-        try:
-            kept = Mark(self.position.step, Living(self.world.branch(), self.position.observation))
-        except RuntimeError:  # it cannot be branched; or its process has ended, which its next step reports
-            return
-        with self._marking:
-            self._marks = sorted([*self._marks, kept])
-            given_up = self._marks[:-MARKS]
-            self._marks = self._marks[-MARKS:]
-        for mark in given_up:
-            mark.living.world.close()
+        """Keep a branch of the world for forks at this step or later. Only by the run that plays the episode."""
+        if not self.position.over:
+            self.branches.keep(self.position.step, self.world, self.position.observation)
 
     def living(self, fork: EpisodeFolder, step: int) -> tuple[Living, int] | None:
-        """A world where `step` begins in a fork of this episode, and the actions that were replayed in it.
-
-        None where no branch is kept from before that step. RuntimeError where branching fails.
-        """
+        """What `Branches.begin` returns; for the step that comes next, from a branch of the world as it is now."""
         if step == self.position.step:
             with suppress(Busy):
                 self.lease.acquire(None)  # the world is not stepped meanwhile
@@ -286,24 +250,7 @@ class Session:
                     self.mark()
                 finally:
                     self.lease.release()
-        with self._marking:
-            before = [mark for mark in self._marks if mark.step <= step]
-            if not before:
-                return None
-            world, shown = before[-1].living.world.branch(), before[-1].living.observation
-        with TraceReader(fork) as reader:
-            actions = (
-                [one.action for one in reader.outlines(before[-1].step, step - 1)] if before[-1].step < step else []
-            )
-        try:
-            for _ in world.replay(actions[:-1]):
-                pass
-            if actions:
-                shown = world.step(actions[-1])[0]
-        except BaseException:
-            world.close()
-            raise
-        return Living(world, shown), len(actions)
+        return self.branches.begin(fork, step)
 
     def result(self, failure: Failure | None = None, limited: str | None = None) -> EpisodeResult:
         """The episode's result at its position; `limited` says which ceiling stopped it."""
@@ -325,8 +272,7 @@ class Session:
 
     def close(self) -> None:
         """Close files and engine; what was played is on disk."""
-        marked = [mark.living.world for mark in self._marks]
-        for one in (self.live, self.trace, self.notebook, self.world, self.hooks, *marked):
+        for one in (self.live, self.trace, self.notebook, self.world, self.hooks, self.branches):
             if one is not None:
                 one.close()
 

@@ -15,13 +15,14 @@ from weakref import WeakValueDictionary
 
 from graphs.events import emit
 from graphs.fields import shown_value
+from graphs.inner_agent.branches import Living
 from graphs.inner_agent.caller import Caller
 from graphs.inner_agent.forking import fork_episode, next_free, origin_of
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
 from graphs.inner_agent.run_file import check_not_summed_up, check_place, thread_settings
 from graphs.inner_agent.served_runs import PROCESS, ServedRuns
-from graphs.inner_agent.session import Living, Session
+from graphs.inner_agent.session import Session
 from graphs.settings import (
     Context,
     EpisodeSettings,
