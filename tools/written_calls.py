@@ -2,7 +2,7 @@
 
 Read are JSON objects with a name and arguments after `<tool_call>`, `[TOOL_CALLS]` or `<|python_tag|>`, or as the whole
 text; XML (`<function=act><parameter=action>Do</parameter></function>`, `<invoke name="act">…`, GLM's `<arg_key>`);
-Mistral's `act[ARGS]{…}`; and a gpt-oss message `to=functions.act`.
+Mistral's `act[ARGS]{…}`; a gpt-oss message `to=functions.act`; Gemma 4's `<|tool_call>call:act{action:<|"|>Do<|"|>}`.
 """
 
 import json
@@ -19,10 +19,15 @@ _MARK = re.compile(
     rf"|\[TOOL_CALLS\]\s*{_NAME.format('mistral')}\s*(?:\[ARGS\])?\s*(?={{)"
     rf"|(?:<\|start\|>assistant)?(?:<\|channel\|>\w+)? ?to={_NAME.format('harmony')}[^{{]{{0,80}}<\|message\|>"
     rf"|<tool_call>\s*{_NAME.format('glm')}\s*(?=<arg_key>|</tool_call>)"
+    rf"|<\|tool_call>\s*call:\s*{_NAME.format('gemma')}\s*(?={{)"
     r"|(?P<json><tool_call>|\[TOOL_CALLS\]|<\|python_tag\|>)\s*(?=[\[{])"
 )
-_NAMES = ("function", "invoke", "mistral", "harmony", "glm")
-_CLOSING = re.compile(r"(?:\s*</(?:function|invoke|tool_call|function_calls)>)+|\s*<\|call\|>")
+_NAMES = ("function", "invoke", "mistral", "harmony", "glm", "gemma")
+_CLOSING = re.compile(
+    r"(?:\s*</(?:function|invoke|tool_call|function_calls)>)+|\s*<\|call\|>|\s*<tool_call\|>(?:\s*<\|tool_response>)?"
+)
+_GEMMA_QUOTE = '<|"|>'
+_GEMMA_KEY = re.compile(r"([{,]\s*)([A-Za-z_][\w.-]{0,63})\s*:")
 _PARAMETER = re.compile(
     r"<parameter(?:=| name=[\"']?)(?P<name>[\w.-]{1,64})[\"']?>(?P<value>.*?)(?P<end></parameter>|(?=<parameter)|\Z)"
     r"|<arg_key>(?P<key>[^<]{1,64})</arg_key>\s*<arg_value>(?P<argument>.*?)(?P<stop></arg_value>|(?=<arg_key>)|\Z)",
@@ -75,6 +80,8 @@ def _in_body(mark: re.Match[str], body: str, closed: bool) -> Sequence[dict[str,
     name = next((mark[group] for group in _NAMES if mark[group]), None)
     if name is None:
         return list(_of_json(body))
+    if mark["gemma"]:
+        return [_entry(name, _json_of_gemma(body.strip()))]
     given = list(_PARAMETER.finditer(body))
     if not given and "{" in body:
         return [_entry(name, body.strip())]
@@ -84,6 +91,16 @@ def _in_body(mark: re.Match[str], body: str, closed: bool) -> Sequence[dict[str,
     ]
     whole = closed or (bool(given) and bool(given[-1]["end"] or given[-1]["stop"]))
     return [_entry(name, "{" + ", ".join(pairs) + ("}" if whole else ""))]
+
+
+def _json_of_gemma(body: str) -> str:
+    """Gemma 4's arguments as JSON: their keys have no quotes, and their strings stand between tokens of its own."""
+    pieces = body.split(_GEMMA_QUOTE)
+    json_pieces = [
+        json.dumps(piece, ensure_ascii=False) if number % 2 else _GEMMA_KEY.sub(r'\1"\2":', piece)
+        for number, piece in enumerate(pieces)
+    ]
+    return "".join(json_pieces if len(pieces) % 2 else json_pieces[:-1])  # without a string that is not closed
 
 
 def _value(written: str) -> str:

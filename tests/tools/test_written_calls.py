@@ -1,5 +1,7 @@
 """Tool calls that a server left in the text are read from there, in every form that models are trained to write."""
 
+import json
+
 import pytest
 from tool_vocabularies import LOG, PLAN
 
@@ -29,6 +31,8 @@ def said(text: str) -> dict[str, object]:
         ACT,
         f"```json\n{ACT}\n```",
         '[{"function": {"name": "act", "arguments": "{\\"action\\": \\"Do\\"}"}}]',
+        '<|tool_call>call:act{action:<|"|>Do<|"|>}<tool_call|>',
+        'So:<|tool_call>call:act{action:<|"|>Do<|"|>}<tool_call|><|tool_response>',
         "<|channel|>analysis<|message|>Do it.<|end|><|start|>assistant<|channel|>commentary to=functions.act "
         '<|constrain|>json<|message|>{"action": "Do"}<|call|>',
         '<|start|>assistant to=functions.act<|channel|>commentary <|constrain|>json<|message|>{"action": "Do"}<|call|>',
@@ -49,6 +53,14 @@ def test_several_calls_keep_their_order_and_their_texts() -> None:
     text += "<tool_call><function=read><parameter=file>a.md</parameter></function></tool_call><tool_call>"
     calls = FUNCTIONS.read(said(text), LOG).calls
     assert [call.title for call in calls] == ["APPEND a.md|1 < 2 {x}", "READ a.md"]
+
+
+def test_the_arguments_of_gemma_4_are_read_with_their_types() -> None:
+    text = '<|tool_call>call:append{file:<|"|>a.md<|"|>,text:<|"|>x, {y: "z"}: 1\n<|"|>}<tool_call|>'
+    text += '<|tool_call>call:other{n:5,flag:true,list:[<|"|>a<|"|>,2],inner:{deep:null}}<tool_call|>'
+    first, second = (one["function"] for one in written_calls(text).calls)
+    assert json.loads(first["arguments"]) == {"file": "a.md", "text": 'x, {y: "z"}: 1\n'}
+    assert json.loads(second["arguments"]) == {"n": 5, "flag": True, "list": ["a", 2], "inner": {"deep": None}}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,8 @@ def test_what_is_wrong_with_one_is_the_models_mistake(text: str, code: MistakeCo
         "<function=act><parameter=action>Do",
         "<tool_call>act<arg_key>action</arg_key><arg_value>Do",
         '<tool_call>{"na',
+        '<|tool_call>call:act{action:<|"|>Do',
+        '<|tool_call>call:act{action:<|"|>Do<|"|>',
     ],
 )
 def test_a_cut_call_is_not_carried_out(text: str) -> None:
@@ -81,5 +95,13 @@ def test_a_cut_call_is_not_carried_out(text: str) -> None:
 
 
 def test_many_marks_cost_little() -> None:
-    for piece in ("<function=a>", "<tool_call>{", "<arg_key>", '{"name":"a","arguments":{}}', "[TOOL_CALLS]a{"):
+    marks = (
+        "<function=a>",
+        "<tool_call>{",
+        "<arg_key>",
+        '{"name":"a","arguments":{}}',
+        "[TOOL_CALLS]a{",
+        "<|tool_call>call:a{",
+    )
+    for piece in marks:
         assert written_calls(piece * (200_000 // len(piece)))
