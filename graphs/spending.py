@@ -17,6 +17,7 @@ from pathlib import Path
 from graphs.settings import CEILINGS, SettingsError
 from traces import EpisodeFolder, EpisodeResult, RunFolder, read_result
 from traces.plain_json import read_file, write_file
+from traces.records import total_tokens
 
 MOST_SHOWN = 100
 """Characters of a path that a sentence repeats."""
@@ -107,10 +108,14 @@ class Spending:
     ceilings: Mapping[str, float]
     whose: str
     """"episode", "run", "search" or "attempt", for the sentence."""
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CEILINGS, 0.0))
+    spent: dict[str, float] = field(default_factory=dict)
+    """By the names of CEILINGS; 0 of what is not given."""
     began: float | None = None
     """`time.monotonic()` when the minutes began to run; None if they are only added."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.spent = dict.fromkeys(CEILINGS, 0.0) | self.spent
 
     def add(self, calls: int = 0, tokens: int = 0, cost: float = 0.0, minutes: float = 0.0) -> None:
         """Count what was spent."""
@@ -133,11 +138,20 @@ class Spending:
 
 
 Amounts = dict[str, float]
-"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `settings.CEILINGS`."""
+"""Model calls, tokens (prompt and completion), cost (US dollars) and minutes: the names of `settings.CEILINGS`.
+
+`tokens` is missing where a server did not report those of every call: unknown is not 0.
+"""
 Budgets = Sequence[Spending]
 """All that limits a piece of work: the budget of its whole run, and perhaps that of an attempt."""
 CLOCK = "clock.json"
 """Beside an evaluation's run.json: the minutes it was played, less than those of its episodes, side by side."""
+
+
+def sum_of(parts: Iterable[Mapping[str, float]]) -> Amounts:
+    """The sum of amounts, less those that are unknown in one of them."""
+    listed = list(parts)
+    return {name: sum(part[name] for part in listed) for name in CEILINGS if all(name in part for part in listed)}
 
 
 def check_all(budgets: Budgets) -> None:
@@ -182,20 +196,18 @@ def spent_playing(runs: Iterable[RunFolder]) -> Amounts:
 
     `cost` counts a model without a price as free. TraceFailure or TraceDamaged.
     """
-    total = dict.fromkeys(CEILINGS, 0.0)
-    for run in runs:
-        amounts = played(run)
-        amounts["minutes"] = max(amounts["minutes"], minutes_on(run))
-        total = {name: total[name] + amounts[name] for name in CEILINGS}
-    return total
+    by_run = [(played(run), minutes_on(run)) for run in runs]
+    return sum_of({**amounts, "minutes": max(amounts["minutes"], minutes)} for amounts, minutes in by_run)
 
 
 def played(run: RunFolder) -> Amounts:
     """The same of one evaluation; `minutes` are those of its longest episode, since they are played side by side."""
     results = [one for folder in run.episodes() for one in _attempts(folder)]
+    tokens = total_tokens(one.tokens for one in results if one.model_calls)
+    known = None not in (tokens["prompt"], tokens["completion"])
     return {
         "calls": sum(float(one.model_calls) for one in results),
-        "tokens": sum(float((one.tokens.get("prompt") or 0) + (one.tokens.get("completion") or 0)) for one in results),
+        **({"tokens": float((tokens["prompt"] or 0) + (tokens["completion"] or 0))} if known else {}),
         "cost": sum(one.cost or 0.0 for one in results),
         "minutes": max((one.wall_s for one in results), default=0.0) / 60,
     }

@@ -15,7 +15,7 @@ from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
 from graphs.settings import KEPT_BY_PROGRAM, ArmName, Context, NotebookMode, SettingsError, episode_settings
-from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing
+from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing, sum_of
 from lab.counterfactual import estimate
 from traces import EpisodeResult, RunFolder, read_results
 from traces.effects import Estimate
@@ -131,10 +131,7 @@ class Controls:
         played = spent_playing(run for run in own if run.run.exists())
         if self.budgets is None:
             return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=played)]
-        return [
-            Spending(one.ceilings, one.whose, spent={name: one.spent[name] + played[name] for name in played})
-            for one in self.budgets()
-        ]
+        return [Spending(one.ceilings, one.whose, spent=sum_of([one.spent, played])) for one in self.budgets()]
 
 
 def _row(arm: str, results: Sequence[EpisodeResult], scores: Sequence[float], difference: Estimate | None) -> Row:

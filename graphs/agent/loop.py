@@ -56,7 +56,7 @@ class AgentLimits:
         `patience_s`: as `Retry` has it.
         """
         so_far = spent_on(transcript, price).amounts()
-        ceilings: dict[str, Any] = {name: limit + so_far[name] for name, limit in left.items()}
+        ceilings: dict[str, Any] = {name: limit + so_far.get(name, 0.0) for name, limit in left.items()}
         return cls(**ceilings, price=price, retry=Retry(patience_s=patience_s))
 
     def check(self, spent: Spent, model: str) -> None:

@@ -26,7 +26,6 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 
-from graphs.settings import CEILINGS
 from graphs.spending import Price
 from traces.folders import TraceDamaged, disk_failure
 
@@ -48,8 +47,9 @@ class Spent:
     """Of models and tools; waits between attempts included, the time between two runs not."""
 
     def amounts(self) -> dict[str, float]:
-        """The same by the names of all ceilings; what is unknown counts as 0."""
-        return {name: float(getattr(self, name) or 0.0) for name in CEILINGS}
+        """The same as `spending.Amounts`; a model without a price counts as free."""
+        known = {"calls": float(self.calls), "cost": self.cost or 0.0, "minutes": self.minutes}
+        return known if self.tokens is None else {**known, "tokens": float(self.tokens)}
 
 
 class Transcript:

@@ -12,7 +12,7 @@ from graphs.agent.loop import AgentLimits, spent_on
 from graphs.curator.folders import IterationFolder
 from graphs.curator.run import Specialization
 from graphs.settings import Context
-from graphs.spending import Amounts, Budgets, Price, Spending, left_of, read_prices, spent_playing
+from graphs.spending import Amounts, Budgets, Price, Spending, left_of, read_prices, spent_playing, sum_of
 from training.ledger import LedgerEntry, read
 from training.metrics import read_metrics
 
@@ -48,10 +48,9 @@ def spent(run: Specialization) -> Amounts:
 
     A training costs minutes; of one that is under way, they count when it has finished.
     """
-    amounts = spent_playing(run.folder.evaluations())
-    for transcript in run.folder.transcripts():
-        for name, value in spent_on(transcript, _curators_price(run)).amounts().items():
-            amounts[name] += value
+    price = _curators_price(run)
+    curated = (spent_on(transcript, price).amounts() for transcript in run.folder.transcripts())
+    amounts = sum_of([spent_playing(run.folder.evaluations()), *curated])
     finished = [metrics for folder in run.folder.trainings() if (metrics := read_metrics(folder)) is not None]
     amounts["minutes"] += sum(metrics.seconds for metrics in finished) / 60
     return amounts

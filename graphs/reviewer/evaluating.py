@@ -20,8 +20,17 @@ from graphs.reviewer import lineage
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
-from graphs.settings import CEILINGS
-from graphs.spending import Amounts, Budgets, CeilingReached, Price, Spending, left_of, read_prices, spent_playing
+from graphs.spending import (
+    Amounts,
+    Budgets,
+    CeilingReached,
+    Price,
+    Spending,
+    left_of,
+    read_prices,
+    spent_playing,
+    sum_of,
+)
 from scaffolds import Scaffold, ScaffoldError
 from tools import UnknownDialect, VocabularyError
 from traces import RunFolder, read_results
@@ -32,12 +41,8 @@ Spent = dict[str, Amounts]
 
 def add_up(*parts: Mapping[str, Mapping[str, float]]) -> Spent:
     """The sum, by who spent it."""
-    total = {who: dict.fromkeys(CEILINGS, 0.0) for who in ("reviewer", "player")}
-    for part in parts:
-        for who, amounts in part.items():
-            for name, value in amounts.items():
-                total.setdefault(who, dict.fromkeys(CEILINGS, 0.0))[name] += value
-    return total
+    everyone = dict.fromkeys(["reviewer", "player", *(who for part in parts for who in part)])
+    return {who: sum_of(part[who] for part in parts if who in part) for who in everyone}
 
 
 def spent_before(records: Iterable[LineageRecord]) -> Spent:
@@ -72,7 +77,7 @@ def over_budget(reached: CeilingReached) -> Command[Any]:
 
 
 def _together(spent: Spent) -> Amounts:
-    return {name: sum(amounts.get(name, 0.0) for amounts in spent.values()) for name in CEILINGS}
+    return sum_of(spent.values())
 
 
 def _reviewers_price(search: Search) -> Price | None:

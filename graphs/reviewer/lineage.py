@@ -54,7 +54,7 @@ class LineageRecord:
     changes: dict[str, list[str]] = field(default_factory=dict)
     """What differs from the parent, by area."""
     spent: dict[str, dict[str, float]] = field(default_factory=dict)
-    """By "reviewer" and "player": calls, tokens, cost (US dollars), minutes."""
+    """By "reviewer" and "player": calls, tokens (missing where unknown), cost (US dollars), minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from playing import Json, by_turn, folder_of, play, steps_of
 from cli.report_page.world import _cost_words
 from graphs.evaluation import graph
 from graphs.settings import Context, SettingsError
+from graphs.spending import spent_playing, sum_of
 from traces import RunFolder, read_result, read_run
 from traces.report_data import read_played
 
@@ -85,6 +86,9 @@ def test_usage_that_is_not_reported_is_unknown_everywhere_and_never_0(tmp_path: 
     cost = read_played(RunFolder(tmp_path / "run"))[0].cost
     assert (cost.prompt, cost.completion, cost.cached) == (None, None, None)
     assert _cost_words(cost)[2:5] == ["unknown"] * 3
+    amounts = spent_playing([RunFolder(tmp_path / "run")])
+    assert "tokens" not in amounts
+    assert "tokens" not in sum_of([amounts, {"calls": 1.0, "tokens": 5.0, "cost": 0.0, "minutes": 0.0}])
 
 
 def test_one_call_without_usage_makes_the_sum_unknown_and_cached_tokens_may_be_unknown_alone(
