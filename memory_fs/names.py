@@ -135,6 +135,22 @@ def check_text(text: str, limits: Limits) -> None:
     raise Refused(RejectionCode.CONTROL_CHARACTER, f"The text holds a control character ({where}); leave it out.")
 
 
+def check_room(name: str, lines: int, size: int, total: int, limits: Limits, *, grown: int) -> None:
+    """Refuse a file of so many lines and bytes, or files that have `grown` to so many bytes in `total`."""
+    if lines > limits.max_file_lines or size > limits.max_file_bytes:
+        raise Refused(
+            RejectionCode.FILE_FULL,
+            f"{name} would have {lines} lines and {size} bytes; a file holds {limits.max_file_lines} lines and "
+            f"{limits.max_file_bytes} bytes. Rewrite it, shorter, or go on in another file.",
+        )
+    if grown > 0 and total > limits.max_total_bytes:
+        raise Refused(
+            RejectionCode.NOTEBOOK_FULL,
+            f"The files would have {total} bytes; together they hold {limits.max_total_bytes}. "
+            "Rewrite one of them, shorter.",
+        )
+
+
 def keyed_line(key: str, text: str, limits: Limits) -> tuple[str, str]:
     """Return the key and its one line `key: text`; line breaks in the text become spaces."""
     check_text(key, limits)

@@ -9,11 +9,11 @@ from typing import Self
 
 from memory_fs import recall
 from memory_fs.journal import records
-from memory_fs.names import Limits, NotebookMisuse, check_text, clean_name, keyed_line
+from memory_fs.names import Limits, NotebookMisuse, check_room, check_text, check_vacant, clean_name, keyed_line
 from memory_fs.page import Page
 from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
 from memory_fs.shelf import Shelf, sibling
-from memory_fs.text import Change, change_between, split, unified_diff
+from memory_fs.text import Change, Text, change_between, split, unified_diff
 
 SEED_ROUTINE = "SEED"
 """The routine under which an episode's starting files are journalled, at step 0."""
@@ -179,16 +179,8 @@ class MemoryFS:
         """Write an episode's starting files as revision 1 (step 0, routine SEED); NotebookMisuse when refused."""
         if self.revision:
             raise NotebookMisuse("Starting files belong into a new notebook; this one has a history.")
-        texts: dict[str, tuple[list[str], bool]] = {}
-        try:
-            for file, text in files.items():
-                name = clean_name(file, self.limits)
-                check_text(text, self.limits)
-                texts[name] = split(text)
-            if texts:
-                self._shelf.seed(texts, SEED_ROUTINE)
-        except Refused as refusal:
-            raise NotebookMisuse(f"The starting file {quoted(file)} is refused: {refusal.sentence}") from refusal
+        if changes := starting_changes(files, self.limits):
+            self._shelf.seed(changes, SEED_ROUTINE)
 
     # How an operation is answered
 
@@ -273,3 +265,23 @@ class MemoryFS:
 
     def _answer(self, operation: str, outcome: Outcome, text: str, name: str, lines: tuple[int, ...]) -> MemoryResult:
         return MemoryResult(operation, outcome, text, file=name, lines=lines, total=len(lines), revision=self.revision)
+
+
+def starting_changes(files: Mapping[str, str], limits: Limits) -> dict[str, Change]:
+    """What makes an episode's starting files of an empty notebook, by clean name; NotebookMisuse when refused."""
+    changes: dict[str, Change] = {}
+    try:
+        for file, text in files.items():
+            check_text(text, limits)
+            changes[clean_name(file, limits)] = Change(0, 0, *split(text))
+        if len(changes) > limits.max_files:
+            raise Refused(RejectionCode.TOO_MANY_FILES, f"There may be {limits.max_files} files.")
+        total = 0
+        for number, (file, change) in enumerate(changes.items()):
+            check_vacant(file, list(changes)[:number])
+            size = Page(Text()).size_after(change)
+            total += size
+            check_room(file, len(change.put), size, total, limits, grown=size)
+    except Refused as refusal:
+        raise NotebookMisuse(f"The starting file {quoted(file)} is refused: {refusal.sentence}") from refusal
+    return changes

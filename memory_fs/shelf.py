@@ -8,7 +8,7 @@ from pathlib import Path
 
 from memory_fs.disk import Disk, is_vacant
 from memory_fs.journal import Journal, NotebookFailure
-from memory_fs.names import Limits, NotebookMisuse, check_vacant
+from memory_fs.names import Limits, NotebookMisuse, check_room, check_vacant
 from memory_fs.page import Page
 from memory_fs.replay import Replay, replay
 from memory_fs.results import Refused, RejectionCode, Source
@@ -61,7 +61,8 @@ class Shelf:
                 )
             page = Page(Text())
         size, grown = page.size, page.size_after(change)
-        self._check_room(name, len(page.lines) - change.drop + len(change.put), grown, grown - size)
+        lines, total = len(page.lines) - change.drop + len(change.put), self._bytes + grown - size
+        check_room(name, lines, grown, total, self.limits, grown=grown - size)
         file = self._disk.open(name)  # before the record: a file that cannot be written must not be journalled
         try:
             self._stopped = UNFINISHED
@@ -74,18 +75,8 @@ class Shelf:
         finally:
             os.close(file)
 
-    def seed(self, texts: Mapping[str, tuple[list[str], bool]], routine: str) -> None:
-        """Write the first revision, at step 0; `Refused` when the files are too many or too long."""
-        if len(texts) > self.limits.max_files:
-            raise Refused(RejectionCode.TOO_MANY_FILES, f"There may be {self.limits.max_files} files.")
-        total = 0
-        changes: dict[str, Change | None] = {}
-        for name, (lines, unended) in texts.items():
-            check_vacant(name, changes)
-            change = changes[name] = Change(0, 0, lines, unended)
-            size = Page(Text()).size_after(change)
-            total += size
-            self._check_room(name, len(lines), size, total)
+    def seed(self, changes: Mapping[str, Change], routine: str) -> None:
+        """Write the first revision, at step 0."""
         self._commit_all(changes, 0, routine, "seed")
 
     def restore(self, revision: int, step: int, routine: str) -> list[str]:
@@ -162,22 +153,6 @@ class Shelf:
             self._stopped = "it was opened a second time"
         if self._stopped:
             raise NotebookFailure(f"{self._disk.root} can be written only after it is opened again: {self._stopped}.")
-
-    def _check_room(self, name: str, lines: int, size: int, grown: int) -> None:
-        """Refuse a file of this many lines and bytes, or a notebook that grows by so many bytes."""
-        most = self.limits
-        if lines > most.max_file_lines or size > most.max_file_bytes:
-            raise Refused(
-                RejectionCode.FILE_FULL,
-                f"{name} would have {lines} lines and {size} bytes; a file holds {most.max_file_lines} lines and "
-                f"{most.max_file_bytes} bytes. Rewrite it, shorter, or go on in another file.",
-            )
-        if grown > 0 and self._bytes + grown > most.max_total_bytes:
-            raise Refused(
-                RejectionCode.NOTEBOOK_FULL,
-                f"The files would have {self._bytes + grown} bytes; together they hold {most.max_total_bytes}. "
-                "Rewrite one of them, shorter.",
-            )
 
 
 def sibling(root: Path, ending: str) -> Path:

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from memory_fs import Limits, MemoryFS
+from memory_fs import Limits, NotebookMisuse
+from memory_fs.notebook import starting_changes
 from scaffolds.faults import ScaffoldError, nearest
 from scaffolds.settings import Settings, line_of
 from tools import DIALECT_NAMES, DONE, MEMORY_OPERATIONS, Kind, Operation
@@ -26,15 +26,11 @@ def check_names(settings: Settings, toml: Path) -> None:
 
 def check_memory(memory: Mapping[str, str], limits: Limits, toml: Path) -> None:
     """A notebook takes the files an episode starts with: their names, their texts, their size."""
-    with TemporaryDirectory(prefix="automem-scaffold-") as folder:
-        notebook = MemoryFS(Path(folder) / "memory", limits)
-        try:
-            notebook.seed(memory)
-        except ValueError as error:
-            named = [name for name in memory if repr(name)[:40] in str(error)]
-            _fail(toml, ("files", *named[:1]), f"the notebook does not take these files: {error}")
-        finally:
-            notebook.close()
+    try:
+        starting_changes(memory, limits)
+    except NotebookMisuse as error:
+        named = [name for name in memory if repr(name)[:40] in str(error)]
+        _fail(toml, ("files", *named[:1]), f"the notebook does not take these files: {error}")
 
 
 def check_vocabulary(
