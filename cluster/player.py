@@ -17,6 +17,7 @@ from cluster.head_state import AssignedWorker, PendingEpisode
 from cluster.packing import Assignment, Package, pack, pack_episode
 from cluster.ray_workers import RayWorkers, WorkerHandle, WorkerLost, ray_running
 from cluster.shipping import Inbox
+from cluster.temporary import remove_leftovers
 from cluster.worker import Orders, Report
 from graphs.evaluation.episode import Progress, Stretch, ended, ended_before, unopened
 from graphs.evaluation.player import played_by
@@ -361,11 +362,14 @@ def _finished(work: Coroutine[Any, Any, T]) -> T:
 @contextmanager
 def workers(number: int | None, address: str | None, *, shared: bool) -> Iterator[ClusterPlayer]:
     """Workers that play the episodes of all evaluations within the block; a local Ray where there is no `address`."""
-    with ray_running(number, address) as ray:
-        player = ClusterPlayer(ray, shared=shared)
-        player.start()
-        try:
-            with played_by(player):
-                yield player
-        finally:
-            player.end()
+    try:
+        with ray_running(number, address) as ray:
+            player = ClusterPlayer(ray, shared=shared)
+            player.start()
+            try:
+                with played_by(player):
+                    yield player
+            finally:
+                player.end()
+    finally:
+        remove_leftovers()  # of workers on this machine that were killed

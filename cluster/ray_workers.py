@@ -9,12 +9,14 @@ import os
 import platform
 import re
 import secrets
+import shutil
 import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cluster.packing import code_digest, environment
@@ -150,17 +152,18 @@ def ray_running(workers: int | None, address: str | None) -> Iterator[RayWorkers
         options |= {"address": "local", "num_cpus": workers, "include_dashboard": False}
         options |= {"object_store_memory": STORE_BYTES, "_node_ip_address": "127.0.0.1"}
     else:
-        _check_answers(address)
-        options["address"] = address
+        options["address"] = _answering(address)
     # In the main thread Ray would take over SIGTERM. The thread that starts a local Ray has to outlive it: the
     # processes are killed with the thread.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="ray") as thread:
-        thread.submit(_connect, options, address).result()
+        session = thread.submit(_connect, options, address).result()
         _take_signals_back()
         try:
             yield RayWorkers(workers or max(1, _cpus()))
         finally:
             thread.submit(ray.shutdown).result()
+            if address is None:
+                shutil.rmtree(session, ignore_errors=True)  # Ray leaves its logs
 
 
 def _take_signals_back() -> None:
@@ -178,14 +181,15 @@ def _cpus() -> int:
     return int(resources.get("CPU", 0))
 
 
-def _connect(options: Mapping[str, Any], address: str | None) -> None:
+def _connect(options: Mapping[str, Any], address: str | None) -> Path:
+    """Connect this process; where Ray's own files are on this machine."""
     import ray
     import ray._private.worker as printing
 
     printing._worker_logs_enabled = False  # `log_to_driver=False` leaves the raylets' last words
     where = "A local Ray" if address is None else f"The Ray at {address}"
     try:
-        ray.init(**options)
+        return Path(ray.init(**options).address_info["session_dir"])
     except RuntimeError as error:
         text = str(error)
         if "ersion mismatch" in text:
@@ -195,8 +199,9 @@ def _connect(options: Mapping[str, Any], address: str | None) -> None:
                 f"{platform.python_version()}: both must be the same."
             ) from error
         raise SettingsError(f"{where} cannot be used: {text.strip().splitlines()[0]}") from error
-    except (ConnectionError, ValueError) as error:
-        raise SettingsError(f"{where} cannot be used: {str(error).strip().splitlines()[0]}") from error
+    except (OSError, ValueError) as error:
+        hint = " Set RAY_TMPDIR to a shorter folder." if "AF_UNIX path length" in str(error) else ""
+        raise SettingsError(f"{where} cannot be used: {str(error).strip().splitlines()[0]}.{hint}") from error
 
 
 def _versions(text: str) -> str:
@@ -204,25 +209,41 @@ def _versions(text: str) -> str:
     return ", ".join(line.replace(":", "") for line in lines if line.startswith(("Ray:", "Python:")))
 
 
-def _check_answers(address: str) -> None:
-    """SettingsError where no server of Ray's kind answers. Ray itself would try for 80 seconds, and end the process."""
-    import ray._private.services as services
-
-    where = address
-    if address == "auto":
-        where = os.environ.get("RAY_ADDRESS", "") or next(iter(services.find_gcs_addresses()), "")  # type: ignore[no-untyped-call]
-    if not where:
-        raise SettingsError(
-            "No Ray runs on this machine: start one with ray start --head, or give its `ray` HOST:PORT."
-        )
-    host, _, port = where.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise SettingsError(f"{address[:100]!r} is no address of a Ray cluster: write HOST:PORT, or auto.")
+def _answering(address: str) -> str:
+    """The HOST:PORT of a Ray that answers. SettingsError where none does: Ray itself would try for 80 seconds."""
     import grpc
+    import ray._private.services as services
+    from ray._private.grpc_utils import init_grpc_channel
+    from ray.core.generated.gcs_service_pb2 import CheckAliveRequest
+    from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
     try:
+        where = services.get_ray_address_from_environment(address, None) if address == "auto" else address  # type: ignore[no-untyped-call]
+    except ConnectionError:
+        raise SettingsError(
+            "No Ray runs on this machine: start one with ray start --head, or give its `ray` HOST:PORT."
+        ) from None
+    host, _, port = where.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise SettingsError(f"{where[:100]!r} is no address of a Ray cluster: write HOST:PORT, or auto.")
+    try:
         socket.getaddrinfo(host, int(port))
-        with grpc.insecure_channel(where.removeprefix("ray://")) as channel:
-            grpc.channel_ready_future(channel).result(timeout=ANSWER_S)
-    except (grpc.FutureTimeoutError, OSError) as error:
+        with init_grpc_channel(where) as channel:
+            ask = NodeInfoGcsServiceStub(channel).CheckAlive  # type: ignore[no-untyped-call]
+            reply = ask(CheckAliveRequest(), timeout=ANSWER_S, wait_for_ready=True)
+    except OSError as error:
         raise SettingsError(f"No Ray answers at {where}: check the address, and that the cluster runs.") from error
+    except grpc.RpcError as error:
+        raise SettingsError(_no_answer(where, error.code())) from error
+    if not reply.ray_version:
+        raise SettingsError(_no_answer(where, grpc.StatusCode.UNIMPLEMENTED))
+    return where
+
+
+def _no_answer(where: str, code: Any) -> str:
+    """Why the program at an address is no Ray that this command can use, by the gRPC status of its answer."""
+    if code.name in ("DEADLINE_EXCEEDED", "UNAVAILABLE"):
+        return f"No Ray answers at {where}: check the address, and that the cluster runs."
+    if code.name in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return f"The Ray at {where} asks for another token: set RAY_AUTH_TOKEN to the one it was started with."
+    return f"What answers at {where} is not the head of a Ray cluster: check the port (Ray's own choice is 6379)."

@@ -27,6 +27,7 @@ from chat_models.keys import new_context
 from cluster.budget import Allowance, Grant, Share
 from cluster.packing import Assignment, Package, Unpacked, code_digest
 from cluster.shipping import Outbox, Parcel
+from cluster.temporary import own_folder, remove_leftovers
 from graphs.evaluation.episode import Progress, play_episode
 from graphs.inner_agent.opening import check_first
 from graphs.settings import OUR_ERRORS
@@ -101,7 +102,7 @@ class _Playing:
 class Worker:
     """Plays episodes in this process. All methods but `check` are called in its event loop."""
 
-    _place: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="automem-worker-")))
+    _place: Path = field(default_factory=own_folder)
     _packages: dict[str, Unpacked] = field(default_factory=dict)
     _noted: dict[str, int] = field(default_factory=dict)
     _playing: dict[int, _Playing] = field(default_factory=dict)
@@ -117,6 +118,7 @@ class Worker:
         os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
         logging.getLogger().setLevel(logging.WARNING)
         self._expect_the_head()
+        await asyncio.to_thread(remove_leftovers)
         digest = await asyncio.to_thread(code_digest)
         return Facts(platform.node(), os.getpid(), platform.python_version(), digest)
 

@@ -11,23 +11,32 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import grpc
 import pytest
 from effort import THOROUGH, effort
 from openai_stub import Exchange, OpenAIStub, say
+from puppet_reviewer import PuppetReviewer, helps, weak_scaffold
 from ray_nodes import NODE, kill_a_node, started
+from typer.testing import CliRunner
 
 from chat_models import chat_model
+from cli.commands import app
 from cluster import ray_workers
 from cluster.player import ClusterPlayer, workers
+from cluster.temporary import own_folder, remove_leftovers
 from graphs.evaluation import graph
 from graphs.evaluation.player import THIS_PROCESS, played_by, player
 from graphs.evaluation.state import Input
 from graphs.inner_agent.sessions import SESSIONS
+from graphs.reviewer.lineage import read as lineage
 from graphs.settings import Context, SettingsError
 from graphs.spending import Spending
 from lab.counterfactual import Experiment
@@ -52,6 +61,7 @@ def cluster() -> Iterator[Any]:
 def two_workers(cluster: Any) -> Iterator[ClusterPlayer]:
     with workers(2, cluster.address, shared=False) as player:
         yield player
+    assert not list(Path(tempfile.gettempdir()).glob("automem-worker-*")), "killed ones included"
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +222,25 @@ def test_a_stopped_command_ships_what_was_played_and_leaves_the_cluster_alone(
     assert everything(tmp_path / "run") == undisturbed
 
 
+class Answers(grpc.GenericRpcHandler):
+    """A gRPC service that answers every call with an empty message."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
+        return grpc.unary_unary_rpc_method_handler(lambda *_: b"")
+
+
+@pytest.mark.parametrize("handlers", [[], [Answers()]])
+def test_another_grpc_service_is_no_ray(handlers: list[grpc.GenericRpcHandler]) -> None:
+    server = grpc.server(ThreadPoolExecutor(1), handlers=handlers)
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    try:
+        with pytest.raises(SettingsError, match=rf"{address} is not the head"), workers(1, address, shared=False):
+            pass
+    finally:
+        server.stop(None)
+
+
 def test_what_answers_as_no_ray_of_this_version_is_one_sentence(
     tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,17 +248,36 @@ def test_what_answers_as_no_ray_of_this_version_is_one_sentence(
     silent = socket.create_server(("127.0.0.1", 0))
     with silent:
         port = silent.getsockname()[1]
-        for address in (f"127.0.0.1:{port}", "127.0.0.1:1", "no-such-host.invalid:6379", "nowhere"):
+        for address in (f"127.0.0.1:{port}", "127.0.0.1:1", "no-such-host.invalid:6379", "ray://x:1"):
             with pytest.raises(SettingsError, match=rf"{address}"), workers(1, address, shared=False):
                 pass
-    old = command(
-        *("eval", "--world", "vault", "--model", "scripted", "--out", str(tmp_path / "run"), "--ray", cluster.address),
-        before="import ray; ray.__version__ = '2.59.0'",
-    )
-    _, said = old.communicate(timeout=60)
-    assert (old.returncode, said.count("\n")) == (2, 1)
-    assert "another version (Ray 2.60.0, Python" in said
+    words = ("eval", "--world", "vault", "--model", "scripted", "--out", str(tmp_path / "run"), "--ray")
+    for before, sentence in (
+        ("import ray; ray.__version__ = '2.59.0'", "another version (Ray 2.60.0, Python"),
+        ("import os; os.environ['RAY_AUTH_TOKEN'] = 64 * 'a'", "asks for another token: set RAY_AUTH_TOKEN"),
+    ):
+        process = command(*words, cluster.address, before=before)
+        _, said = process.communicate(timeout=60)
+        assert (process.returncode, said.count("\n")) == (2, 1)
+        assert sentence in said
     assert not (tmp_path / "run").exists()
+
+
+def test_what_killed_workers_leave_is_removed_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    killed = "import os; from cluster.temporary import own_folder; own_folder(); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", killed], check=False, cwd=ROOT)
+    (left,) = tmp_path.iterdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "lock").touch()
+    (left / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "automem-worker-link").symlink_to(tmp_path / "elsewhere")
+    running = own_folder()
+    remove_leftovers()
+    assert not left.exists()
+    assert running.exists()
+    assert (tmp_path / "elsewhere" / "lock").exists()
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,6 +306,33 @@ def test_a_counterfactual_is_played_on_workers_as_in_one_process(tmp_path: Path,
         one, other = (tmp_path / f"{name}-{kind}" for name in ("one", "workers"))
         for run in sorted(one.glob("*/*/*")):
             assert everything(run) == everything(other / run.relative_to(one))
+
+
+def test_a_search_is_played_on_workers_as_in_one_process(
+    tmp_path: Path, two_workers: ClusterPlayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def asked_for(*_: object, **__: object) -> Iterator[None]:
+        with played_by(two_workers):
+            yield
+
+    monkeypatch.setattr("cluster.player.workers", asked_for)
+    for name, more in (("one", []), ("workers", ["--workers", "2"])):
+        start = weak_scaffold(tmp_path / name / "start")
+        words = ["evolve", "--world", "vault", "--task", "one-door", "--scaffold", str(start), "--seeds", "1-2"]
+        words += ["--versions", "1", "--gate", "mean", "--holdout-seeds", "11", "--model", "scripted", "--quiet"]
+        with OpenAIStub(PuppetReviewer(helps()).behaviour()) as reviewer:
+            words += ["--reviewer-model", "vllm:puppet", "--reviewer-base-url", reviewer.url, "--no-check"]
+            done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / name / "run"), *more])
+        assert done.exit_code == 0, done.output
+    one, other = (tmp_path / name / "run" for name in ("one", "workers"))
+    assert [dataclasses.replace(each, spent={}) for each in lineage(one)] == [
+        dataclasses.replace(each, spent={}) for each in lineage(other)
+    ]
+    played = [path.parent for path in one.rglob("summary.json")]
+    assert len(played) == 5, "v0, the probe, v1, and both on the hold-out seeds"
+    for run in played:
+        assert everything(run) == everything(other / run.relative_to(one))
 
 
 def test_an_episode_goes_on_elsewhere_when_its_node_is_killed(
