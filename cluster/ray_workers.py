@@ -189,7 +189,8 @@ def _connect(options: Mapping[str, Any], address: str | None) -> Path:
     printing._worker_logs_enabled = False  # `log_to_driver=False` leaves the raylets' last words
     where = "A local Ray" if address is None else f"The Ray at {address}"
     try:
-        return Path(ray.init(**options).address_info["session_dir"])
+        connected: Any = ray.init(**options)
+        return Path(connected.address_info["session_dir"])
     except RuntimeError as error:
         text = str(error)
         if "ersion mismatch" in text:
@@ -214,11 +215,11 @@ def _answering(address: str) -> str:
     import grpc
     import ray._private.services as services
     from ray._private.grpc_utils import init_grpc_channel
-    from ray.core.generated.gcs_service_pb2 import CheckAliveRequest
+    from ray.core.generated.gcs_service_pb2 import CheckAliveRequest  # type: ignore[attr-defined]
     from ray.core.generated.gcs_service_pb2_grpc import NodeInfoGcsServiceStub
 
     try:
-        where = services.get_ray_address_from_environment(address, None) if address == "auto" else address  # type: ignore[no-untyped-call]
+        where = services.get_ray_address_from_environment(address, None) if address == "auto" else address
     except ConnectionError:
         raise SettingsError(
             "No Ray runs on this machine: start one with ray start --head, or give its `ray` HOST:PORT."
