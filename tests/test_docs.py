@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shlex
@@ -21,6 +22,15 @@ from playing import by_turn
 from tiny_model import make_tiny_model
 
 from cli.options import parse_seeds
+from graphs.reviewer.gate import Verdict
+from graphs.reviewer.lineage import LineageRecord
+from traces import Conversation, EpisodeResult, ModelCall, OperationRecord, StepRecord
+from traces.effects import Effect
+from traces.metrics import MetricsAccumulator
+from traces.summary import aggregate
+from training.candidates import Candidate
+from training.ledger import LedgerEntry
+from training.metrics import Metrics as TrainingMetrics
 
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = ("README.md", "docs/models.md")
@@ -79,6 +89,59 @@ def test_everything_that_the_api_page_names_is_there() -> None:
         assert getattr(import_module(module), name).__doc__, f"{module}.{name}"
 
 
+NOT_OURS = ("tokenizer", "adapter_config.json", "trainer_state.json", "special_tokens_map.json", "config.json")
+"""Files of other formats in a run folder, by the beginning of their name."""
+BY_NAME = ("versions", "settings", "search", "specialization", "start_recipe", "data", "arguments", "changes", "measures",
+    "left_out", "mistakes_by_code", "rejections_by_code")
+"""Fields whose keys are names of other things, or are listed elsewhere."""
+
+
+def test_the_formats_page_has_every_field_and_no_other() -> None:
+    """In sections whose tables are about records of the code; files without one are compared as the commands run."""
+
+    def names(*kinds: type) -> set[str]:
+        return {one.name for kind in kinds for one in dataclasses.fields(kind)}
+
+    fields = {
+        "A step": names(StepRecord, Conversation, ModelCall, OperationRecord) | {"format", "messages", "thoughts"},
+        "The result": names(EpisodeResult) - {"episode_return"} | {"return", "sha256"},
+        "Metrics": set(MetricsAccumulator().result()),
+        "summary.json": set(aggregate([])),
+        "Forks and measured effects": names(Effect),
+        "A search of loop 1": names(LineageRecord, Verdict),
+        "A candidate": names(Candidate),
+        "An adapter and the ledger": {*TrainingMetrics.model_fields, *LedgerEntry.model_fields},
+    }
+    sections = re.split(r"^#{2,3} ", (ROOT / "docs" / "formats.md").read_text(), flags=re.MULTILINE)
+    for title, wanted in fields.items():
+        (section,) = [one for one in sections if one.startswith(title)]
+        cells = re.findall(r"^\| (`[^|]+`) \|", section, re.MULTILINE)
+        listed = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+        assert sorted(set(listed)) == sorted(wanted), title
+
+
+def unlisted(runs: Path) -> set[str]:
+    """Files of runs, and fields in them, that docs/formats.md does not name."""
+    named = set(re.findall(r"[\w.]+", (ROOT / "docs" / "formats.md").read_text()))
+    found = set()
+
+    def look(value: object, where: str) -> None:
+        for one in value if isinstance(value, list) else ():
+            look(one, where)
+        for name, one in value.items() if isinstance(value, dict) else ():
+            if re.fullmatch("[a-z_]+", name):  # else a key that is no field: a task, a seed, a base URL
+                found.update({f"{where}: {name}"} - {f"{where}: {listed}" for listed in named})
+            if name not in BY_NAME:
+                look(one, where)
+
+    for path in runs.rglob("*.json*"):
+        if not path.name.startswith(NOT_OURS) and path.suffix in (".json", ".jsonl"):
+            found.update({path.name} - named)
+            for text in [path.read_text()] if path.suffix == ".json" else path.read_text().splitlines():
+                look(json.loads(text), path.name)
+    return found
+
+
 def test_the_readme_takes_five_minutes() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 
@@ -121,6 +184,7 @@ def test_the_commands_run_one_after_the_other(
     assert (tmp_path / "runs/adopted/scaffold.toml").is_file()
     assert "<html" in (tmp_path / "replay.html").read_text()
     assert (tmp_path / "runs/report/report.md").is_file()
+    assert unlisted(tmp_path / "runs") == set()
 
 
 def test_the_tutorial_prints_and_draws_what_its_file_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

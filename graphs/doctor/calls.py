@@ -49,8 +49,8 @@ TOOL: Message = {
     },
 }
 TOOL_ADVICE = (
-    "use the dialect tags; vLLM needs --enable-auto-tool-choice --tool-call-parser PARSER, and automem evolve a "
-    "reviewer that calls tools"
+    "use the dialect tags; vLLM needs --enable-auto-tool-choice --tool-call-parser PARSER, SGLang --tool-call-parser "
+    "PARSER, and automem evolve a reviewer that calls tools"
 )
 
 
@@ -210,7 +210,8 @@ class Examination:
             self.prompt_tokens_per_s = before.prompt_tokens / before.latency_s
         advice = "vLLM: leave prefix caching on; without it every call reads its whole prompt again"
         if cached is None or not prompt:
-            counted = Row("cached tokens", "warning", "not counted", "vLLM counts with --enable-prompt-tokens-details")
+            counting = "vLLM counts with --enable-prompt-tokens-details, SGLang with --enable-cache-report"
+            counted = Row("cached tokens", "warning", "not counted", counting)
             seconds = f"{before.latency_s:.1f} s, then {after.latency_s:.1f} s"
             if before.latency_s < MEASURABLE_S:
                 return [counted, ok("prefix cache", f"too fast to be seen ({seconds})")]

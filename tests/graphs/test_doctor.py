@@ -70,6 +70,37 @@ def test_a_habit_shows_in_its_row(
     assert bool(row.advice) == (state != "ok")
 
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "models.md"
+AS_DOCUMENTED: dict[str, tuple[str, dict[str, dict[str, object]], Habits]] = {
+    "SGLang": (
+        "sglang:m",
+        {"/v1/models": {"data": [{"id": "m", "max_model_len": 32_768}]}},
+        Habits(counts_cached=False, tools="written", thoughts="<think> "),
+    ),
+    "Ollama": (
+        "vllm:m",
+        {"/v1/models": {"data": [{"id": "m"}]}, "/api/ps": {"models": [{"name": "m", "context_length": 4_096}]}},
+        Habits(counts_cached=False, holds=False, thoughts="apart", context=4_096, cuts=True),
+    ),
+    "OpenAI": ("openai:m", {"/v1/models": {"data": [{"id": "m"}]}}, Habits()),
+}
+"""How a model is named, what the server lists, and its habits, as its documentation describes it with its defaults."""
+
+
+@pytest.mark.parametrize("server", AS_DOCUMENTED)
+def test_the_page_shows_what_is_found_of_a_server_that_behaves_as_its_documentation_says(
+    stub: OpenAIStub, server: str
+) -> None:
+    lines = PAGE.read_text().split("\n| row | ")[1].split("\n\n")[0].splitlines()
+    column = [one.split(" (")[0] for one in lines[0].strip("| ").split(" | ")].index(server) + 1
+    spec, stub.gets, stub.default = AS_DOCUMENTED[server]
+    asked = Examination(spec, stub.url)
+    asked.examine()
+    found = {row.name: f"{row.state}: {row.found}" for row in asked.rows}
+    for cells in ([cell.strip() for cell in line.replace("`", "").strip("|").split(" | ")] for line in lines[2:]):
+        assert found[cells[0]] == cells[column]
+
+
 def test_what_the_run_needs_is_a_fault_where_it_is_missing(stub: OpenAIStub) -> None:
     assert examined(stub, Habits(tools="refused"), dialect="functions")["tool calling"].state == "fault"
     assert examined(stub, Habits(tools="written"), dialect="functions")["tool calling"].state == "warning"

@@ -65,7 +65,7 @@ class Habits:
 
     def _said(self, body: Json, question: str) -> tuple[str | None, dict[str, Any]]:
         limit = body["max_tokens"] if self.limits else body["max_tokens"] + 40
-        if (regex := body.get("structured_outputs", {}).get("regex")) and self.holds:
+        if (regex := body.get("structured_outputs", body).get("regex")) and self.holds:
             return regex, {}
         if body.get("tools"):
             if self.tools == "called":
