@@ -91,8 +91,20 @@ def test_everything_that_the_api_page_names_is_there() -> None:
 
 NOT_OURS = ("tokenizer", "adapter_config.json", "trainer_state.json", "special_tokens_map.json", "config.json")
 """Files of other formats in a run folder, by the beginning of their name."""
-BY_NAME = ("versions", "settings", "search", "specialization", "start_recipe", "data", "arguments", "changes", "measures",
-    "left_out", "mistakes_by_code", "rejections_by_code")
+BY_NAME = (
+    "versions",
+    "settings",
+    "search",
+    "specialization",
+    "start_recipe",
+    "data",
+    "arguments",
+    "changes",
+    "measures",
+    "left_out",
+    "mistakes_by_code",
+    "rejections_by_code",
+)
 """Fields whose keys are names of other things, or are listed elsewhere."""
 
 
