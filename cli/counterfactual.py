@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,18 +19,15 @@ from cli.fork import texts_of
 from cli.options import BaseUrl, GameplayBaseUrl, Resume, base_urls, read_ceilings, written
 from cli.visible_text import one_line
 from graphs.inner_agent.run_file import run_of
+from graphs.run_lock import run_lock
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending, parse_ceilings
-from lab.counterfactual import (
-    ARMS,
-    ERROR,
-    FEWEST,
-    Experiment,
-)
+from lab.counterfactual import ARMS, ERROR, FEWEST, Experiment
+from lab.folder import LabFolder, lock_of, newest_effects, write_sweep
+from lab.folder import Sweep as Progress
 from lab.operations import Change, MemoryOperation, find_operation, operations_of
 from traces import EpisodeFolder, RunFolder
 from traces.effects import Effect, Estimate, MemoryKind, dropped, read_effects, write_effect
-from traces.plain_json import read_file, write_file
 from traces.replay import Shown, write_replay
 
 WORDS: dict[MemoryKind, str] = {"write": "note", "recall": "recall"}
@@ -97,7 +95,8 @@ def counterfactual(
     episode = EpisodeFolder(place.resolve())
     if not episode.steps.exists():
         raise SettingsError(f"{place} holds no episode: name a folder RUN/episodes/WORLD/TASK/seed-N.")
-    experiment = _experiment(episode, find_operation(episode, at), change, horizon, out, servers)
+    lab = _lab(run_of(episode).path, out)
+    experiment = Experiment(episode, find_operation(episode, at), change, lab.path, horizon, servers)
     stopping.go_on_with("the same command goes on")
     with w.played_on(workers, ray, shared):
         effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
@@ -113,27 +112,8 @@ def _change(*, drop: bool, edit: str | None, files: list[str]) -> Change:
     return Change(text=edit, files=texts_of(files))
 
 
-def _experiment(
-    episode: EpisodeFolder,
-    operation: MemoryOperation,
-    change: Change,
-    horizon: int,
-    out: Path | None,
-    servers: dict[str, Any],
-) -> Experiment:
-    run = run_of(episode).path
-    place = out or run.with_name(f"{run.name}-lab")
-    what = change.kind if change.kind == "drop" else f"{change.kind}-{_number_of(change):08x}"
-    return Experiment(
-        episode, operation, change, place.joinpath(*episode.path.parts[-3:], operation.name, what), horizon, servers
-    )
-
-
-def _number_of(change: Change) -> int:
-    """A number that tells changes of one write apart, the same in every process."""
-    from zlib import crc32
-
-    return crc32(repr((change.text, sorted(change.files.items()))).encode())
+def _lab(run: Path, out: Path | None) -> LabFolder:
+    return LabFolder(out or run.with_name(f"{run.name}-lab"))
 
 
 def _sweep(
@@ -155,50 +135,65 @@ def _sweep(
     kind: MemoryKind = "write" if sweep is Sweep.WRITES else "recall"
     if not ceilings:
         raise typer.BadParameter("A sweep needs a --budget, such as calls=2000.")
-    episodes = [one for one in RunFolder(place.resolve()).episodes() if one.steps.exists()]
+    run = RunFolder(place.resolve())
+    episodes = [one for one in run.episodes() if one.steps.exists()]
     if not episodes:
         raise SettingsError(f"{place} holds no episode: name the run folder of an evaluation.")
-    _begin_sweep(out or place.with_name(f"{place.resolve().name}-lab"), sweep, samples, horizon, resume=resume)
+    lab = _lab(run.path, out)
+    _check_sweep(lab, sweep, samples, horizon, resume=resume)
     queue = [
-        _experiment(episode, operation, Change(), horizon, out, servers)
+        Experiment(episode, operation, Change(), lab.path, horizon, servers)
         for episode, operation in _queue(episodes, kind)
     ]
-    spending, stopped = Spending(ceilings, "run", began=time.monotonic()), None
+    lab.begin(run)
+    file = lab.sweep_file(sweep, horizon)
+    with run_lock(lab.path, lock_of(file).name):
+        write_sweep(file, progress := Progress(samples, len(queue)))
+        left_out, stopped = _measure(console, queue, samples, ceilings)
+        if stopped:
+            console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
+        else:
+            write_sweep(file, replace(progress, left_out=left_out, ended=True))
+    console.print(_ranking(episodes, kind))
+
+
+def _check_sweep(lab: LabFolder, sweep: Sweep, samples: int, horizon: int, *, resume: bool) -> None:
+    """SettingsError for a sweep that has begun and is not resumed as it was."""
+    before = lab.sweep(sweep, horizon)
+    if before is None:
+        return
+    if not resume:
+        raise SettingsError(f"{lab.path} holds this sweep already: --resume goes on with it; or give another --out.")
+    if before.samples != samples:
+        raise SettingsError(
+            f"The sweep in {lab.path} was begun with --samples {before.samples}: give the same, or another --out."
+        )
+
+
+def _measure(
+    console: Console, queue: list[Experiment], samples: int, ceilings: dict[str, float]
+) -> tuple[int, str | None]:
+    """Measure what is not measured yet; how many operations cannot be, and the ceiling that ended it, if one did."""
+    spending = Spending(ceilings, "run", began=time.monotonic())
     for experiment in queue:
         before = experiment.spent(samples)
         spending.add(calls=int(before["calls"]), tokens=int(before["tokens"]), cost=before["cost"])
     stopping.go_on_with("go on with --resume")
+    left_out = 0
     for number, experiment in enumerate(queue, 1):
-        episode = experiment.source
-        if _measured(episode, experiment.operation, horizon):
+        if _measured(experiment):
             continue
         try:
             effect = stopping.run(_decided(experiment, samples, spending))
         except CeilingReached as reached:
-            stopped = str(reached)
-            break
+            return left_out, str(reached)
         except SettingsError as refused:
+            left_out += 1
             console.print(Text(f"left out: {one_line(str(refused), 300)}"), style="dim", soft_wrap=True)
             continue
-        write_effect(episode, effect)
+        write_effect(experiment.source, effect)
         console.print(Text(f"{number} of {len(queue)}: {_line(effect)}"), soft_wrap=True)
-    if stopped:
-        console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
-    console.print(_ranking(episodes, kind))
-
-
-def _begin_sweep(place: Path, sweep: Sweep, samples: int, horizon: int, *, resume: bool) -> None:
-    """Note that a sweep begins in a folder. SettingsError for one that is there and is not resumed as it was begun."""
-    path, plan = place / f"sweep-{sweep}-{horizon}.json", {"samples": samples}
-    if not path.exists():
-        place.mkdir(parents=True, exist_ok=True)
-        write_file(path, plan)
-    elif not resume:
-        raise SettingsError(f"{place} holds this sweep already: --resume goes on with it; or give another --out.")
-    elif (before := read_file(path)) != plan:
-        raise SettingsError(
-            f"The sweep in {place} was begun with --samples {before['samples']}: give the same, or another --out."
-        )
+    return left_out, None
 
 
 def _queue(episodes: list[EpisodeFolder], kind: MemoryKind) -> list[tuple[EpisodeFolder, MemoryOperation]]:
@@ -216,11 +211,8 @@ async def _decided(experiment: Experiment, samples: int, spending: Spending) -> 
     return await experiment.measure(samples, spending, ERROR / 2)
 
 
-def _measured(episode: EpisodeFolder, operation: MemoryOperation, horizon: int) -> bool:
-    return any(
-        (one.step, one.index, one.change, one.horizon) == (operation.step, operation.index, "drop", horizon)
-        for one in read_effects(episode)
-    )
+def _measured(experiment: Experiment) -> bool:
+    return (experiment.operation.name, "drop", experiment.horizon) in newest_effects(experiment.source)
 
 
 def _ranking(episodes: list[EpisodeFolder], kind: MemoryKind) -> Table:
@@ -268,7 +260,7 @@ def _show(console: Console, effect: Effect) -> None:
 
 
 def _line(effect: Effect) -> str:
-    asked = f": {one_line(_text(effect), 80)!r}" if _text(effect) else ""
+    asked = f": {one_line(effect.asked, 80)!r}" if effect.asked else ""
     what = {"drop": "dropped", "edit": "edited", "file": "its files given"}[effect.change]
     estimate = effect.progression
     return (
@@ -277,16 +269,9 @@ def _line(effect: Effect) -> str:
     )
 
 
-def _text(effect: Effect) -> str:
-    """Of a note; what a recall asks the file for."""
-    if effect.kind == "write":
-        return str(effect.arguments.get("text", ""))
-    return " ".join(str(value) for name, value in effect.arguments.items() if name != "file")
-
-
 def _short(effect: Effect) -> str:
     """The text of a note, a recall as a whole."""
-    asked = _text(effect) if effect.kind == "write" else f"{effect.operation} {effect.file} {_text(effect)}"
+    asked = effect.asked if effect.kind == "write" else f"{effect.operation} {effect.file} {effect.asked}"
     return one_line(asked, 60)
 
 

@@ -25,9 +25,10 @@ from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_mea
 from graphs.inner_agent.branches import Living
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.opening import check
-from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.inner_agent.run_file import begin_run, recorded_settings, run_of
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Amounts, CeilingReached, Spending, read_prices
+from lab.folder import LabFolder
 from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceReader, read_result
@@ -58,15 +59,20 @@ def estimate(differences: list[float], error: float = ERROR) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One change of one operation of one episode, and where its samples are played."""
+    """One change of one operation of one episode, and the lab folder that its samples are played in."""
 
     source: EpisodeFolder
     operation: MemoryOperation
     change: Change
-    out: Path
+    lab: Path
     horizon: int
     servers: Mapping[str, Any] = field(default_factory=dict)
     """`base_url` and `gameplay_base_url`, where the models are no longer at those that the run was begun with."""
+
+    @property
+    def out(self) -> Path:
+        """Where its samples are, and the page of the first one."""
+        return self.lab.joinpath(*self.source.path.parts[-3:], self.operation.name, self.change.name)
 
     async def measure(self, samples: int, budget: Spending, error: float = ERROR) -> Effect:
         """Play both arms `samples` times, what is played already left out, and compare them.
@@ -77,6 +83,7 @@ class Experiment:
         settings = self._settings()
         await asyncio.to_thread(player().check, settings, [settings.task])
         changed = await asyncio.to_thread(self._changed)
+        await asyncio.to_thread(LabFolder(self.lab).begin, run_of(self.source))
         origin = await asyncio.to_thread(_world_after, settings, self.source, self.operation.first - 1)
         side_by_side = asyncio.Semaphore(CONCURRENCY if player().workers else 1)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from chat_models import Completion
 from graphs.inner_agent.forking import notebook_of
@@ -62,6 +63,12 @@ class Change:
     def kind(self) -> Literal["drop", "edit", "file"]:
         """drop, edit or file."""
         return "file" if self.files else "drop" if self.text is None else "edit"
+
+    @property
+    def name(self) -> str:
+        """Of its folder: its kind and, of texts, a number by which they differ, the same in every process."""
+        content = repr((self.text, sorted(self.files.items())))
+        return self.kind if self.kind == "drop" else f"{self.kind}-{crc32(content.encode()):08x}"
 
 
 def operations_of(folder: EpisodeFolder, kind: MemoryKind) -> list[MemoryOperation]:

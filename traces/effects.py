@@ -74,6 +74,13 @@ class Effect:
     versions: dict[str, str]
     kind: MemoryKind = "write"
 
+    @property
+    def asked(self) -> str:
+        """The text of a note; what a recall asks its file for."""
+        if self.kind == "write":
+            return str(self.arguments.get("text", ""))
+        return " ".join(str(value) for name, value in self.arguments.items() if name != "file")
+
 
 def measurable(step: StepRecord) -> list[tuple[MemoryKind, Conversation, OperationRecord]]:
     """Return what a counterfactual can change of a step, in order: the model's writes, and its recalls that found

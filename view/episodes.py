@@ -8,7 +8,7 @@ from traces import EpisodeResult, read_run
 from traces.report_data import Played, read_played
 from traces.under_way import Counting, UnderWay
 from view.library import ShownRun
-from view.table import is_played, locked_files
+from view.playing import Held, is_played, locked_files
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ def run_page(run: ShownRun, counting: Counting) -> dict[str, Any]:
     }
 
 
-def _rows(played: Played, held: frozenset[int] | None) -> list[Row]:
+def _rows(played: Played, held: Held) -> list[Row]:
     ended = {(one.task, one.seed): _ended(one) for one in played.results}
     going = {(one.task, one.seed): _going(one, played, held) for one in played.under_way}
     pairs = dict.fromkeys((*played.planned, *ended, *going))
@@ -61,7 +61,7 @@ def _ended(one: EpisodeResult) -> Row:
     }
 
 
-def _going(one: UnderWay, played: Played, held: frozenset[int] | None) -> Row:
+def _going(one: UnderWay, played: Played, held: Held) -> Row:
     folder = played.run.episode(one.world, one.task, one.seed)
     status = "damaged" if one.damage else "playing" if is_played(folder, held) else "stopped"
     return {

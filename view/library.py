@@ -13,11 +13,12 @@ from urllib.parse import quote
 from graphs.settings import SettingsError
 from traces import EpisodeFolder, RunFolder
 
-Kind = Literal["evaluation", "search", "specialist", "controls"]
+Kind = Literal["evaluation", "search", "specialist", "controls", "counterfactuals"]
 KINDS: dict[str, Kind] = {
     "evolve.json": "search",
     "specialize.json": "specialist",
     "controls.json": "controls",
+    "lab.json": "counterfactuals",
     "run.json": "evaluation",
 }
 """The file by which each kind of run is known."""
@@ -54,7 +55,7 @@ def _linked(folder: EpisodeFolder) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A run, or a comparison of control arms."""
+    """A run, a comparison of control arms, or a lab folder."""
 
     name: str
     """Its path below the folder that is shown, as addresses of the page write it."""
@@ -124,7 +125,7 @@ class Library:
             one = Found(self.name(folder), folder, kind, within)
             found.append(one)
             inner = one.name if kind != "evaluation" else within
-        if depth:
+        if depth and kind != "counterfactuals":  # each sample's arms are of interest through its page alone
             for entry in _folders(folder):
                 if entry.name not in INSIDE or kind is None:
                     self._look(Path(entry.path), inner, depth - 1, found)

@@ -38,6 +38,7 @@ from view.episodes import run_page
 from view.guard import LOOPBACK, Guard
 from view.index import Index, query_of
 from view.judging import judge, judgements
+from view.lab import controls_page, effects_of, lab_page
 from view.labels import write_labels
 from view.library import Library, NotThere, kind_of
 from view.loops import ledger_page, lineage_page
@@ -114,10 +115,17 @@ class Site:
         rows = [row for row in self.table.rows() if row["run"] == name or row["within"] == name]
         page = run_page(run, self.counting) if run.run.exists() else {"episodes": []}
         path = self.library.path(name)
-        if kind_of(path) == "search":
-            page |= lineage_page(path, name)
-        elif kind_of(path) == "specialist":
-            page |= ledger_page(path, name)
+        match kind_of(path):
+            case "search":
+                page |= lineage_page(path, name)
+            case "specialist":
+                page |= ledger_page(path, name)
+            case "controls":
+                page |= controls_page(path, name)
+            case "counterfactuals":
+                page |= lab_page(self.library, path)
+            case _:
+                page["effects"] = effects_of(run, name)
         curves = self.index.curves(name)
         for one in page["episodes"]:
             one["curve"] = curves.get((one["world"], one["task"], one["seed"]))

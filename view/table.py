@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,17 +15,20 @@ from graphs.evaluation.statistics import standard_error
 from graphs.reviewer.folders import SearchFolder
 from graphs.reviewer.lineage import best
 from graphs.reviewer.lineage import read as read_lineage
+from graphs.run_lock import LOCK
 from graphs.settings import OUR_ERRORS
-from traces import EpisodeFolder, TraceDamaged, TraceFailure
+from traces import TraceDamaged, TraceFailure
 from traces.plain_json import read_file
 from traces.report_data import Pair, Played, read_played, short_model, who
 from traces.run_file import read_run
 from traces.under_way import Counting
 from training import TrainingError
 from training.ledger import read as read_ledger
+from view.lab import controls_row, lab_row
 from view.labels import FILE as LABELS
 from view.labels import read_labels
 from view.library import Found, Library, NotThere, ShownRun
+from view.playing import Held, is_locked, is_played, locked_files
 
 Row = dict[str, Any]
 """One row, plain data. What is not known, or not there, is None."""
@@ -33,11 +36,18 @@ Row = dict[str, Any]
 FRESH_S = 1.0
 """Seconds for which the table is not looked at again, however many pages ask."""
 CLOSED_S = 20.0
-"""Seconds after which a run that has ended is looked at again: one may be resumed."""
-PLAYING_S = 120.0
-"""An episode whose files changed so lately is being played, where the system does not say who holds its lock."""
+"""Seconds after which a run that has ended is looked at again, though neither its files nor its locks changed."""
 UNREADABLE = (TraceFailure, TrainingError, *OUR_ERRORS, OSError, KeyError, TypeError, ValueError, AttributeError)
 """What reading a run raises that is damaged, half written or of another version: a row of the table says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looking:
+    """What the readers of all kinds are given."""
+
+    library: Library
+    counting: Counting
+    held: Held
 
 
 class Table:
@@ -67,19 +77,20 @@ class Table:
         with self._lock:
             self._read, self._kept = 0.0, {}
 
-    def _of(self, one: Found, held: frozenset[int] | None) -> list[Row]:
-        signature, now = _signature(one.path), time.monotonic()
+    def _of(self, one: Found, held: Held) -> list[Row]:
+        signature, now = _signature(one.path, held), time.monotonic()
         kept = self._kept.get(one.name)
         if kept is not None and kept[0] == signature and now < kept[1]:
             return kept[2]
+        looking = _Looking(self._library, self._counting, held)
         try:
             self._library.path(one.name)
-            rows = [_completed(row, one) for row in _READERS[one.kind](one, self._counting, held)]
+            rows = [_completed(row, one) for row in _READERS[one.kind](one, looking)]
         except NotThere as refused:
             rows = [_row({"state": "unreadable", "problem": str(refused)}, one)]
         except UNREADABLE as error:
             rows = [_completed({"state": "unreadable", "problem": _sentence(error)}, one)]
-        closed = all(row["state"] == "ended" for row in rows)
+        closed = all(row["state"] == "ended" for row in rows) and one.kind != "counterfactuals"
         self._kept[one.name] = signature, now + (CLOSED_S if closed else 0.0), rows
         return rows
 
@@ -113,29 +124,6 @@ def difference(before: Mapping[str, float], after: Mapping[str, float]) -> dict[
     }
 
 
-def locked_files() -> frozenset[int] | None:
-    """Inodes of the files that a process holds a lock of; None where the system does not say.
-
-    Whoever plays an episode holds the lock of its journal. Trying to lock it would get in the player's way.
-    """
-    try:
-        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
-        return frozenset(int(line.split()[5].rpartition(":")[2]) for line in lines if " FLOCK " in line)
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def is_played(folder: EpisodeFolder, held: frozenset[int] | None) -> bool:
-    """Whether somebody is playing an episode."""
-    with suppress(OSError):
-        if held is not None and folder.journal.stat().st_ino in held:
-            return True
-    with suppress(OSError):
-        no_lock = held is None or not folder.journal.exists()
-        return no_lock and time.time() - folder.steps.stat().st_mtime < PLAYING_S
-    return False
-
-
 def _completed(row: Row, one: Found) -> Row:
     return _row({**read_labels(one.path), "changed": _newest(one.path)} | row, one)
 
@@ -148,30 +136,30 @@ def _row(known: Row, one: Found) -> Row:
 
 COLUMNS = (
     *("world", "tasks", "scaffold", "model", "notebook", "mean", "se", "mean_zeros", "difference", "planned"),
-    *("finished", "failed", "limited", "damaged", "under_way", "missing_action", "steps", "calls", "prompt"),
+    *("finished", "failed", "limited", "damaged", "under_way", "missing_action", "steps", "calls", "prompt", "tokens"),
     *("completion", "cached", "dollars", "dollars_so_far", "seconds", "started", "problem", "about", "effects"),
 )
 
 
-def _evaluation(one: Found, counting: Counting, held: frozenset[int] | None) -> Iterator[Row]:
-    played = read_played(ShownRun(one.path), counting)
+def _evaluation(one: Found, looking: _Looking) -> Iterator[Row]:
+    played = read_played(ShownRun(one.path), looking.counting)
     for each in played:
-        row = _of_played(each, one, held)
+        row = _of_played(each, one, looking.held)
         yield row | ({"id": f"{one.name} ({each.world})"} if len(played) > 1 else {})
     if not played:
-        yield {"state": "stopped", "about": "no episode has begun"} | _begun(one.path)
+        state = "playing" if is_locked(one.path / "run.json", looking.held) else "stopped"
+        yield {"state": state, "about": "no episode has begun"} | _begun(one.path)
 
 
-def _of_played(played: Played, one: Found, held: frozenset[int] | None) -> Row:
+def _of_played(played: Played, one: Found, held: Held) -> Row:
     settings = played.configuration.get("settings")
     settings = settings if isinstance(settings, dict) else {}
     models = list(dict.fromkeys((each.model, each.gameplay_model) for each in played.results))
     models = models or [(str(settings.get("model", "?")), settings.get("gameplay_model"))]
     score, cost, notebook = played.score, played.cost, settings.get("notebook", "on")
     arm = settings.get("arm", "none")
-    playing = [
-        each for each in played.under_way if is_played(played.run.episode(each.world, each.task, each.seed), held)
-    ]
+    episodes = (played.run.episode(each.world, each.task, each.seed) for each in played.under_way)
+    playing = is_locked(played.run.run, held) or any(is_played(each, held) for each in episodes)
     stopped = "stopped" if played.missing or played.under_way else "ended"
     damages = [each.damage for each in played.under_way if each.damage]
     scaffolds = sorted({each.scaffold for each in played.results if each.scaffold})
@@ -224,7 +212,7 @@ def _missing(played: Played) -> float | None:
     return sum(float(missing) for _, missing in counts) / steps if steps else None
 
 
-def _search(one: Found, _: Counting, held: frozenset[int] | None) -> Iterator[Row]:
+def _search(one: Found, looking: _Looking) -> Iterator[Row]:
     found = read_run(SearchFolder(one.path))
     own = _configured(found, "search")
     records = read_lineage(one.path)
@@ -233,38 +221,41 @@ def _search(one: Found, _: Counting, held: frozenset[int] | None) -> Iterator[Ro
     tried = [record for record in records if record.kind == "attempt"]
     kept = [record for record in tried if record.status == "accepted"]
     yield {
-        **_loop(one, own, ended, held),
+        **_loop(one, own, ended, looking.held),
         "mean": None if top is None or top.mean is None else 100 * top.mean,
         "se": None if top is None or top.standard_error is None else 100 * top.standard_error,
         "about": f"{len(tried)} attempts, {len(kept)} kept; best v{top.version if top else 0}",
     }
 
 
-def _specialist(one: Found, _: Counting, held: frozenset[int] | None) -> Iterator[Row]:
+def _specialist(one: Found, looking: _Looking) -> Iterator[Row]:
     folder = SpecializationFolder(one.path)
     own = _configured(read_run(folder), "specialization")
     entries = read_ledger(folder.ledger)
     trained = [entry for entry in entries if entry.configuration]
     means = [entry.mean for entry in trained if entry.mean is not None]
     yield {
-        **_loop(one, own, folder.table.exists(), held),
+        **_loop(one, own, folder.table.exists(), looking.held),
         "mean": 100 * max(means) if means else None,
         "about": f"{len(trained)} trainings of {own.get('base', '?')}",
     }
 
 
-def _controls(one: Found, _: Counting, __: frozenset[int] | None) -> Iterator[Row]:
-    found = read_file(one.path / "controls.json")
-    arms = found.get("arms") if isinstance(found, dict) else None
-    if not isinstance(arms, list):
-        raise TraceDamaged(f"{one.path / 'controls.json'} holds no arms: run the comparison again")
-    words = [f"{arm['arm']} {100 * arm['progression']:.1f} %" for arm in arms]
-    played, failed = (sum(arm[name] for arm in arms) for name in ("episodes", "failed"))
-    counts = {"planned": played, "finished": played - failed, "failed": failed}
-    yield {"world": found.get("world"), "about": ", ".join(words), **counts}
+def _controls(one: Found, _: _Looking) -> Iterator[Row]:
+    yield controls_row(one.path)
 
 
-_READERS = {"evaluation": _evaluation, "search": _search, "specialist": _specialist, "controls": _controls}
+def _counterfactuals(one: Found, looking: _Looking) -> Iterator[Row]:
+    yield lab_row(looking.library, one.path, looking.held)
+
+
+_READERS = {
+    "evaluation": _evaluation,
+    "search": _search,
+    "specialist": _specialist,
+    "controls": _controls,
+    "counterfactuals": _counterfactuals,
+}
 
 
 def _configured(found: Mapping[str, Any] | None, key: str) -> dict[str, Any]:
@@ -274,12 +265,9 @@ def _configured(found: Mapping[str, Any] | None, key: str) -> dict[str, Any]:
     return own
 
 
-def _loop(one: Found, own: Mapping[str, Any], ended: bool, held: frozenset[int] | None) -> Row:
-    lock = one.path / "lock"
-    with suppress(OSError):
-        if held is not None and lock.stat().st_ino in held:
-            return {"state": "playing", **_named(own, one)}
-    return {"state": "ended" if ended else "stopped", **_named(own, one)}
+def _loop(one: Found, own: Mapping[str, Any], ended: bool, held: Held) -> Row:
+    playing = is_locked(one.path / LOCK, held)
+    return {"state": "playing" if playing else "ended" if ended else "stopped", **_named(own, one)}
 
 
 def _named(own: Mapping[str, Any], one: Found) -> Row:
@@ -300,14 +288,16 @@ def _begun(path: Path) -> Row:
 
 
 FILES = (
-    *("run.json", "evolve.json", "specialize.json", "controls.json"),
+    *("run.json", "evolve.json", "specialize.json", "controls.json", "lab.json"),
     *("summary.json", "lineage.jsonl", "ledger.jsonl"),
 )
 """What a row is made of, besides episodes that have no result yet."""
 
 
-def _signature(path: Path) -> Any:
-    return [_stamp(path / name) for name in (*FILES, LABELS)]
+def _signature(path: Path, held: Held) -> Any:
+    """Is another as soon as a file of the run changes, or somebody plays it: what a resume does first is to lock it."""
+    locks = [is_locked(path / name, held) for name in ("run.json", LOCK)]
+    return [_stamp(path / name) for name in (*FILES, LABELS)], locks
 
 
 def _newest(path: Path) -> float | None:

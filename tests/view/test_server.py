@@ -8,15 +8,19 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from openai_stub import Agent, OpenAIStub, late
 from playing import play, steps_of
+from report_runs import lay_out_run
 from starlette.testclient import TestClient
 
+from graphs.run_lock import run_lock
 from graphs.settings import SettingsError
 from traces import RunFolder, TraceReader
 from traces.feedback import read_feedback, write_judgements
@@ -304,3 +308,44 @@ def test_a_request_that_waits_is_answered_when_the_server_ends(tmp_path: Path) -
     words = [sys.executable, "-c", program, str(tmp_path / "runs")]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (ended.stdout, ended.stderr) == ("200\n", "")
+
+
+def test_a_run_that_has_ended_and_goes_on_is_shown_as_played_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("view.table.FRESH_S", -1.0)
+    run = lay_out_run(tmp_path / "done", {("one-door", 1): 0.5})
+    site = Site(tmp_path)
+    assert [row["state"] for row in site.table.rows()] == ["ended"]
+    with run_lock(run, "run.json"):
+        assert [row["state"] for row in site.table.rows()] == ["playing"]
+    assert [row["state"] for row in site.table.rows()] == ["ended"]
+    site.close()
+
+
+def test_a_run_that_is_killed_in_the_middle_of_a_step_is_shown_as_stopped_with_the_steps_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("view.table.FRESH_S", -1.0)
+    site, place = Site(tmp_path), "killed/episodes/vault/one-door/seed-3"
+    words = ["eval", "--world", "vault", "--task", "one-door", "--seeds", "3", "--model", "vllm:stub", "--no-check"]
+    with OpenAIStub(late(600)) as stub, TestClient(application(site, {HOST}), base_url=f"http://{HOST}") as client:
+        stub.script(*[Agent()] * 9)  # the first step, and LOG of the second
+        words += ["--base-url", stub.url, "--out", str(tmp_path / "killed"), "--quiet"]
+        with subprocess.Popen([sys.executable, "-m", "cli.app", *words], cwd=ROOT) as process:
+            while len(stub.bodies) < 10:
+                assert process.poll() is None
+                time.sleep(0.02)
+            playing = rows_of(client)["killed"]
+            assert (playing["state"], playing["under_way"]) == ("playing", 1)
+            unpacked(client.get(f"/piece/{place}/head"))
+            process.kill()
+        stopped = rows_of(client)["killed"]
+        assert (stopped["state"], stopped["under_way"], stopped["steps"]) == ("stopped", 1, playing["steps"])
+        assert stopped["steps"] > 0
+        (episode,) = client.get("/api/run/killed").json()["episodes"]
+        assert (episode["status"], episode["steps"], episode["cause"]) == ("stopped", stopped["steps"], None)
+        more = client.get(f"/piece/{place}/more").json()
+        assert (more["steps"], more["result"], more["fault"]) == (stopped["steps"], None, "")
+        assert len(unpacked(client.get(f"/piece/{place}/0-steps-0"))["steps"]) == stopped["steps"]
+    site.close()

@@ -150,19 +150,19 @@ function points(value, error) {
 
 /** How a table is sorted, kept in the address. */
 class Order {
-  /** @param {string} column @param {boolean} down */
-  constructor(column, down) {
+  /** @param {string} column @param {boolean} down @param {string} prefix of its names in the address, where a page has several tables */
+  constructor(column, down, prefix = '') {
     const asked = new URLSearchParams(location.search);
-    this.first = { column, down };
-    this.column = asked.get('sort') || column;
-    this.down = asked.has('sort') ? asked.get('down') === '1' : down;
+    this.names = { sort: `${prefix}sort`, down: `${prefix}down` };
+    this.column = asked.get(this.names.sort) || column;
+    this.down = asked.has(this.names.sort) ? asked.get(this.names.down) === '1' : down;
   }
 
   /** @param {string} column */
   press(column, down = true) {
     this.down = this.column === column ? !this.down : down;
     this.column = column;
-    remember({ sort: this.column, down: this.down ? '1' : '0' });
+    remember({ [this.names.sort]: this.column, [this.names.down]: this.down ? '1' : '0' });
   }
 
   /** @param {any[]} rows @param {Column[]} columns */

@@ -91,7 +91,7 @@ function runPage() {
       labels.replaceChildren(labelForm(name, own));
     }
     const opened = document.activeElement && inside.contains(document.activeElement);
-    if (!opened) inside.replaceChildren(...loopParts(found), ...partsOf(found, name));
+    if (!opened) inside.replaceChildren(...loopParts(found), ...labParts(found), ...partsOf(found, name));
     draw();
     facts.replaceChildren(...factsOf(found));
   });

@@ -11,7 +11,7 @@ const RUN_COLUMNS = [
   { name: 'difference', head: 'Δ', title: 'Paired difference in progression to the baseline: points ± standard error', number: true, by: (row) => row.difference && row.difference.mean, cell: (row) => differenceCell(row) },
   { name: 'episodes', title: 'Episodes that ended, of those planned', number: true, by: (row) => row.planned, cell: (row) => episodesCell(row) },
   { name: 'missing', title: 'Share of the steps for which no action was written', number: true, by: (row) => row.missing_action, cell: (row) => (row.missing_action === null ? '–' : percent(row.missing_action)) },
-  { name: 'tokens', title: 'Prompt and completion tokens of all episodes', number: true, by: (row) => (row.prompt === null ? row.calls : row.prompt + (row.completion || 0)), cell: (row) => tokensCell(row) },
+  { name: 'tokens', title: 'Prompt and completion tokens of all episodes', number: true, by: (row) => row.tokens || (row.prompt === null ? row.calls : row.prompt + (row.completion || 0)), cell: (row) => tokensCell(row) },
   { name: 'cost', title: 'US dollars by the price table', number: true, by: (row) => row.dollars, cell: (row) => (row.dollars === null ? '–' : `${row.dollars_so_far ? '≥ ' : ''}$${row.dollars.toFixed(2)}`) },
   { name: 'when', title: 'When its files last changed', number: true, by: (row) => row.changed, cell: (row) => h('span', { title: row.started || '' }, ago(row.changed)) },
 ];
@@ -34,7 +34,7 @@ function tasksOf(row) {
 
 /** @param {any} row */
 function nameCell(row) {
-  const kinds = /** @type {Record<string, string>} */ ({ search: 'loop 1', specialist: 'loop 2', controls: 'control arms' });
+  const kinds = /** @type {Record<string, string>} */ ({ search: 'loop 1', specialist: 'loop 2', controls: 'control arms', counterfactuals: 'counterfactuals' });
   return [
     stateOf(row.state, row.problem), ' ', h('a.name', { href: addressOf(row.run) }, oneLine(row.id, 120)), ' ',
     kinds[row.kind] && h('span.kind', {}, kinds[row.kind]),
@@ -88,7 +88,8 @@ function episodesCell(row) {
 
 /** @param {any} row */
 function tokensCell(row) {
-  if (!row.prompt) return row.calls ? [`${short(row.calls)} calls`, small(plural(row.steps || 0, 'step'))] : '–';
+  if (row.tokens) return [short(row.tokens), small(`${short(row.calls)} calls`)];
+  if (!row.prompt) return row.calls ? [`${short(row.calls)} calls`, small(row.steps !== null && plural(row.steps, 'step'))] : '–';
   const cached = row.cached !== null && row.prompt ? `${Math.round((100 * row.cached) / row.prompt)} % cached, ` : '';
   return [short(row.prompt + (row.completion || 0)), small(`${cached}${short(row.calls)} calls, ${short(row.steps)} steps`)];
 }
