@@ -47,6 +47,9 @@ SMALL = 500_000_000
 """Parameters below which a step is computed by one thread: its many short products gain a third from two threads on an
 idle machine (27 ms for 38), and lose a factor of ten and more where another process wants one of the cores."""
 ATTENTION = "automem_rows"
+CACHE_NAMES = ("cache", "past_key_values", "cache_params")
+"""What transformers calls a model's cache: from 5.24 on, before it, and before it of states. An argument of another
+name is passed over in silence."""
 UNLIMITED = 1 << 17
 """Tokens that a model may read which names no limit (states in place of attention)."""
 
@@ -142,7 +145,9 @@ class Network:
         self.apart = config._attn_implementation != ATTENTION
         """Whether calls are computed one by one, without kept prefixes: layers with windows or states of their own."""
         self._forward_takes = frozenset(signature(model.forward).parameters)
-        self._cache_name = "past_key_values" if "past_key_values" in self._forward_takes else "cache_params"
+        self._cache_name = next((name for name in CACHE_NAMES if name in self._forward_takes), "")
+        if not self._cache_name:
+            raise ConfigurationError(f"The model in {weights} keeps no cache, so that it cannot go on from a prompt.")
         self.model = model.to(self.device).eval()
         self._peft: PeftModel | None = None
         self._adapter: str | None = None
@@ -207,7 +212,11 @@ class Network:
         positions = (starts[:, None] + torch.arange(new)).to(self.device)
         with torch.inference_mode():
             logits: Tensor = self.model(
-                input_ids=ids, position_ids=positions, past_key_values=_Rows(rows), use_cache=True, logits_to_keep=kept
+                input_ids=ids,
+                position_ids=positions,
+                use_cache=True,
+                logits_to_keep=kept,
+                **{self._cache_name: _Rows(rows)},
             ).logits
         for row in rows:
             row.length += new

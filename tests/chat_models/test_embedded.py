@@ -238,6 +238,12 @@ def test_weights_that_cannot_be_loaded_are_our_error(changed: Callable[..., Path
         embedded(folder)
 
 
+def test_a_model_that_keeps_no_cache_is_refused(changed: Callable[..., Path]) -> None:
+    folder = changed(model_type="openai-gpt", architectures=["OpenAIGPTLMHeadModel"], n_layer=1, n_embd=8, n_head=1)
+    with pytest.raises(ConfigurationError, match="keeps no cache, so that it cannot go on from a prompt"):
+        say(embedded(folder))
+
+
 def test_a_stopped_engine_ends_its_thread(tiny: Path) -> None:
     engine = Engine(tiny, "float32")
     reply = engine.submit(Request(PAGE, limit=3, seed=1)).result(timeout=60)

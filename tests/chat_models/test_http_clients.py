@@ -89,10 +89,11 @@ def test_the_client_of_a_loop_that_was_closed_without_ceremony_is_let_go_at_the_
 
 
 SCRIPT = """
-import asyncio, gc, sys, threading
+import asyncio, gc, logging, sys, threading
 from chat_models import Retry, acall, call, chat_model
 model = chat_model("vllm:m", world="none", base_url=sys.argv[1])
 hi = [{"role": "user", "content": "hi"}]
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # that a step is slow, on a loaded machine, is a warning
 for _ in range(2):
     asyncio.run(acall(model, hi, retry=Retry(1)))
 thread = threading.Thread(target=lambda: asyncio.run(acall(model, hi, retry=Retry(1))))
