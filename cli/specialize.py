@@ -34,6 +34,9 @@ Base: TypeAlias = Annotated[str | None, typer.Option(help="What is trained: vllm
 Weights: TypeAlias = Annotated[
     str | None, typer.Option(help="Its weights for training: a folder, or OWNER/NAME. (default: as --base says)")
 ]
+Traces: TypeAlias = Annotated[
+    Path | None, typer.Option(help="An evaluation to learn from; --model, --task, --train-seeds are then those of it.")
+]
 TrainSeeds: TypeAlias = Annotated[str, typer.Option(help="Of the training episodes: 1-100, or random:100 to draw.")]
 ValidationSeeds: TypeAlias = Annotated[
     str | None, typer.Option(help="Recipes are chosen by these. (default: random, as many as final ones)")
@@ -102,6 +105,7 @@ def specialize(
     gameplay_model: o.GameplayModel = None,
     gameplay_base_url: o.GameplayBaseUrl = None,
     task: o.Tasks = None,
+    traces: Traces = None,
     train_seeds: TrainSeeds = "random:100",
     validation_seeds: ValidationSeeds = None,
     eval_seeds: FinalSeeds = None,
@@ -166,6 +170,7 @@ def specialize(
     optional: dict[str, Any] = {
         "base": base,
         "weights": weights,
+        "traces": str(traces) if traces is not None else None,
         "tasks": task,
         "validation_seeds": seeds_or_number(validation_seeds) if validation_seeds is not None else None,
         "final_seeds": parse_seeds(eval_seeds) if eval_seeds is not None else None,

@@ -150,6 +150,7 @@ EVENTS = Events(
     lines={
         **COMMON_LINES,
         "began": _began,
+        "copying": lambda event: [one_line(f"collect: nothing is played: the traces in {event['traces']}", WIDTH)],
         "playing": _playing,
         "played": _played,
         "candidates": _candidates,

@@ -33,6 +33,7 @@ reviewer (loop 1)
 
 curator (loop 2)
 
+    copying     traces                                    the traces to learn from are copied
     playing     name, episodes, who                       episodes are played
     played      name, mean, standard_error, episodes, measures
     candidates  count, routines                           the features of all candidates are computed
@@ -69,6 +70,7 @@ Search = Literal[
     "holdout",
 ]
 Specialization = Literal[
+    "copying",
     "playing",
     "played",
     "candidates",

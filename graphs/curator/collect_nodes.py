@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from typing import Literal
 
 from langgraph.types import Command
@@ -22,13 +23,30 @@ from training.ledger import LedgerEntry, read
 
 
 async def collect(state: State, run: Specialization) -> Command[Literal["featurise", "finish"]]:
-    """Play what is not played yet, on seeds that nothing else is played on."""
+    """Play what is not played yet, on seeds that nothing else is played on; or copy the traces that were given."""
+    if run.traces:
+        await asyncio.to_thread(_copy_traces, run)
+        return Command(goto="featurise")
     collecting = run.context.collecting()
     job = await asyncio.to_thread(
         evaluation, run, "collect", run.folder.collect, run.train_seeds, run.model, collecting
     )
     await play_episodes(run, job)
     return Command(goto="featurise")
+
+
+def _copy_traces(run: Specialization) -> None:
+    """Copy the given evaluation to where a run collects, whole or not at all. Halted where it cannot be read."""
+    if run.folder.collect.run.exists():
+        return
+    part = run.folder.collect.path.with_name("collect.part")
+    shutil.rmtree(part, ignore_errors=True)
+    emit("copying", traces=run.traces)
+    try:
+        shutil.copytree(run.traces, part, symlinks=True)
+        part.rename(run.folder.collect.path)
+    except OSError as error:
+        raise Halted(f"The traces in {run.traces} cannot be copied to {part}: {error}") from error
 
 
 SIDE_BY_SIDE = 5_000

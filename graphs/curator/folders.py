@@ -121,7 +121,7 @@ class SpecializationFolder(LoopFolder):
         return self.path / "final" / "table.json"
 
     def evaluations(self) -> list[RunFolder]:
-        """Everything that was played."""
+        """Everything that was played, or copied to learn from."""
         found = [
             self.collect.path,
             self.baseline.path,

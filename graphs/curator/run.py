@@ -15,7 +15,7 @@ from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import check_servable, weights_of
 from graphs.curator.state import Input
 from graphs.evaluation.graph import check_tasks
-from graphs.fields import SERVER, described
+from graphs.fields import SERVER, defaults_of, described, shown_value
 from graphs.loop_run import LoopContext, LoopFolder, LoopRun
 from graphs.outer_loop import draw_seeds
 from graphs.settings import Context as PlayContext
@@ -26,6 +26,7 @@ from graphs.settings import (
 )
 from graphs.spending import check_prices, read_prices
 from scaffolds import Scaffold
+from traces import RunFolder, read_run
 from training.base_model import find_base
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
 from training.sft_config import read_arguments
@@ -72,6 +73,8 @@ class Specialization(LoopRun):
     """What the curator starts from."""
     base: str
     weights: str
+    traces: str = ""
+    """The evaluation that is learned from; empty where the run collects its own."""
     curator_model: str
     train_seeds: list[int]
     validation_seeds: list[int]
@@ -96,6 +99,9 @@ class Specialization(LoopRun):
     def checked(cls, given: Input, context: Context | None) -> tuple[dict[str, Any], Context]:
         """The fields that `given` asks for, and the context, checked. SettingsError, UnknownWorld or TrainingError."""
         settings, context = super().checked(given, context)
+        settings["traces"] = settings.get("traces") or ""
+        if settings["traces"]:
+            settings |= _played(settings)
         settings.setdefault("base", settings["model"])
         settings.setdefault("recipe", default_recipe(settings["world"], settings["base"]))
         settings.setdefault("validation_seeds", len(settings["final_seeds"]))
@@ -122,8 +128,11 @@ class Specialization(LoopRun):
 
     def check(self, scaffold: str) -> Scaffold:
         """Load and build all that the run needs. Raises our errors."""
-        loaded = self._playable(self.context.collecting(), self.model, self.train_seeds)
-        self._playable(self.context.evaluating(self.gameplay), self.base, self.validation_seeds)
+        loaded = self._playable(self.context.evaluating(self.gameplay), self.base, self.validation_seeds)
+        if self.traces:
+            _check_same_scaffold(self.traces, loaded)
+        else:
+            self._playable(self.context.collecting(), self.model, self.train_seeds)
         if (self.context.dialect or loaded.settings.dialect) != "tags":
             raise SettingsError("A specialist learns text: give a scaffold that speaks tags, or set `dialect` to tags.")
         if self.context.notebook != "on":
@@ -151,7 +160,7 @@ class Specialization(LoopRun):
         return check_tasks(episode_settings(given, context), self.tasks)
 
     def has_results(self) -> bool:
-        """Whether collecting has begun."""
+        """Whether there are training episodes."""
         return self.folder.collect.run.exists()
 
     def warnings(self) -> list[str]:
@@ -204,6 +213,37 @@ def _seeds(settings: Mapping[str, Any], published: tuple[int, ...]) -> dict[str,
                 "by and what is reported must be played on different seeds."
             )
     return sets
+
+
+def _played(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Who played the traces to learn from, which tasks and which seeds. SettingsError if they cannot be used."""
+    traces = RunFolder(Path(asked["traces"]).resolve())
+    found = read_run(traces)
+    if found is None or "seeds" not in found["configuration"]:
+        raise SettingsError(f"traces: {traces.path} is no evaluation: give the run folder of one.")
+    if not traces.summary.exists():
+        raise SettingsError(f"traces: the evaluation in {traces.path} is not over: go on with it first.")
+    plan = found["configuration"]
+    if plan["world"] != asked["world"]:
+        raise SettingsError(f"traces: {traces.path} was played in {plan['world']}, not in {asked['world']}.")
+    if plan["effective_dialect"] != "tags":
+        raise SettingsError(f"traces: {traces.path} speaks {plan['effective_dialect']}; a specialist learns tags.")
+    played = {"model": plan["settings"]["model"], "tasks": plan["tasks"], "train_seeds": plan["seeds"]}
+    defaults = {**defaults_of(Input), "tasks": list(world_entry(plan["world"]).tasks)}
+    for name, value in played.items():
+        if asked[name] not in (value, defaults.get(name)):
+            raise SettingsError(f"{name} is what {traces.path} was played with ({shown_value(value)}): leave it out.")
+    return {**played, "traces": str(traces.path)}
+
+
+def _check_same_scaffold(traces: str, scaffold: Scaffold) -> None:
+    """SettingsError where traces were played with other prompts than the specialist would be."""
+    found = read_run(RunFolder(Path(traces)))
+    if found is not None and found["configuration"]["scaffold_digest"] != scaffold.digest:
+        raise SettingsError(
+            f"{traces} was played with another scaffold or another version of it: give the one it was played with, "
+            f"{found['configuration']['settings']['scaffold']}."
+        )
 
 
 def no_language_model(model: str) -> str:

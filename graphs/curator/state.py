@@ -35,6 +35,16 @@ class Input(LoopInput, total=False):
             example="Qwen/Qwen2.5-32B-Instruct",
         ),
     ]
+    traces: Annotated[
+        str | None,
+        described(
+            "Traces",
+            "The run folder of an evaluation to learn from, in place of collecting: who played it, its tasks and its "
+            "seeds are those of the training episodes.",
+            default=None,
+            example="runs/played",
+        ),
+    ]
     curator_model: Annotated[
         str,
         described(

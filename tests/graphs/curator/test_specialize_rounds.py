@@ -61,6 +61,28 @@ def test_too_few_examples_end_an_iteration_and_nothing_is_trained(tmp_path: Path
     assert not told.of("training")
 
 
+def test_traces_that_are_given_are_learned_from_and_nothing_is_collected(
+    tmp_path: Path, tiny: Path, adapter: Path
+) -> None:
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    first = quick(folders[0], tiny, adapter, minimum_examples=100)
+    first.go()
+    collected = first.run / "collect"
+    second = quick(folders[1], tiny, adapter, minimum_examples=100, traces=str(collected))
+    second.context["scaffold"] = first.context["scaffold"]
+    told = second.go()
+    assert [event["name"] for event in told.of("playing")] == ["base"]
+    names = ["collect/summary.json", "candidates/candidates.jsonl"]
+    assert all((second.run / name).read_bytes() == (first.run / name).read_bytes() for name in names)
+    runs = [Specialization.read(one.run) for one in (first, second)]
+    assert (runs[1].model, runs[1].train_seeds) == ("scripted", [1, 2])
+    assert spent(runs[0])["calls"] - spent(runs[1])["calls"] == sum(
+        one.model_calls for one in read_results(RunFolder(collected))
+    )
+
+
 def test_a_dataset_with_faults_goes_back_to_the_curator_and_is_never_trained_on(
     tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,9 @@ from tiny_model import make_tiny_model
 from graphs.curator import Context, Input, graph
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
 from graphs.curator.run import Specialization
+from graphs.evaluation import graph as evaluate
+from graphs.settings import Context as PlayContext
+from graphs.settings import SettingsError
 from worlds import world_entry
 
 
@@ -82,6 +85,27 @@ def test_our_errors_rise_before_anything_is_written(
         asyncio.run(graph.ainvoke(request(tmp_path, tiny, **given), context=Context(**context)))
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_traces_that_cannot_be_learned_from_are_refused(tmp_path: Path, tiny: Path) -> None:
+    def refusal(scaffold: str | None = None, **given: Any) -> str:
+        with pytest.raises(SettingsError) as refused:
+            Specialization.begin(request(tmp_path, tiny, **given), Context(scaffold=scaffold))
+        assert not (tmp_path / "run").exists()
+        return str(refused.value)
+
+    played = tmp_path / "played"
+    where: Any = {"world": "vault", "tasks": ["one-door"], "model": "scripted", "out": str(played), "seeds": [5]}
+    asyncio.run(evaluate.ainvoke(where, context=PlayContext(max_steps=3)))
+    plain: Any = {"traces": str(played), "train_seeds": [5]}
+    assert "is no evaluation" in refusal(**plain | {"traces": str(tmp_path)})
+    assert "was played in vault, not in crafter" in refusal(**plain | {"world": "crafter", "tasks": ["default"]})
+    assert "train_seeds is what" in refusal(**plain | {"train_seeds": [6]})
+    assert "tasks is what" in refusal(**plain | {"tasks": ["six-doors"]})
+    assert "seed 5 is both a train and a final seed" in refusal(**plain | {"final_seeds": [5]})
+    assert "another scaffold" in refusal(**plain | {"scaffold": "scaffolds/vault/brief"})
+    (played / "summary.json").unlink()
+    assert "is not over" in refusal(**plain)
 
 
 def test_a_curator_that_calls_no_tools_is_refused(tmp_path: Path, tiny: Path) -> None:
