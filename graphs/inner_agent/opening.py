@@ -178,8 +178,14 @@ def _check_constrained(settings: EpisodeSettings, scaffold: Scaffold, playing: d
     spoken = settings.dialect or scaffold.settings.dialect
     if spoken != "tags":
         raise SettingsError(f"Constrained replies are tags, but the dialect is {spoken}: set `dialect` to tags.")
-    check_constrainable(playing["memory"], settings.model)
-    check_constrainable(playing["gameplay"], settings.gameplay_model or settings.model)
+    for role, name in _constrained_roles(settings).items():
+        check_constrainable(playing[role], name)
+
+
+def _constrained_roles(settings: EpisodeSettings) -> dict[Role, str]:
+    """Whose replies are held to operations, by role: beside a language model not a scripted one's, which are anyway."""
+    names: dict[Role, str] = {"memory": settings.model, "gameplay": settings.gameplay_model or settings.model}
+    return {role: name for role, name in names.items() if name != "scripted"} or names
 
 
 def probe(settings: EpisodeSettings) -> None:
@@ -196,8 +202,8 @@ def probe(settings: EpisodeSettings) -> None:
         return
     from chat_models.probes import check_held
 
-    for model, name in ((playing["memory"], settings.model), (playing["gameplay"], settings.gameplay_model)):
-        check_held(model, name or settings.model, retry_of(settings))
+    for role, name in _constrained_roles(settings).items():
+        check_held(playing[role], name, retry_of(settings))
 
 
 def retry_of(settings: EpisodeSettings) -> Retry:

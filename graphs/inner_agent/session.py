@@ -126,7 +126,7 @@ class Session:
             (routine, role): dialect.constraint(words, getattr(model, "thought_characters", None))
             for routine, words in self.vocabularies.items()
             for role, model in models.items()
-            if settings.constrained
+            if settings.constrained and getattr(model, "takes_constraint", False)
         }
         # A run that ended without releasing the episode (a dropped stream, say) keeps it no longer than this.
         servers = max(

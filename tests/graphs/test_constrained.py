@@ -77,6 +77,14 @@ def test_every_call_to_vllm_carries_the_expression_of_its_routine(tmp_path: Path
     assert "<\\|ACTION\\|>" in asked["PLAN"]["structured_outputs"]["regex"]
 
 
+def test_beside_a_scripted_player_only_the_language_model_is_held(tmp_path: Path, stub: OpenAIStub) -> None:
+    stub.default = holding(say("<|DONE|>"))
+    play(tmp_path, 2, model="vllm:m", base_url=stub.url, gameplay_model="scripted", constrained=True)
+    _, *bodies = stub.bodies
+    assert bodies
+    assert all("structured_outputs" in body for body in bodies)
+
+
 @pytest.mark.parametrize(("limit", "counted"), [(40, True), (4096, False)])
 def test_a_short_limit_of_tokens_leaves_room_for_an_operation_after_free_text(
     tmp_path: Path, stub: OpenAIStub, limit: int, counted: bool
