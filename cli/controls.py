@@ -141,7 +141,7 @@ def _show(
     rows = comparison.table()
     if not rows:
         return
-    console.print(_table(rows, title))
+    console.print(comparison_table(rows, title))
     if rows[0].episodes < FEWEST:
         console.print(f"an interval needs at least {FEWEST} episodes of an arm", highlight=False)
     console.print(Text(f"written: {comparison.out}/{TABLE}, {comparison.out}/ARM/"), soft_wrap=True)
@@ -164,10 +164,12 @@ async def _play(comparison: Controls, console: Console, max_steps: int, quiet: b
     return None
 
 
-def _table(rows: list[Row], title: str) -> Table:
+def comparison_table(rows: list[Row], title: str) -> Table:
+    """The arms one below the other, whole at 80 columns."""
     table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    table.add_column("arm")
-    for heading in ("episodes", "%", "against on", "95 %", "tokens\nper step", "calls\nper step"):
+    table.add_column("arm", no_wrap=True, min_width=max(map(len, ARMS)))
+    table.add_column("episodes", justify="right")
+    for heading in ("%", "against\non", "95 %", "tokens\nper step", "calls\nper step"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         tokens = "–" if row.tokens_per_step is None else f"{row.tokens_per_step:,.0f}"

@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from cli.commands import app
+from cli.controls import comparison_table
 from graphs.evaluation.episode import Progress
 from graphs.evaluation.playing import play_whole
 from graphs.inner_agent import Context
@@ -19,6 +21,7 @@ from graphs.spending import CeilingReached
 from lab.controls import ARMS, Controls, Row
 from memory_fs import files_at
 from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader
+from traces.effects import Estimate
 from worlds import make_world
 from worlds.scripted_world import VaultWorld
 
@@ -230,3 +233,14 @@ def test_arms_that_need_other_episodes_say_so(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=sentence):
             open_session(episode_settings({"world": "vault", "task": "one-door", "seed": 1}, context), folder)
         assert not (tmp_path / "run").exists()
+
+
+def test_the_table_names_each_arm_in_whole_at_80_columns() -> None:
+    figures = {"episodes": 6, "failed": 1, "progression": 1.0, "tokens_per_step": 12_345.0, "calls_per_step": 12.25}
+    rows = [Row(arm=arm, difference=Estimate(-1.0, -1.0, -1.0), **figures) for arm in ARMS]
+    console = Console(width=80, record=True)
+    console.print(comparison_table(rows, "all arms"))
+    shown = console.export_text()
+    assert all(f"\n{arm} " in shown for arm in ARMS)
+    assert "…" not in shown
+    assert "[-100.0, -100.0]" in shown
