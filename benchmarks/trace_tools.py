@@ -2,9 +2,9 @@
 
     python benchmarks/trace_tools.py [steps]
 
-Promise: every tool answers in < 1 s of CPU time (one thread; machines are shared) at 20,000 steps, asked for the first
-time. Beside it, for judging the machine: reading all whole records of the same trace, which the tools avoid, and
-decompressing it and parsing every line with the standard library's json, the least that a script of one's own does.
+Promise: asked for the first time, every tool takes at most 1.25 x the CPU time of decompressing the same trace and
+parsing every line with the standard library's json, the least that a script of one's own does. Beside it: reading all
+whole records, which the tools avoid.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from synthetic_episode import SyntheticEpisode
 from zstandard import ZstdDecompressor
 
 STEPS = 20_000
-PROMISE_S = 1.0
+PROMISE = 1.25
 
 
 def play(run: Path, steps: int) -> None:
@@ -93,9 +93,9 @@ def main() -> bool:
             }
             print(f"{name} {shown or ''}: {taken[0]:.2f} s, again {taken[1]:.2f} s")
         whole, plain = whole_s(Path(folder)), plain_s(Path(folder))
-    ratio = f"{slowest / whole:.2f} x reading {steps:,} whole steps, {slowest / plain:.2f} x plain json ({plain:.2f} s)"
-    print(f"slowest: {slowest:.2f} s of CPU (promise < {PROMISE_S} s), {ratio}")
-    return slowest < PROMISE_S or steps != STEPS
+    beside = f"plain json {plain:.2f} s, all whole steps {whole:.2f} s"
+    print(f"slowest: {slowest / plain:.2f} x plain json (promise <= {PROMISE}): {slowest:.2f} s of CPU; {beside}")
+    return slowest <= PROMISE * plain or steps != STEPS
 
 
 if __name__ == "__main__":
