@@ -208,7 +208,7 @@ class Examination:
         cached, prompt = after.cached_tokens, after.prompt_tokens
         if before.prompt_tokens is not None:
             self.prompt_tokens_per_s = before.prompt_tokens / before.latency_s
-        advice = "vLLM: leave prefix caching on; without it every call reads its whole prompt again"
+        advice = "every call reads its whole prompt again: leave the server's prefix cache on, if it has one"
         if cached is None or not prompt:
             counting = "vLLM counts with --enable-prompt-tokens-details, SGLang with --enable-cache-report"
             counted = Row("cached tokens", "warning", "not counted", counting)
