@@ -30,6 +30,13 @@ class Point:
     mean: float
     error: float
     name: str
+    evaluation: str = ""
+    """Run folder of its episodes in that of the search."""
+
+    @property
+    def drawn_at(self) -> float:
+        """Where it is drawn: hold-out seeds beside the version's own point, not over it."""
+        return self.at + (0.08 if self.series == "hold-out seeds" else 0.0)
 
 
 def points_of(records: Sequence[LineageRecord]) -> list[Point]:
@@ -47,7 +54,7 @@ def points_of(records: Sequence[LineageRecord]) -> list[Point]:
             elif record in between:
                 at = parent + (1 + between.index(record)) / (1 + len(between))
             mean, error = 100 * (record.mean or 0.0), 100 * (record.standard_error or 0.0)
-            points.append(Point(_series(record), at, mean, error, record.name))
+            points.append(Point(_series(record), at, mean, error, record.name, record.evaluation or ""))
     return points
 
 
@@ -91,7 +98,6 @@ def version_figure(points: Sequence[Point], title: str) -> Figure:
 
 
 def _draw(axes: Axes, series: Series, points: Sequence[Point]) -> None:
-    shift = 0.08 if series == "hold-out seeds" else 0.0  # beside the version's own point, not over it
     look = {
         "kept": {"fmt": "o-", "color": "#1f4e8c", "linewidth": 2, "markersize": 7, "zorder": 3},
         "not kept": {"fmt": "o", "color": "#777777", "markerfacecolor": "white", "markersize": 6},
@@ -99,7 +105,7 @@ def _draw(axes: Axes, series: Series, points: Sequence[Point]) -> None:
         "control: the incumbent again": {"fmt": "x", "color": "#7a3fa0", "markersize": 7, "markeredgewidth": 2},
     }[series]
     axes.errorbar(
-        [point.at + shift for point in points],
+        [point.drawn_at for point in points],
         [point.mean for point in points],
         yerr=[point.error for point in points],
         label=series,

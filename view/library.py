@@ -132,14 +132,18 @@ class Library:
 
 
 def episode_address(run: Path, world: str, task: str, seed: int) -> str:
-    """Where an episode is shown by a server, started without options, of the folder that its run lies in.
+    """Where an episode of a run is shown: see `run_address`."""
+    return f"{run_address(run)}/episodes/{quote(world)}/{quote(task)}/seed-{seed}"
+
+
+def run_address(run: Path) -> str:
+    """Where a run is shown by a server, started without options, of the folder that it lies in.
 
     A run that is a part of another is named by its path in that one.
     """
     path = run.resolve()
     whole = next((folder for folder in reversed(path.parents) if kind_of(folder)), path)
-    names = (*path.relative_to(whole.parent).parts, "episodes", world, task, f"seed-{seed}")
-    return f"http://127.0.0.1:{PORT}/run/{'/'.join(map(quote, names))}"
+    return f"http://127.0.0.1:{PORT}/run/{'/'.join(map(quote, path.relative_to(whole.parent).parts))}"
 
 
 def kind_of(folder: Path) -> Kind | None:

@@ -144,8 +144,7 @@ def _panels(world: str, measured: Sequence[tuple[Entry, dict[str, Figures]]], na
         if not any(figures[metric]["n"] for _, figures in measured):
             continue
         dots = [
-            _dot(one.name, figures[metric], written, "ours" if at else "first")
-            for at, (one, figures) in enumerate(measured)
+            _dot(one, figures[metric], written, "ours" if at else "first") for at, (one, figures) in enumerate(measured)
         ]
         effect = published().effect(metric, world)
         note = f"{meaning[0].upper()}{meaning[1:]}; less is better." + (f" Published: {effect}." if effect else "")
@@ -154,12 +153,12 @@ def _panels(world: str, measured: Sequence[tuple[Entry, dict[str, Figures]]], na
     return found
 
 
-def _dot(name: str, figures: Figures, written: Callable[[float], str], shape: Shape) -> Dot:
+def _dot(entry: Entry, figures: Figures, written: Callable[[float], str], shape: Shape) -> Dot:
     mean, error = figures["mean"], figures["se"] or 0.0
     if mean is None:
-        return Dot(name, None, 0.0, "none", shape)
+        return Dot(entry.name, None, 0.0, "none", shape)
     scale = 100 if written is share else 1
-    return Dot(name, scale * mean, scale * error, written(mean), shape)
+    return Dot(entry.name, scale * mean, scale * error, written(mean), shape, address=entry.address)
 
 
 def _behaviour_table(measured: Sequence[tuple[Entry, dict[str, Figures]]], version: int) -> Table:

@@ -41,6 +41,16 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A dot of a figure that leads to what it stands for: its place from the upper left corner, and where it leads."""
+
+    x: float
+    y: float
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One figure as files and as it is put into the page."""
 
@@ -51,6 +61,9 @@ class Picture:
     png: bytes
     note: str = ""
     wide: bool = False
+    spots: Sequence[Spot] = ()
+    size: tuple[float, float] = (0.0, 0.0)
+    """Width and height, in the unit of its spots."""
 
 
 @dataclass(frozen=True, slots=True)

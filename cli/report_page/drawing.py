@@ -6,12 +6,13 @@ palette of Okabe and Ito). Same input, same bytes.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Literal
 
 from matplotlib import rc_context
@@ -19,10 +20,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 
-from cli.report_page.document import Picture, signed
+from cli.report_page.document import Picture, Spot, percent, signed
 from cli.version_chart import points_of, version_figure
 from cli.visible_text import one_line
 from graphs.reviewer.lineage import LineageRecord
+from view.library import run_address
 
 INK, SOFT, GRID, PAPER = "#1d2021", "#5a5f63", "#dcd9d0", "#ffffff"
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -55,6 +57,8 @@ class Dot:
     shape: Shape = "ours"
     other: float | None = None
     """A second mean of the same row, drawn hollow: of the finished episodes alone, where some failed."""
+    address: str = ""
+    """Of the page of what it is the mean of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Strip:
     """Of what it is compared with."""
     text: str
     differences: Sequence[float]
+    links: Sequence[tuple[str, str]]
+    """Name and address of the episode of each difference."""
     mean: float
     interval: tuple[float, float] | None
 
@@ -76,6 +82,7 @@ def draw_dots(name: str, title: str, axis: str, dots: Sequence[Dot], *, heading:
         gap = HEADING if any(dot.shape == "published" for dot in dots) and heading else 0.0
         figure, axes = _canvas(title, ROW * len(dots) + gap)
         at = 0.0
+        places: list[_Place] = []
         for number, dot in enumerate(dots):
             if gap and dot.shape == "published" and (number == 0 or dots[number - 1].shape != "published"):
                 _write(axes, 0.0, at + 0.2, heading, color=SOFT, style="italic")
@@ -83,6 +90,7 @@ def draw_dots(name: str, title: str, axis: str, dots: Sequence[Dot], *, heading:
             _row_name(axes, at, dot.name)
             y = at + 0.30
             if dot.mean is not None:
+                places += [(dot.mean, y, f"{dot.name}: {dot.text}", dot.address)] if dot.address else []
                 axes.errorbar([dot.mean], [y], xerr=[dot.error], **_BARS, **_MARKS[dot.shape])
             if dot.other is not None:
                 axes.plot(
@@ -94,7 +102,7 @@ def draw_dots(name: str, title: str, axis: str, dots: Sequence[Dot], *, heading:
         axes.set_xlim(0, 1.06 * furthest or 1.0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
         axes.set_xlabel(axis)
-        return picture(figure, name, title, note=note)
+        return picture(figure, name, title, places, note=note)
 
 
 def draw_strips(name: str, title: str, strips: Sequence[Strip], *, note: str = "") -> Picture:
@@ -102,12 +110,13 @@ def draw_strips(name: str, title: str, strips: Sequence[Strip], *, note: str = "
     height = 1.13
     with _style():
         figure, axes = _canvas(title, height * len(strips), right=LEFT)
+        places: list[_Place] = []
         for number, strip in enumerate(strips):
             at = number * height
             _row_name(axes, at, strip.name)
             _row_name(axes, at + 0.18, f"minus {strip.minus}")
             _write(axes, 0.0, at + 0.47, strip.text, color=SOFT, size=8.5)
-            _stack(axes, strip.differences, at + 0.70)
+            places += _stack(axes, strip, at + 0.70)
             y = at + 0.90
             if strip.interval is not None:
                 axes.plot(strip.interval, [y, y], color=ORANGE, linewidth=2, solid_capstyle="butt")
@@ -118,22 +127,36 @@ def draw_strips(name: str, title: str, strips: Sequence[Strip], *, note: str = "
         axes.set_xlim(-furthest, furthest)
         axes.xaxis.set_major_formatter(lambda value, _: signed(value, 0 if furthest > 5 else 1))
         axes.set_xlabel("difference in progression (percentage points)")
-        return picture(figure, name, title, note=note)
+        return picture(figure, name, title, places, note=note)
 
 
-def draw_versions(name: str, of: str, records: Sequence[LineageRecord], note: str) -> Picture:
-    """The chart of a search's versions (`cli.version_chart`)."""
+def draw_versions(name: str, of: str, search: Path, records: Sequence[LineageRecord], note: str) -> Picture:
+    """The chart of a search's versions (`cli.version_chart`). `search`: its folder."""
+    points = points_of(records)
+    places = [
+        (one.drawn_at, one.mean, f"{one.name}: {percent(one.mean, one.error)}", run_address(search / one.evaluation))
+        for one in points
+        if one.evaluation
+    ]
     with _style():
-        return picture(version_figure(points_of(records), drawable(of)), name, "Versions", note=note, wide=True)
+        return picture(version_figure(points, drawable(of)), name, "Versions", places, note=note, wide=True)
 
 
-def picture(figure: Figure, name: str, title: str, *, note: str = "", wide: bool = False) -> Picture:
-    """A figure as SVG and PNG, the same bytes whenever it is drawn."""
+_Place = tuple[float, float, str, str]
+"""A dot in the coordinates of its axes, its name and the address that it leads to."""
+
+
+def picture(
+    figure: Figure, name: str, title: str, places: Sequence[_Place] = (), *, note: str = "", wide: bool = False
+) -> Picture:
+    """A figure as SVG and PNG, the same bytes whenever it is drawn. `places`: dots of its first axes that are links."""
     svg, png = BytesIO(), BytesIO()
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=200, metadata={"Software": None})
-    return Picture(name, title, svg.getvalue(), png.getvalue(), note=note, wide=wide)
+    spots = tuple(_spots(figure, places))
+    width, height = (72 * inches for inches in figure.get_size_inches())
+    return Picture(name, title, svg.getvalue(), png.getvalue(), note, wide, spots, (width, height))
 
 
 def drawable(text: str, most: int = NAME) -> str:
@@ -185,13 +208,25 @@ def _write(axes: Axes, x: float, y: float, text: str, **look: Any) -> None:
     axes.text(x, y, text, transform=axes.get_yaxis_transform(), bbox=box, **own)
 
 
-def _stack(axes: Axes, values: Sequence[float], y: float) -> None:
-    """A dot for each value; equal ones side by side in height, so that none hides another."""
-    many = Counter(round(value, 6) for value in values)
-    apart = min(0.07, 0.24 / max(many.values()))
-    for value, number in sorted(many.items()):
-        heights = [y + apart * (index - (number - 1) / 2) for index in range(number)]
-        axes.plot([value] * number, heights, "o", color=BLUE, markersize=5, alpha=0.75, markeredgewidth=0)
+def _stack(axes: Axes, strip: Strip, y: float) -> Iterator[_Place]:
+    """A dot for each difference, yielded; equal ones side by side in height, so that none hides another."""
+    equal = defaultdict(list)
+    for value, link in zip(strip.differences, strip.links, strict=True):
+        equal[round(value, 6)].append(link)
+    apart = min(0.07, 0.24 / max(map(len, equal.values())))
+    for value, links in sorted(equal.items()):
+        heights = [y + apart * (index - (len(links) - 1) / 2) for index in range(len(links))]
+        axes.plot([value] * len(links), heights, "o", color=BLUE, markersize=5, alpha=0.75, markeredgewidth=0)
+        for height, (name, address) in zip(heights, links, strict=True):
+            yield value, height, f"{name}: {signed(value)} points", address
+
+
+def _spots(figure: Figure, places: Sequence[_Place]) -> Iterator[Spot]:
+    """The places in points from the figure's upper left corner, as in its SVG."""
+    scale, height = 72 / figure.dpi, 72 * figure.get_figheight()
+    for x, y, name, address in places:
+        across, up = figure.axes[0].transData.transform((x, y))
+        yield Spot(round(scale * across, 2), round(height - scale * up, 2), name, address)
 
 
 @cache

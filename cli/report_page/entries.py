@@ -16,6 +16,7 @@ from graphs.settings import SettingsError
 from traces import RunFolder
 from traces.plain_json import read_file
 from traces.report_data import Played, Score, read_played, seed_words, short_model, who
+from view.library import run_address
 
 FINALISTS = ("base-handoff", "specialist", "both-roles", "random-turns")
 """Folders under final/ in the order to be shown; the base first, for it is what the others are compared with."""
@@ -43,6 +44,11 @@ class Entry:
     """On the paper's protocol, all of it."""
     scripted: Scripted = "none"
     """Whether rules played, no language model: all of it, or one of the two parts."""
+
+    @property
+    def address(self) -> str:
+        """Where automem view shows its episodes; empty where there are none."""
+        return run_address(self.played.run.path) if self.played else ""
 
 
 @dataclass(frozen=True, slots=True)

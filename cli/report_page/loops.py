@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from cli.lineage import title as search_title
 from cli.lineage_tree import ending, outcome, score, score_on_holdout, spent_words
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Section, Table, percent
-from cli.report_page.drawing import Dot, draw_dots, draw_versions
+from cli.report_page.drawing import Dot, Shape, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import Specialization
@@ -25,6 +26,7 @@ from traces.summary import mean_and_error
 from traces.verification import Fault
 from training.ledger import LedgerEntry
 from training.ledger import read as read_ledger
+from view.library import run_address
 
 ATTEMPTS = 100
 """Attempts and trainings that are listed; a search has 30, a run of loop 2 ten, unless more were asked for."""
@@ -60,7 +62,7 @@ def _search(search: Search, name: str, number: int) -> Section:
             "Bars are standard errors. Gate seeds decide what is kept; hold-out seeds were never played before. "
             "Attempts that were not kept lie between the version they were made from and the one they aimed at."
         )
-        blocks.append(Pictures([draw_versions(f"search-{number}-versions", name, records, note)]))
+        blocks.append(Pictures([draw_versions(f"search-{number}-versions", name, search.folder.path, records, note)]))
         blocks.append(_versions(records))
     blocks += _attempts(records)
     lines = [*outcome(records), f"Spent in all: {spent_words(spent_before(records))}."] if records else []
@@ -101,7 +103,7 @@ def _attempts(records: Sequence[LineageRecord]) -> list[Block]:
 def _specialization(folder: SpecializationFolder, name: str, number: int) -> Section:
     entries = read_ledger(folder.ledger)
     blocks: list[Block] = []
-    if pictures := _trainings(entries, name, number):
+    if pictures := _trainings(folder.path, entries, name, number):
         blocks.append(Pictures(pictures))
     if entries:
         blocks.append(_ledger(entries))
@@ -140,14 +142,16 @@ def _about(folder: SpecializationFolder) -> str:
     )
 
 
-def _trainings(entries: Sequence[LedgerEntry], name: str, number: int) -> list[Picture]:
+def _trainings(run: Path, entries: Sequence[LedgerEntry], name: str, number: int) -> list[Picture]:
     dots: list[Dot] = []
     for one in entries:
         figures = mean_and_error([100 * value for seeds in one.progression.values() for value in seeds.values()])
         if figures["mean"] is not None and not one.role.startswith("final"):
             mean, error = figures["mean"], figures["se"] or 0.0
-            dot = Dot(f"{one.run} ({one.role})", mean, error, percent(mean, error), "ours" if dots else "first")
-            dots.append(dot)
+            evaluation = one.artifacts.get("evaluation", "")
+            address = run_address(run / evaluation) if evaluation else ""
+            shape: Shape = "ours" if dots else "first"
+            dots.append(Dot(f"{one.run} ({one.role})", mean, error, percent(mean, error), shape, address=address))
     if not dots:
         return []
     note = (

@@ -79,7 +79,8 @@ def score_cell(score: Score) -> Cell:
 def _row(entry: Entry, worlds: Sequence[str]) -> list[Cell]:
     cells = [score_cell(entry.score) if world == entry.world else Cell("") for world in worlds]
     about = (entry.player, ", ".join(entry.about), *_protocol(entry))
-    return [Cell(entry.name, about), *cells]
+    links = (("open", entry.address),) if entry.address else ()
+    return [Cell(entry.name, about, links), *cells]
 
 
 def _protocol(entry: Entry) -> list[str]:

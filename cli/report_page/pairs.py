@@ -62,14 +62,16 @@ def paired_picture(comparisons: Sequence[Comparison], name: str) -> list[Picture
             one.first.name,
             f"{signed(100 * one.paired.mean_difference)} points, {_interval_words(one)}, {_pairs(one)}",
             [100 * pair.gain for pair in one.paired.differences],
+            [_spot(one, pair.task, pair.seed) for pair in one.paired.differences],
             100 * one.paired.mean_difference,
             one.interval,
         )
         for one in comparisons
     ]
     note = (
-        "A dot is one task and seed, the diamond their mean, the bar its interval: each end is wrong with a "
-        f"probability of at most {100 * ERROR:.0f} % (exact sign-flip subsets of the pairs). Failed episodes count 0."
+        "A dot is one task and seed, and opens its episode in automem view; the diamond is their mean, the bar its "
+        f"interval: each end is wrong with a probability of at most {100 * ERROR:.0f} % (exact sign-flip subsets of "
+        "the pairs). Failed episodes count 0."
     )
     return [draw_strips(name, "Differences by seed", strips, note=note)] if strips else []
 
@@ -187,6 +189,11 @@ def _episodes(one: Comparison, task: str, seed: int) -> tuple[tuple[str, str], .
         if entry.played is not None:
             found.append((word, episode_address(entry.played.run.path, entry.world, task, seed)))
     return tuple(found)
+
+
+def _spot(one: Comparison, task: str, seed: int) -> tuple[str, str]:
+    """What the dot of a pair is called, and the later of its episodes."""
+    return f"{task}, seed {seed} of {one.other.name}", _episodes(one, task, seed)[-1][1]
 
 
 def _minus(one: Comparison) -> str:

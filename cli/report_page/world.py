@@ -44,6 +44,7 @@ def _progression(world: str, entries: Sequence[Entry], name: str) -> list[Pictur
                 percent(one.score.mean_with_zeros, one.score.error_with_zeros),
                 "ours" if number else "first",
                 one.score.mean if one.score.failed else None,
+                one.address,
             )
         )
     note = "Bars are standard errors."

@@ -20,7 +20,7 @@ from cli.commands import app
 from cli.report import build, report
 from cli.report_page.entries import read_runs
 from cli.report_page.pairs import compare
-from cli.report_page.writing import to_markdown
+from cli.report_page.writing import to_html, to_markdown
 from graphs.settings import SettingsError
 from traces import METRICS_VERSION, RunFolder
 from traces.effects import write_effect
@@ -125,6 +125,22 @@ def test_measured_operations_are_counted_by_verdict_with_their_share(tmp_path: P
     assert rows(page, "measured | writes |") == [f"| measured | writes | 20 | {' | '.join(shares)} |"]
     assert rows(page, "measured | recalls |")[0].startswith("| measured | recalls | 100 | 1<br><sub>1.0 %</sub>")
     assert "Effects of memory operations" not in to_markdown(build([lay_out_run(tmp_path / "other", seeds)], str))
+
+
+def test_every_dot_of_a_figure_leads_to_what_it_stands_for(runs: list[Path]) -> None:
+    pictures = {one.name: one for one in build(runs, str).pictures}
+    ours, strips = pictures["world-1-progression"], pictures["world-1-paired"]
+    assert [spot.address.rpartition("/run/")[2] for spot in ours.spots] == ["v0", "v1"]
+    episodes = [f"v1/episodes/crafter/default/seed-{seed}" for seed in range(42, 47)]
+    assert [spot.address.rpartition("/run/")[2] for spot in strips.spots] == episodes
+    assert strips.spots[0].name == "default, seed 42 of v1: −25.00 points"
+    for one in (ours, strips):
+        drawn = re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', one.svg.decode())
+        places = {(round(float(x), 1), round(float(y), 1)) for x, y in drawn}
+        assert {(round(spot.x, 1), round(spot.y, 1)) for spot in one.spots} <= places
+    page = to_html(build(runs[:2], str))
+    for spot in strips.spots:
+        assert f'<a href="{spot.address}" tabindex="-1"><circle cx="{spot.x}" cy="{spot.y}"' in page
 
 
 def test_too_few_pairs_tell_no_interval(told: str) -> None:

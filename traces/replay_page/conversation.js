@@ -11,12 +11,12 @@ function turns(episode, step, view) {
   const told = step.notices.map((/** @type {number} */ number) => step.texts.get(number));
   if (told.length) {
     const texts = told.map((/** @type {string} */ text) => block(text));
-    parts.push(h('section.notices', { 'aria-label': 'Notices' }, h('h4', {}, 'Notices to the model'), texts));
+    parts.push(h('section.notices', { 'aria-label': 'Notices' }, h('h3', {}, 'Notices to the model'), texts));
   }
   if (step.hooks.length) {
     const cards = step.hooks.map((/** @type {any} */ one, /** @type {number} */ at) =>
       operationCard(one, view, step.number, `${episode.number}/hook/${at}`));
-    parts.push(h('section.turn', {}, h('h4', {}, "Scaffold's own upkeep"), cards));
+    parts.push(h('section.turn', {}, h('h3', {}, "Scaffold's own upkeep"), cards));
   }
   step.talks.forEach((/** @type {any} */ talk, /** @type {number} */ at) => parts.push(routine(episode, step, talk, view, at)));
   if (!step.talks.length) parts.push(h('p.quiet', {}, 'No model was asked at this step.'));
@@ -33,7 +33,7 @@ function routine(episode, step, talk, view, at) {
     one.operation === 'act' ? ['ACTION', 'ACT'] : [String(one.operation).toUpperCase()]));
   const asks = name === 'LOG' ? 'what is worth recording?' : 'what must be recalled to act now?';
   const two = step.talks.some((/** @type {any} */ one) => one.role !== talk.role); // models in two roles
-  const header = h('h4', {}, h(`span.routine.${name === 'LOG' ? 'log' : 'plan'}`, {}, oneLine(name, 40)),
+  const header = h('h3', {}, h(`span.routine.${name === 'LOG' ? 'log' : 'plan'}`, {}, oneLine(name, 40)),
     h('span.purpose', {}, handed ? 'handed over: commits the action' : asks),
     h('span.model', {}, `${oneLine(talk.model, 80)}${two ? `, ${talk.role}` : ''}`));
   const section = h(`section.turn.${name === 'LOG' ? 'log' : 'plan'}`, { 'aria-label': name }, header);
@@ -87,7 +87,7 @@ function actionCard(step) {
   const [, mood, meaning] = outcomeOf(how);
   const changed = step.chosen !== null && step.chosen !== step.action;
   return h(`section.action.${mood}`, { 'aria-label': 'Action' },
-    h('h4', {}, 'Action'),
+    h('h3', {}, 'Action'),
     h('p.sent-action', {},
       changed && [h('span.chosen', {}, h('small', {}, 'chosen '), oneLine(step.chosen, 200)), h('span', { 'aria-hidden': true }, ' → ')],
       h('b', {}, changed && h('small', {}, 'sent '), oneLine(step.action, 120)), ' ', badge(how), rewardOf(step), flagsOf(step)),

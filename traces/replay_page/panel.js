@@ -41,7 +41,7 @@ function inOrder(step) {
 
 /** @param {string} kind @param {string} title @param {Child[]} content */
 function part(kind, title, content) {
-  return h(`section.part.${kind}`, { 'aria-label': title, tabindex: 0 }, h('h3', {}, title), content);
+  return h(`section.part.${kind}`, { 'aria-label': title, tabindex: 0 }, h('h2', {}, title), content);
 }
 
 /** The observation. @param {string[]} texts */

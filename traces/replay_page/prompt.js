@@ -19,11 +19,11 @@ function promptFold(key, title, step, talk, call) {
   return fold(key, false, said, () => [
     ...parts.map(({ role, text, rest, cut }) => {
       return h('section.sent', {},
-        h('h5', {}, `${role} · ${plural(text.length, 'character')} · ${percent(share(text))}${counted(text)}${cut ? ' · shortened, for it did not fit' : ''}`),
+        h('h4', {}, `${role} · ${plural(text.length, 'character')} · ${percent(share(text))}${counted(text)}${cut ? ' · shortened, for it did not fit' : ''}`),
         h('pre.text.exact', {}, text),
         rest && h('pre.text.exact', {}, JSON.stringify(rest, null, 1)));
     }),
-    talk.tools !== undefined && h('section.sent', {}, h('h5', {}, 'tools'), h('pre.text.exact', {}, step.texts.get(talk.tools))),
+    talk.tools !== undefined && h('section.sent', {}, h('h4', {}, 'tools'), h('pre.text.exact', {}, step.texts.get(talk.tools))),
   ], '.prompt');
 }
 

@@ -51,7 +51,8 @@ function slopes(pairs, one, other, world) {
     line.style.setProperty('left', place(from));
     line.style.setProperty('width', place(Math.abs(gain)));
     const dot = (/** @type {string} */ letter, /** @type {number} */ value) => {
-      const made = h(`u.${letter}`, {});
+      const href = addressOf(letter === 'a' ? one : other, { world, ...pair });
+      const made = h(`a.point.${letter}`, { href, tabindex: -1, title: `${letter.toUpperCase()}, ${pair.name}: ${value.toFixed(1)} %` });
       made.style.setProperty('left', place(value));
       return made;
     };
@@ -59,11 +60,11 @@ function slopes(pairs, one, other, world) {
       h('td.track', {}, h('div', { 'aria-hidden': true }, line, dot('a', pair.before), dot('b', pair.after))),
       h('td.number', {}, `${pair.before.toFixed(1)}`), h('td.number', {}, `${pair.after.toFixed(1)}`),
       h('td.number', {}, h(`b.${gain > 0 ? 'gain' : gain < 0 ? 'bad' : 'quiet'}`, {}, signed(gain))),
-      h('td', {}, 'open ', h('a', { href: addressOf(one, { world, ...pair }), 'aria-label': `A, ${pair.name}` }, 'A'), ' ', h('a', { href: addressOf(other, { world, ...pair }), 'aria-label': `B, ${pair.name}` }, 'B')));
+      h('td', {}, h('a', { href: addressOf(one, { world, ...pair }), 'aria-label': `A, ${pair.name}` }, 'A'), ' ', h('a', { href: addressOf(other, { world, ...pair }), 'aria-label': `B, ${pair.name}` }, 'B')));
   };
   const shown = [...pairs].sort((left, right) => Math.abs(right.after - right.before) - Math.abs(left.after - left.before));
   return h('section', {}, h('h2', {}, 'Pair by pair'), h('div.scroll', {}, h('table.slopes', {}, h('caption.unseen', {}, 'Pairs'),
-    h('thead', {}, h('tr', {}, ['task and seed', 'progression', 'A', 'B', 'B − A', ''].map((name, at) => h(`th${at > 1 ? '.number' : ''}`, { scope: 'col' }, name)))),
+    h('thead', {}, h('tr', {}, ['task and seed', 'progression', 'A', 'B', 'B − A', 'open'].map((name, at) => h(`th${at > 1 ? '.number' : ''}`, { scope: 'col' }, name)))),
     h('tbody', {}, shown.slice(0, 300).map(row)))));
 }
 
@@ -81,7 +82,7 @@ function diffParts(title, files, problem, same) {
   const differ = files.filter((one) => one.lines.length);
   return [h('section', {}, h('h2', {}, title), problem ? h('p.quiet', {}, oneLine(problem, 400)) : null,
     !differ.length && !problem ? h('p.quiet', {}, same) : null,
-    differ.map((one) => fold(`${title}/${one.name}`, differ.length === 1, [h('b', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines))))];
+    differ.map((one) => fold(`${title}/${one.name}`, differ.length === 1, [h('b', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines, one.name))))];
 }
 
 /** @param {[string, string][]} lines */
@@ -90,9 +91,9 @@ function diffCount(lines) {
   return `+${count('+')} −${count('-')}`;
 }
 
-/** A difference, line by line. @param {[string, string][]} lines */
-function diffBlock(lines) {
+/** A difference, line by line. @param {[string, string][]} lines @param {string} name of what differs */
+function diffBlock(lines, name) {
   const kinds = /** @type {Record<string, string>} */ ({ '+': 'added', '-': 'removed', '@': 'place' });
-  return h('div.diff', { role: 'region', 'aria-label': 'difference', tabindex: 0 }, lines.map(([sign, text]) => h(`div.${kinds[sign] || 'same'}`, {},
-    h('span.sign', {}, sign === '-' ? '−' : sign === ' ' ? '\u00a0' : sign), h('span', {}, visible(text.slice(0, 4000)) || '\u00a0'))));
+  return h('div.diff', { role: 'group', 'aria-label': `difference of ${oneLine(name, 80)}`, tabindex: 0 }, lines.map(([sign, text]) => h(`div.${kinds[sign] || 'same'}`, {},
+    h('span.sign', {}, { '-': '−', '+': '+' }[sign] || '\u00a0'), h('span', {}, (sign === '@' ? sign : '') + visible(text.slice(0, 4000)) || '\u00a0'))));
 }

@@ -28,7 +28,7 @@ function armLinks(row) {
   const names = /** @type {[string, string][]} */ ([['unchanged', 'with it'], ['changed', 'with the change']]);
   const shown = names.filter(([arm]) => row.arms && row.arms[arm]);
   if (!shown.length) return '–';
-  return shown.map(([arm, words]) => [h('a', { href: addressOf(row.arms[arm], row, row.step + (row.kind === 'write' ? 1 : 0)) }, words), ' ']);
+  return shown.map(([arm, words], at) => [at ? ' · ' : '', h('a', { href: addressOf(row.arms[arm], row, row.step + (row.kind === 'write' ? 1 : 0)) }, words)]);
 }
 
 /** How the table of effects is sorted, as long as the page is open. */
@@ -40,7 +40,7 @@ function labParts(found) {
   const parts = [];
   if (found.sweeps) parts.push(sweepsPart(found));
   if (found.effects?.length) parts.push(effectsPart(found.effects));
-  else if (found.sweeps) parts.push(h('p.quiet', {}, 'Nothing has been measured yet.'));
+  else if (found.sweeps) parts.push(h('p.quiet.after', {}, 'Nothing has been measured yet.'));
   if (found.unfinished?.length) {
     parts.push(h('section', {}, h('h2', {}, 'Begun, and not measured yet'), h('ul', {}, found.unfinished.slice(0, 100).map((/** @type {any} */ one) =>
       h('li', {}, h('a', { href: addressOf(one.run, one, Number(one.step)) }, `step ${one.step}.${one.index}`), ` of ${one.task === 'default' ? one.world : one.task}, seed ${one.seed} (${one.change}, ${plural(one.horizon, 'step')})`)))));
@@ -52,7 +52,7 @@ function labParts(found) {
 function sweepsPart(found) {
   const line = (/** @type {any} */ one) => h('li', {}, h('b', {}, `${one.measured.toLocaleString('en')}${one.operations ? ` of ${one.operations.toLocaleString('en')}` : ''} ${one.kind}`),
     ` measured, ${plural(one.samples, 'sample')} of ${plural(one.horizon, 'step')}${one.left_out ? `, ${one.left_out} that cannot be changed left out` : ''}${one.ended ? '' : '; not over: it goes on, or was stopped and can go on with --resume'}`);
-  return h('section', {}, h('p', {}, 'Measured: ', h('a', { href: addressOf(found.measured) }, found.measured)), h('ul', {}, found.sweeps.map(line)));
+  return h('section', {}, h('h2', {}, 'Operations of ', h('a', { href: addressOf(found.measured) }, oneLine(found.measured, 100))), h('ul', {}, found.sweeps.map(line)));
 }
 
 /** @param {any[]} effects */
@@ -68,7 +68,7 @@ function effectsPart(effects) {
   };
   draw();
   const more = effects.length > 500 ? h('p.quiet', {}, `${effects.length - 500} more are not listed.`) : null;
-  return h('section', {}, h('h2', {}, 'Measured effects'), h('p.quiet', {}, 'Points of progression that the change made: below 0 the operation helped.'),
+  return h('section', {}, h('h2', {}, 'Measured effects'), h('p.lead', {}, 'Points of progression that the change made: below 0 the operation helped.'),
     h('div.scroll', {}, h('table.effects', {}, h('caption.unseen', {}, 'Measured effects'), h('thead', {}, head), body)), more);
 }
 

@@ -7,7 +7,7 @@ function loopParts(found) {
   if (found.tree !== undefined) {
     parts.push(h('section.lineage', {}, h('h2', {}, 'Lineage'),
       found.tree ? h('ol.tree', {}, treeNode(found.tree, { world: found.rows[0]?.world || '', runs: found.runs })) : h('p.quiet', {}, 'The start has not been evaluated yet.'),
-      h('p.quiet', {}, found.ending ? `Ended: ${oneLine(found.ending, 400)}` : 'Not ended: it runs, or was stopped and can go on with --resume.')));
+      h('p.quiet.after', {}, found.ending ? `Ended: ${oneLine(found.ending, 400)}` : 'Not ended: it runs, or was stopped and can go on with --resume.')));
   }
   if (found.ledger) parts.push(ledgerPart(found.ledger));
   return parts;
@@ -48,7 +48,7 @@ function treeNode(node, search) {
     (node.measured || []).map((/** @type {any} */ one) => h('p', {}, one.kind === 'holdout' ? 'hold-out seeds: ' : `${oneLine(one.name, 60)}: `,
       one.mean !== null ? points(100 * one.mean, 100 * (one.standard_error || 0)) : '–', ' ', one.run && h('a', { href: addressOf(one.run) }, 'episodes'))),
     (node.texts || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, `the reviewer's ${one.name}`, () => h('pre.text', {}, citing(one.text, node.cited, search)))),
-    (node.differences || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, [h('span.file', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines)))),
+    (node.differences || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, [h('span.file', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines, one.name)))),
   node.attempts && node.attempts.length ? h('ol', {}, node.attempts.map((/** @type {any} */ one) => treeNode(one, search))) : null);
 }
 

@@ -54,7 +54,8 @@ function runPage() {
   const body = h('tbody', {});
   const episodes = h('section', {}, h('h2', {}, 'Episodes'), h('div.scroll', {}, h('table.episodes', {}, h('caption.unseen', {}, 'Episodes'), h('thead', {}, head), body)));
   const facts = h('section.facts', {});
-  byId('main').replaceChildren(title, labels, inside, episodes, facts);
+  const effects = h('div', {});
+  byId('main').replaceChildren(title, labels, inside, episodes, effects, facts);
   let written = '';
 
   const draw = () => {
@@ -91,7 +92,8 @@ function runPage() {
       labels.replaceChildren(labelForm(name, own));
     }
     const opened = document.activeElement && inside.contains(document.activeElement);
-    if (!opened) inside.replaceChildren(...loopParts(found), ...labParts(found), ...partsOf(found, name));
+    if (!opened) inside.replaceChildren(...loopParts(found), ...(found.episodes.length ? [] : labParts(found)), ...partsOf(found, name));
+    if (found.episodes.length && !effects.contains(document.activeElement)) effects.replaceChildren(...labParts(found));
     draw();
     facts.replaceChildren(...factsOf(found));
   });
@@ -106,7 +108,7 @@ function runFigures(row) {
     one('world', [row.world || '–', small(tasksOf(row))]), one('model', modelCell(row)), row.scaffold && one('scaffold', [row.scaffold, small(row.notebook && `notebook ${row.notebook}`)]),
     row.steps !== null && one('steps', short(row.steps)), row.calls !== null && one('model calls', short(row.calls)),
     row.prompt > 0 && one('tokens', tokensCell(row)), row.dollars !== null && one('cost', `${row.dollars_so_far ? '≥ ' : ''}$${row.dollars.toFixed(2)}`),
-    row.about && one('came of it', row.about));
+    row.about && row.kind !== 'counterfactuals' && row.kind !== 'controls' && one('came of it', row.about));
 }
 
 /** @param {string} name @param {any} row */

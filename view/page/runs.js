@@ -119,7 +119,7 @@ function runsPage() {
   const body = h('tbody', {});
   const table = h('table.runs', {}, h('caption.unseen', {}, 'All runs'), h('thead', {}, head), body);
   byId('main').replaceChildren(
-    h('div.tools', { role: 'search' }, words, h('label.check', {}, parts, ' parts of loops'),
+    h('h1.unseen', {}, 'Runs'), h('div.tools', { role: 'search' }, words, h('label.check', {}, parts, ' parts of loops'),
       h('label', {}, 'baseline ', baseline), compare, count),
     h('div.scroll', {}, table));
 

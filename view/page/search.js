@@ -19,7 +19,7 @@ function searchPage() {
     field('origin', 'written at step', { type: 'number', min: 1 }), field('age', 'recalled after … steps', { type: 'number', min: 0 })];
   const found = h('p.count', { role: 'status' });
   const list = h('ol.results', {});
-  byId('main').replaceChildren(h('form.query', { role: 'search' }, fields, h('label.check', {}, rewarded, ' rewarded within 5 steps')), found, list);
+  byId('main').replaceChildren(h('h1.unseen', {}, 'Search'), h('form.query', { role: 'search' }, fields, h('label.check', {}, rewarded, ' rewarded within 5 steps')), found, list);
   let run = 0;
   let wait = 0;
   const address = () => {
