@@ -22,6 +22,8 @@ _STEP, _LAST = b"\2\0\0\n", b"\1\0\0"
 """An empty block that marks the end of a step (a line end, no times: unlike zeros, which a power cut may leave); one
 that ends the frame as well."""
 _CHUNK = 1 << 18
+_COMPRESSED = 4
+"""The lowest three bits of the header of a compressed block that is not its frame's last."""
 _HEADER = 18
 """Bytes of the longest header of a frame; that of a block has three."""
 
@@ -69,6 +71,10 @@ class FrameIndex:
     is_open: bool = False
     """Whether the last frame has not ended."""
 
+    def copy(self) -> "FrameIndex":
+        """Return an index that grows apart from this one."""
+        return FrameIndex(self.ends[:], self.starts[:], self.firsts[:], self.is_open)
+
     @property
     def end(self) -> int:
         """Where the last complete step ends."""
@@ -108,7 +114,17 @@ class FrameIndex:
         while True:
             if at + _HEADER > base + len(data):
                 base, data = at, read(at, _CHUNK)
-            here = data[at - base : at - base + _HEADER]
+            place = at - base
+            if frame != _BEFORE and place + _HEADER <= len(data):  # nearly all blocks, without what the others take
+                head = data[place] | data[place + 1] << 8 | data[place + 2] << 16
+                if head & 7 == _COMPRESSED and head > 7:
+                    at, blocks = at + 3 + (head >> 3), blocks + 1
+                    continue
+                if frame == _INSIDE and blocks and head == _STEP[0] and data[place + 3] == _STEP[3]:
+                    at, blocks = at + len(_STEP), 0
+                    self.ends.append(at)
+                    continue
+            here = data[place : place + _HEADER]
             if frame == _BEFORE:
                 size = _frame_header(here, at)
                 if size is None:

@@ -5,6 +5,7 @@ It works while the episode is still being played: a last step without its end is
 
 import os
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import TypeVar
 
 from zstandard import ZstdError
@@ -38,6 +39,22 @@ class TraceReader:
         self._text: FrameText | None = None
         self._format_known = False
         self.refresh()
+
+    def twin(self) -> "TraceReader":
+        """Return another reader of the same file, which does not look for the steps that this one knows already.
+
+        It may be used in another thread. Raises TraceFailure where the system has no file left for it.
+        """
+        if self._fd is None:
+            raise ValueError(f"the reader of {self.path} is closed")
+        other = copy(self)
+        other._fd, other._text = None, None
+        other._index = self._index.copy()
+        try:
+            other._fd = os.dup(self._fd)
+        except OSError as error:
+            raise disk_failure("read the trace", self.path, error) from error
+        return other
 
     def __enter__(self) -> "TraceReader":
         return self

@@ -28,6 +28,7 @@ from memory_fs.journal import NotebookFailure
 from traces import EpisodeFolder, TraceFailure
 from view.library import Library, ShownRun, kind_of, linked_file
 from view.scan import Item, Scan, digest, term
+from view.traffic import Traffic
 
 FILE = ".automem-view.sqlite3"
 VERSION = 1
@@ -83,8 +84,10 @@ class Query:
 class Index:
     """The index of a library. `start` keeps it up to date; searches work meanwhile, on what there is."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: Library, traffic: Traffic | None = None) -> None:
+        """`traffic`: of the server whose requests go first."""
         self._library = library
+        self._traffic = traffic or Traffic()
         self.path = _place(library.root)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -232,6 +235,7 @@ class Index:
                 _insert(db, found)
                 scan.write(db, 0)
                 db.execute("COMMIT")
+                self._traffic.give_way(self._stopped)
                 if self._stopped.wait(0.001):
                     return
         scan.write(db, facts.st_size)

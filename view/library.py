@@ -142,7 +142,8 @@ def run_address(run: Path) -> str:
     A run that is a part of another is named by its path in that one.
     """
     path = run.resolve()
-    whole = next((folder for folder in reversed(path.parents) if kind_of(folder)), path)
+    # An evaluation has no parts: a run.json above is another's.
+    whole = next((folder for folder in reversed(path.parents) if kind_of(folder) not in (None, "evaluation")), path)
     return f"http://127.0.0.1:{PORT}/run/{'/'.join(map(quote, path.relative_to(whole.parent).parts))}"
 
 

@@ -11,8 +11,8 @@ import dataclasses
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ SOME = 250
 """Steps, and changes of the notebook, that are read between two looks at what else there is to do."""
 REACH_S = 20.0
 """Seconds that a request waits for what is still being read."""
+GIVE_WAY_S = 2.0
+"""Seconds that reading on waits for a request to be answered, at most."""
 ARC_STEPS = 20_000
 """Steps whose gains are followed back to the notes that were recalled before them."""
 
@@ -94,6 +96,8 @@ class Playback:
         self._closed = False
         self._waiting = 0
         """Requests that wait for the notebook: it is then read before the steps."""
+        self._answering = 0
+        """Requests that are being answered: reading on gives way to them, unless they wait for it."""
 
     def is_stale(self) -> bool:
         """Whether the trace in the folder is another one, because the episode was begun again."""
@@ -124,6 +128,10 @@ class Playback:
 
     def head(self) -> dict[str, Any]:
         """What the page has to know before it asks for any piece."""
+        with self._before_reading_on():
+            return self._head()
+
+    def _head(self) -> dict[str, Any]:
         result = self.result
         settings, facts = None, dict[str, str]()
         with suppress(SettingsError, TraceFailure, KeyError, TypeError, UnknownWorld):
@@ -189,7 +197,8 @@ class Playback:
     def piece(self, kind: str, number: int) -> bytes:
         """A piece of "steps", "notebook" or "frames". IndexError where there is none, TraceDamaged where it is."""
         if kind == "steps":
-            return self._step_piece(number)
+            with self._before_reading_on():
+                return self._step_piece(number)
         if kind == "frames" and self._frames is not None:
             return self._frames.pieces[number]
         if kind == "notebook":
@@ -224,6 +233,17 @@ class Playback:
             plain.add(record, StepFlags(record.step, bool(following), verdict, redundant, empty))
         return plain.packed()
 
+    @contextmanager
+    def _before_reading_on(self) -> Iterator[None]:
+        with self._news:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._news:
+                self._answering -= 1
+                self._news.notify_all()
+
     def _wait(self, come: Callable[[], bool]) -> None:
         with self._news:
             self._waiting += 1
@@ -235,7 +255,9 @@ class Playback:
     def _read_on(self) -> None:
         """Read what there is and then what comes, until the episode has ended or nobody asks any more."""
         try:
-            with TraceReader(self.folder) as reader:
+            with self._reading:
+                other = self._reader.twin()
+            with other as reader:
                 while not self._closed and time.monotonic() - self._asked < IDLE_S:
                     if self._read_some(reader):
                         continue
@@ -258,6 +280,7 @@ class Playback:
     def _read_some(self, reader: TraceReader) -> bool:
         """Read on by little, the notebook and the steps; whether there was anything to read."""
         with self._news:
+            self._news.wait_for(lambda: self._closed or self._waiting or not self._answering, GIVE_WAY_S)
             changes = self._book.take(SOME)
             known = len(self.timeline.marks)
             if changes and self._waiting:

@@ -13,12 +13,14 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -44,6 +46,7 @@ from view.library import Library, NotThere, kind_of
 from view.loops import ledger_page, lineage_page
 from view.playback import Playbacks
 from view.table import Table, with_baseline
+from view.traffic import Traffic
 
 if TYPE_CHECKING:
     import uvicorn
@@ -64,7 +67,8 @@ class Site:
         self.table = Table(self.library)
         self.playbacks = Playbacks()
         self.counting = Counting()
-        self.index = Index(self.library)
+        self.traffic = Traffic()
+        self.index = Index(self.library, self.traffic)
 
     def close(self) -> None:
         """Stop what works in the background."""
@@ -138,7 +142,8 @@ class Site:
 
     def search(self, request: Request) -> Any:
         """Operations and notebook lines of all episodes."""
-        return self.index.search(query_of(request.query_params))
+        with self.traffic.request():
+            return self.index.search(query_of(request.query_params))
 
     async def labels(self, request: Request) -> Response:
         """Keep a run's tags and note."""
@@ -171,9 +176,16 @@ class Site:
             source = "/piece/" + quote(found[0])
             scripts, style = (_read(name) for name in ("live.js", "live.css"))
             headers = {"content-security-policy": "frame-ancestors 'none'"}  # the rest is in the page
-            return HTMLResponse(served_page(title, source, scripts, style), headers=headers)
+            # Until the browser asks for the first piece, the episode is opened.
+            opening = BackgroundTask(self._open, found.groupdict())
+            return HTMLResponse(served_page(title, source, scripts, style), headers=headers, background=opening)
 
         return await run_in_threadpool(_or_sentence, page)
+
+    def _open(self, asked: dict[str, str]) -> None:
+        """Open an episode, so that its pieces are there soon; why it cannot be, is said when they are asked for."""
+        with suppress(NotThere, TraceFailure), self.traffic.request():
+            self.playbacks.of(self.library.episode(**asked))
 
     def _episode(self, place: str) -> dict[str, str]:
         """Run, world, task and seed of an episode's address."""
@@ -203,15 +215,19 @@ class Site:
             raise NotThere("There is no such piece of an episode.")
         asked = found.groupdict()
         piece = asked.pop("piece")
-        playback = self.playbacks.of(self.library.episode(**asked))
-        if piece == "head":
-            given = judgements(self.library.run(asked["run"]), playback.folder)
-            return Response(packed({**playback.head(), "judgements": given}), media_type="application/octet-stream")
         if piece == "more":
             steps, pieces, frames, reach = (
                 int(request.query_params.get(name, "0")) for name in ("steps", "pieces", "frames", "reach")
             )
-            return playback.more(steps, pieces, frames, reach)
+            return self.playbacks.of(self.library.episode(**asked)).more(steps, pieces, frames, reach)
+        with self.traffic.request():
+            return self._piece(piece, asked)
+
+    def _piece(self, piece: str, asked: dict[str, str]) -> Response:
+        playback = self.playbacks.of(self.library.episode(**asked))
+        if piece == "head":
+            given = judgements(self.library.run(asked["run"]), playback.folder)
+            return Response(packed({**playback.head(), "judgements": given}), media_type="application/octet-stream")
         named = re.fullmatch(r"0-(steps|notebook|frames)-(\d{1,7})", piece)
         if named is None:
             raise NotThere("There is no such piece of an episode.")

@@ -56,7 +56,7 @@ def test_nothing_hostile_becomes_markup_in_the_page(out: Path) -> None:
     found = Elements()
     found.feed(page)
     ours = "html head meta title style body header p h1 div ul li a main section h2 h3 table thead tr th tbody span td"
-    assert found.names == {*ours.split(), "small", "figure", "img", "figcaption", "details", "summary"}
+    assert found.names == {*ours.split(), "small", "figure", "img", "svg", "circle", "figcaption", "details", "summary"}
     known = "lang charset http-equiv content name class aria-label href id tabindex role scope colspan src alt"
     assert found.attributes == set(known.split())
     assert "\x1b" not in page

@@ -82,6 +82,22 @@ def test_a_trace_is_read_while_it_is_written(tmp_path, folder, records):
         assert list(reader) == records[:8]
 
 
+def test_a_twin_reads_the_same_file_apart_from_the_other(tmp_path, folder, records):
+    shown = EpisodeFolder(tmp_path / "copy")
+    shown.create()
+    with TraceWriter(shown) as writer:
+        for record in records[:3]:
+            writer.write(record)
+        reader = TraceReader(shown)
+        with reader.twin() as twin:
+            writer.write(records[3])
+            assert (len(reader), twin.step(2), twin.refresh(), len(reader)) == (3, records[1], 4, 3)
+            reader.close()
+            assert twin.step(4) == records[3]
+    with pytest.raises(ValueError, match="is closed"):
+        reader.twin()
+
+
 def test_a_torn_line_cut_and_written_anew_is_read_anew(tmp_path, folder, records):
     growing = EpisodeFolder(tmp_path)
     growing.steps.write_bytes(folder.steps.read_bytes()[: ends_of(folder)[1] - 9])

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from traces import RunFolder, TraceReader
 from traces.feedback import read_feedback, write_judgements
 from view.playback import Playback
 from view.server import Site, application, is_loopback, listening, serve
+from view.traffic import Traffic
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1:8321"
@@ -114,6 +116,28 @@ def test_a_notebook_that_a_request_waits_for_is_read_before_the_steps(
     assert before == playback._book.revision == reader.step(len(reader)).revision > 1
     playback.close()
     reader.close()
+
+
+def test_reading_on_and_the_index_give_way_to_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    play(tmp_path, 20, thread="long", world="vault", task="six-doors", seed=3)
+    (folder,) = RunFolder(tmp_path / "runs" / "long").episodes()
+    monkeypatch.setattr("view.playback.GIVE_WAY_S", 60.0)
+    monkeypatch.setattr("view.traffic.GIVE_WAY_S", 60.0)
+    playback, traffic = Playback(folder), Traffic()
+    with TraceReader(folder) as reader, playback._before_reading_on(), traffic.request():
+        waiting = [
+            threading.Thread(target=playback._read_some, args=[reader.twin()]),
+            threading.Thread(target=traffic.give_way, args=[threading.Event()]),
+        ]
+        for one in waiting:
+            one.start()
+            one.join(0.05)
+        assert [one.is_alive() for one in waiting] == [True, True]
+        assert playback.timeline.marks == []
+    for one in waiting:
+        one.join()
+    assert playback.timeline.marks
+    playback.close()
 
 
 def test_only_names_of_this_server_are_answered_and_only_its_own_pages_may_send(client: TestClient) -> None:
