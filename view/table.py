@@ -220,11 +220,12 @@ def _search(one: Found, looking: _Looking) -> Iterator[Row]:
     ended = bool(records) and records[-1].kind == "end"
     tried = [record for record in records if record.kind == "attempt"]
     kept = [record for record in tried if record.status == "accepted"]
+    attempts = f"{len(tried)} attempt{'s' if len(tried) != 1 else ''}"
     yield {
         **_loop(one, own, ended, looking.held),
         "mean": None if top is None or top.mean is None else 100 * top.mean,
         "se": None if top is None or top.standard_error is None else 100 * top.standard_error,
-        "about": f"{len(tried)} attempts, {len(kept)} kept; best v{top.version if top else 0}",
+        "about": f"{attempts}, {len(kept)} kept; best v{top.version if top else 0}",
     }
 
 
@@ -237,7 +238,7 @@ def _specialist(one: Found, looking: _Looking) -> Iterator[Row]:
     yield {
         **_loop(one, own, folder.table.exists(), looking.held),
         "mean": 100 * max(means) if means else None,
-        "about": f"{len(trained)} trainings of {own.get('base', '?')}",
+        "about": f"{len(trained)} training{'s' if len(trained) != 1 else ''} of {own.get('base', '?')}",
     }
 
 

@@ -58,9 +58,9 @@ function slopes(pairs, one, other, world) {
     };
     return h('tr', {}, h('th', { scope: 'row' }, oneLine(pair.name, 80)),
       h('td.track', {}, h('div', { 'aria-hidden': true }, line, dot('a', pair.before), dot('b', pair.after))),
-      h('td.number', {}, `${pair.before.toFixed(1)}`), h('td.number', {}, `${pair.after.toFixed(1)}`),
-      h('td.number', {}, h(`b.${gain > 0 ? 'gain' : gain < 0 ? 'bad' : 'quiet'}`, {}, signed(gain))),
-      h('td', {}, h('a', { href: addressOf(one, { world, ...pair }), 'aria-label': `A, ${pair.name}` }, 'A'), ' ', h('a', { href: addressOf(other, { world, ...pair }), 'aria-label': `B, ${pair.name}` }, 'B')));
+      h('td.number', { 'data-name': 'A' }, `${pair.before.toFixed(1)}`), h('td.number', { 'data-name': 'B' }, `${pair.after.toFixed(1)}`),
+      h('td.number', { 'data-name': 'B − A' }, h(`b.${gain > 0 ? 'gain' : gain < 0 ? 'bad' : 'quiet'}`, {}, signed(gain))),
+      h('td', { 'data-name': 'open' }, h('a', { href: addressOf(one, { world, ...pair }), 'aria-label': `A, ${pair.name}` }, 'A'), ' ', h('a', { href: addressOf(other, { world, ...pair }), 'aria-label': `B, ${pair.name}` }, 'B')));
   };
   const shown = [...pairs].sort((left, right) => Math.abs(right.after - right.before) - Math.abs(left.after - left.before));
   return h('section', {}, h('h2', {}, 'Pair by pair'), h('div.scroll', {}, h('table.slopes', {}, h('caption.unseen', {}, 'Pairs'),
@@ -74,7 +74,7 @@ function settingsParts(found) {
   if (!found.settings.length) return [h('h2', {}, 'Settings'), h('p.quiet', {}, 'The settings are the same.')];
   return [h('section', {}, h('h2', {}, 'Settings that differ'), h('div.scroll', {}, h('table', {}, h('caption.unseen', {}, 'Settings that differ'),
     h('thead', {}, h('tr', {}, ['setting', 'A', 'B'].map((name) => h('th', { scope: 'col' }, name)))),
-    h('tbody', {}, found.settings.map((/** @type {any} */ one) => h('tr', {}, h('th', { scope: 'row' }, oneLine(one.name.replace(/_/g, ' '), 80)), h('td', {}, oneLine(shown(one.one), 300)), h('td', {}, oneLine(shown(one.other), 300))))))))];
+    h('tbody', {}, found.settings.map((/** @type {any} */ one) => h('tr', {}, h('th', { scope: 'row' }, oneLine(one.name.replace(/_/g, ' '), 80)), h('td', { 'data-name': 'A' }, oneLine(shown(one.one), 300)), h('td', { 'data-name': 'B' }, oneLine(shown(one.other), 300))))))))];
 }
 
 /** @param {string} title @param {any[]} files @param {string|null} problem @param {string} same */

@@ -78,11 +78,10 @@ function armsPart(arms) {
     const against = one.difference;
     const ends = against && against.low !== null ? [100 * against.low, 100 * against.high] : null;
     const mood = ends && ends[0] > 0 ? 'gain' : ends && ends[1] < 0 ? 'bad' : 'quiet';
-    const cell = (/** @type {string} */ name, /** @type {Child|Child[]} */ value) => h(`td.number${value === '–' ? '.none' : ''}`, { 'data-name': name }, value);
     return h('tr', {}, h('th', { scope: 'row' }, one.run ? h('a.name', { href: addressOf(one.run) }, one.arm) : h('b', {}, one.arm)),
-      cell('episodes', [String(one.episodes), small(one.failed && `${one.failed} failed, counted as 0`)]), cell('progression %', h('b', {}, (100 * one.progression).toFixed(1))),
-      cell('against on', against ? h(`b.${mood}`, {}, signed(100 * against.mean)) : '–'), cell('95 % interval', against ? intervalWords(ends) : '–'),
-      cell('tokens per step', one.tokens_per_step ? short(Math.round(one.tokens_per_step)) : '–'), cell('calls per step', one.calls_per_step.toFixed(2)));
+      figureCell('episodes', [String(one.episodes), small(one.failed && `${one.failed} failed, counted as 0`)]), figureCell('progression %', h('b', {}, (100 * one.progression).toFixed(1))),
+      figureCell('against on', against ? h(`b.${mood}`, {}, signed(100 * against.mean)) : '–'), figureCell('95 % interval', against ? intervalWords(ends) : '–'),
+      figureCell('tokens per step', one.tokens_per_step ? short(Math.round(one.tokens_per_step)) : '–'), figureCell('calls per step', one.calls_per_step.toFixed(2)));
   };
   const columns = ['arm', 'episodes', 'progression %', 'against on', '95 % interval', 'tokens per step', 'calls per step'];
   return h('section', {}, h('h2', {}, 'Arms'), h('div.scroll', {}, h('table', {}, h('caption.unseen', {}, 'Arms'),

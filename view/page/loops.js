@@ -55,24 +55,25 @@ function treeNode(node, search) {
 /** @param {any[]} entries */
 function ledgerPart(entries) {
   if (!entries.length) return h('section', {}, h('h2', {}, 'Ledger'), h('p.quiet', {}, 'Nothing has been trained or measured yet.'));
-  const columns = ['training', 'loss', 'examples', 'rank / rate / epochs', 'progression %', 'tokens', 'time'];
+  const columns = ['training', 'loss', 'examples', 'rank / rate / epochs', 'progression %', 'valid turns', 'tokens', 'time'];
   return h('section', {}, h('h2', {}, 'Ledger'), h('div.scroll', {}, h('table', {}, h('caption.unseen', {}, 'Ledger'),
     h('thead', {}, h('tr', {}, columns.map((name, at) => h(`th${at > 1 ? '.number' : ''}`, { scope: 'col' }, name)))),
     h('tbody', {}, entries.map((one) => h('tr', {},
-      h('th', { scope: 'row' }, one.eval ? h('a.name', { href: addressOf(one.eval) }, oneLine(one.run, 80)) : h('b', {}, oneLine(one.run, 80)), small(one.role), small(one.note)),
-      h('td', {}, one.losses.length > 1 ? lossCurve(one.losses) : null, one.first_loss !== null && one.last_loss !== null ? small(`${one.first_loss.toFixed(3)} → ${one.last_loss.toFixed(3)}`) : '–'),
-      h('td.number', {}, one.configuration ? short(one.examples) : '–'),
-      h('td.number', {}, one.configuration ? `${one.configuration.rank} / ${one.configuration.learning_rate} / ${one.configuration.epochs}` : '–'),
-      h('td.number', {}, h('b', {}, points(one.mean)), small(one.episodes && plural(one.episodes, 'episode'))),
-      h('td.number', {}, one.configuration ? short(one.tokens) : '–'), h('td.number', {}, one.configuration ? lasting(one.seconds) : '–')))))));
+      h('th', { scope: 'row' }, one.eval ? h('a.name', { href: addressOf(one.eval) }, oneLine(one.run, 80)) : h('b', {}, oneLine(one.run, 80)), small(one.role !== one.run && one.role), small(one.note)),
+      h('td', { 'data-name': 'loss' }, one.losses.length > 1 ? lossCurve(one.losses) : null, one.first_loss !== null && one.last_loss !== null ? small(`${one.first_loss.toFixed(3)} → ${one.last_loss.toFixed(3)}`) : '–'),
+      figureCell('examples', one.configuration ? short(one.examples) : '–'),
+      figureCell('rank / rate / epochs', one.configuration ? `${one.configuration.rank} / ${one.configuration.learning_rate} / ${one.configuration.epochs}` : '–'),
+      figureCell('progression %', [h('b', {}, points(one.mean)), small(one.episodes && plural(one.episodes, 'episode'))]),
+      figureCell('valid turns', one.measures.valid_turns === undefined ? '–' : percent(one.measures.valid_turns)),
+      figureCell('tokens', one.configuration ? short(one.tokens) : '–'), figureCell('time', one.configuration ? lasting(one.seconds) : '–')))))));
 }
 
 /** @param {number[][]} losses step and loss of each point */
 function lossCurve(losses) {
   const [width, height] = [180, 42];
   const most = Math.max(...losses.map((one) => one[1]), 1e-9);
-  const last = losses[losses.length - 1][0];
-  const path = losses.map(([step, loss], at) => `${at ? 'L' : 'M'}${((step / last) * width).toFixed(1)} ${(height - 2 - (loss / most) * (height - 4)).toFixed(1)}`).join('');
+  const [first, last] = [losses[0][0], losses[losses.length - 1][0]];
+  const path = losses.map(([step, loss], at) => `${at ? 'L' : 'M'}${(((step - first) / (last - first || 1)) * width).toFixed(1)} ${(height - 2 - (loss / most) * (height - 4)).toFixed(1)}`).join('');
   return svg('svg', { class: 'spark', viewBox: `0 0 ${width} ${height}`, width, height, role: 'img', 'aria-label': `loss over ${last} steps, from ${losses[0][1].toFixed(3)} to ${losses[losses.length - 1][1].toFixed(3)}` },
     svg('path', { class: 'curve', d: path }));
 }

@@ -136,7 +136,7 @@ function partsOf(found, name) {
   const columns = RUN_COLUMNS.filter((one) => ['run', 'scaffold', 'progression', 'episodes', 'tokens', 'when'].includes(one.name));
   return [h('section', {}, h('h2', {}, 'Its evaluations'), h('div.scroll', {}, h('table.runs', {},
     h('thead', {}, h('tr', {}, columns.map((one) => h(`th${one.number ? '.number' : ''}`, { scope: 'col' }, one.head || one.name)))),
-    h('tbody', {}, rows.map((/** @type {any} */ row) => h('tr', {}, columns.map((one, at) => h(`${at ? 'td' : 'th'}${one.number ? '.number' : ''}`, at ? {} : { scope: 'row' }, one.cell({ ...row, id: row.id.slice(name.length + 1) }))))))))) ];
+    h('tbody', {}, rows.map((/** @type {any} */ row) => h('tr', {}, columns.map((one, at) => cellOf(one, { ...row, id: row.id.slice(name.length + 1) }, !at)))))))) ];
 }
 
 /** What the run was started with. @param {any} found */

@@ -19,9 +19,13 @@ const RUN_COLUMNS = [
 /** A cell of a table; on a phone it brings its column's name. @param {Column} column @param {any} row @param {boolean} first */
 function cellOf(column, row, first) {
   const content = column.cell(row);
-  const kinds = `.${column.name}${column.number ? '.number' : ''}${content === '–' ? '.none' : ''}`;
+  const none = [content].flat().filter(Boolean).join('') === '–';
+  const kinds = `.${column.name}${column.number ? '.number' : ''}${none ? '.none' : ''}`;
   return h(`${first ? 'th' : 'td'}${kinds}`, first ? { scope: 'row' } : { 'data-name': column.name }, content);
 }
+
+/** A figure in a table that is not sorted; on a phone it brings its column's name. @param {string} name @param {Child|Child[]} value */
+const figureCell = (name, value) => h(`td.number${value === '–' ? '.none' : ''}`, { 'data-name': name }, value);
 
 /** @param {any} text */
 const small = (text) => (text ? h('small', {}, oneLine(String(text), 90)) : null);
