@@ -161,3 +161,16 @@ NAMELESS = """() => [...document.querySelectorAll('a, button, input, select, tex
     || (one.matches('input, select, textarea') ? '' : one.textContent) || one.title).trim())
   .map((one) => one.outerHTML.slice(0, 120))"""
 """Evaluates to the controls of a page that a screen reader has no name for."""
+
+MISLED = """() => {
+  const levels = [...document.querySelectorAll('h1, h2, h3, h4, h5')].filter((one) => !one.closest('dialog'))
+    .map((one) => Number(one.tagName[1]));
+  const skipped = levels.filter((level, at) => at && level > levels[at - 1] + 1).map((level) => `h${level} too deep`);
+  const empty = [...document.querySelectorAll('[aria-hidden=""]')].map((one) => one.outerHTML.slice(0, 120));
+  const alike = [...document.querySelectorAll('main p > a, main pre > a, main li > a, main td > a')]
+    .filter((one) => one.checkVisibility() && !one.matches('.name, .result')
+      && getComputedStyle(one).textDecorationLine !== 'underline');
+  return [...(levels[0] === 1 ? [] : ['no h1']), ...skipped, ...empty, ...alike.map(String)];
+}"""
+"""Evaluates to what axe-core finds wrong and a browser does not: headings that skip a level, links in a text known by
+their colour alone, aria-hidden without a value, which hides nothing."""

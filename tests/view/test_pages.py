@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playing import play
-from replay_pages import FAINT, NAMELESS
+from replay_pages import FAINT, MISLED, NAMELESS
 from viewed_runs import HOSTILE
 
 from traces import RunFolder
@@ -21,6 +21,7 @@ STEP = "/run/played/episodes/vault/one-door/seed-3"
 PLACES = {
     "/?baseline=before": "tr[data-id=played]",
     "/run/after": ".state.failed",
+    "/run/before-lab": "table.effects .badge",
     "/compare?a=before&b=after": ".slopes tr:nth-child(5)",
     "/search?kind=operation": ".result",
     f"{STEP}?step=2": "body[data-ready]",
@@ -64,6 +65,17 @@ def test_two_runs_are_chosen_and_compared_by_keyboard(page: Page) -> None:
     page.goto("/?baseline=before")
     page.wait_for_selector("tr[data-id=after] .difference b")
     assert str(page.locator("tr[data-id=after] .difference b").text_content()).startswith("+17 ±")
+
+
+def test_a_measured_effect_leads_to_its_step(page: Page) -> None:
+    page.goto("/run/before-lab?effects-sort=verdict")
+    page.wait_for_selector("table.effects tbody tr")
+    assert page.locator("table.effects .badge").all_text_contents() == ["harmful", "helpful"]
+    page.locator("table.effects button[data-column=effect]").click()
+    assert page.locator("table.effects .badge").all_text_contents() == ["harmful", "helpful"]
+    page.locator("table.effects button[data-column=effect]").click()
+    link = page.locator("table.effects tbody tr:first-child a")
+    assert link.get_attribute("href") == "/run/before/episodes/vault/one-door/seed-1?step=3"
 
 
 def test_tags_and_a_note_stay_with_the_run(page: Page) -> None:
@@ -139,7 +151,7 @@ def test_every_page_can_be_read_in_light_and_dark_and_its_controls_have_names(
     for place, there in PLACES.items():
         page.goto(place)
         page.wait_for_selector(there)
-        found[place] = [*page.evaluate(FAINT), *page.evaluate(NAMELESS)]
+        found[place] = [fault for script in (FAINT, NAMELESS, MISLED) for fault in page.evaluate(script)]
     page.close()
     assert found == {place: [] for place in PLACES}
 

@@ -53,7 +53,7 @@ def unpacked(answer: Any) -> Any:
 
 def test_a_row_says_how_a_run_went_what_failed_and_what_is_not_over(client: TestClient) -> None:
     rows = rows_of(client)
-    assert set(rows) == {"before", "after", "played", "torn"}
+    assert set(rows) == {"before", "before-lab", "after", "played", "torn"}
     after = rows["after"]
     assert (after["finished"], after["failed"], after["planned"]) == (4, 1, 6)
     assert after["state"] == "stopped"
