@@ -33,10 +33,11 @@ def lineage_page(run: Path, name: str) -> dict[str, Any]:
 
 def _node(run: Path, name: str, node: Node, parent: LineageRecord | None) -> dict[str, Any]:
     record = node.record
+    differences = _differences(run, parent, record) if parent else []
     return {
         **_shown(run, name, record),
-        "differences": _differences(run, parent, record) if parent else [],
-        "texts": _texts(run, record) if parent else [],
+        "differences": differences,
+        "texts": _texts(run, record, {one["name"] for one in differences}) if parent else [],
         "cited": f"{name}/{parent.evaluation}" if parent and parent.evaluation else None,
         "measured": [_shown(run, name, one) for one in node.measured],
         "attempts": [_node(run, name, one, record) for one in node.attempts],
@@ -63,10 +64,13 @@ def _differences(run: Path, parent: LineageRecord, record: LineageRecord) -> lis
     return found
 
 
-def _texts(run: Path, record: LineageRecord) -> list[dict[str, str]]:
-    """What the reviewer wrote of an attempt: its analysis, and why it changed what it did. Both cite steps."""
+def _texts(run: Path, record: LineageRecord, changed: set[str]) -> list[dict[str, str]]:
+    """What the reviewer wrote of an attempt: its analysis, and why it changed what it did. Both cite steps.
+
+    `changed`: files of its scaffold that are not its parent's.
+    """
     notes = _inside(run, f"attempts/{record.name}/notes/analysis.md")
-    method = _inside(run, f"{record.scaffold}/METHOD.md") if record.scaffold else None
+    method = _inside(run, f"{record.scaffold}/METHOD.md") if "METHOD.md" in changed else None
     found = []
     for name, path in (("analysis", notes), ("method", method)):
         if path is not None:

@@ -20,6 +20,8 @@ def scaffold(folder: Path, prompt: str) -> str:
 def test_a_lineage_is_a_tree_in_which_each_attempt_says_what_it_changed(tmp_path: Path) -> None:
     scaffold(tmp_path / "versions" / "v0", "Write what you saw.\n")
     scaffold(tmp_path / "attempts" / "v1.a1" / "candidate", "Write what you saw.\nAnd where.\n")
+    for folder in ("versions/v0", "attempts/v1.a1/candidate"):
+        (tmp_path / folder / "METHOD.md").write_text("Of the parent, not the reviewer's.")
     (tmp_path / "evaluations" / "v0").mkdir(parents=True)
     (tmp_path / "attempts" / "v1.a1" / "notes").mkdir()
     (tmp_path / "attempts" / "v1.a1" / "notes" / "analysis.md").write_text("It forgets [a/seed-1 step 7].")

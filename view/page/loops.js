@@ -37,19 +37,34 @@ function citing(text, incumbent, { world, runs }) {
 function treeNode(node, search) {
   const good = ['accepted', 'start', 'measured'].includes(node.status);
   const version = node.kind === 'attempt' && node.version !== null ? ` → v${node.version}` : '';
-  const verdict = node.verdict;
-  const words = verdict && verdict.interval ? `difference ${signed(100 * (verdict.difference ?? verdict.mean_difference ?? 0))} points, interval ${signed(100 * verdict.interval[0])} … ${signed(100 * verdict.interval[1])}` : '';
   return h('li', {}, h(`div.node.${node.status.replace(/ /g, '-')}${good ? '.good' : ''}`, {},
     h('p.head', {}, h('b', {}, oneLine(node.name, 60) + version), ' ', h(`span.state.${good ? 'ended' : node.status === 'rejected' ? 'stopped' : 'failed'}`, {}, node.status), ' ',
       node.mean !== null && h('b', {}, points(100 * node.mean, 100 * (node.standard_error || 0)), ' %'), ' ',
       node.run && h('a', { href: addressOf(node.run) }, plural(node.episodes, 'episode'))),
-    node.reason && h('p', {}, oneLine(node.reason, 600)), words && h('p.quiet', {}, words),
+    node.reason && h('p', {}, oneLine(node.reason, 600)), ...verdictLines(node),
     Object.entries(node.changes || {}).map(([area, what]) => h('p.quiet', {}, h('b', {}, area), `: ${oneLine(/** @type {string[]} */ (what).join('; '), 400)}`)),
     (node.measured || []).map((/** @type {any} */ one) => h('p', {}, one.kind === 'holdout' ? 'hold-out seeds: ' : `${oneLine(one.name, 60)}: `,
       one.mean !== null ? points(100 * one.mean, 100 * (one.standard_error || 0)) : '–', ' ', one.run && h('a', { href: addressOf(one.run) }, 'episodes'))),
     (node.texts || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, `the reviewer's ${one.name}`, () => h('pre.text', {}, citing(one.text, node.cited, search)))),
     (node.differences || []).map((/** @type {any} */ one) => fold(`lineage/${node.name}/${one.name}`, false, [h('span.file', {}, oneLine(one.name, 120)), ` ${diffCount(one.lines)}`], () => diffBlock(one.lines, one.name)))),
   node.attempts && node.attempts.length ? h('ol', {}, node.attempts.map((/** @type {any} */ one) => treeNode(one, search))) : null);
+}
+
+/** The figures by which the gate decided, on the gate seeds and on fresh ones. @param {any} node */
+function verdictLines(node) {
+  const { verdict } = node;
+  if (!verdict) return [];
+  const line = (/** @type {string} */ seeds, /** @type {any} */ paired, /** @type {Child} */ more) => {
+    const [low, high] = paired.interval;
+    const at = `at a confidence of ${Number((100 * verdict.confidence).toPrecision(4))} %`;
+    const between = low <= -1 && high >= 1 ? `too few pairs for an interval ${at}` : `${signed(100 * low)} … ${signed(100 * high)} ${at}`;
+    const gains = paired.differences.map((/** @type {any} */ one) => one.after - one.before);
+    const better = gains.filter((/** @type {number} */ one) => one > 0).length;
+    const worse = gains.filter((/** @type {number} */ one) => one < 0).length;
+    return h('p.quiet', {}, `${seeds}: difference ${signed(100 * paired.mean_difference)} points, ${between}; ${better} better, ${worse} worse, ${gains.length - better - worse} equal. `, more);
+  };
+  const pairs = node.run && node.cited && h('a', { href: `/compare?a=${encodeURIComponent(node.cited)}&b=${encodeURIComponent(node.run)}` }, 'pair by pair');
+  return [line('gate seeds', verdict, pairs), verdict.fresh && line('fresh seeds', verdict.fresh, null)];
 }
 
 /** @param {any[]} entries */
