@@ -30,6 +30,8 @@ from traces import EpisodeFolder, RunFolder
 from traces.effects import Effect, Estimate, MemoryKind, dropped, read_effects, write_effect
 from traces.replay import Shown, write_replay
 
+FIRST_LOOK = FEWEST + 1
+"""Samples after which a sweep looks for the first time: with half of the error an interval needs one more."""
 WORDS: dict[MemoryKind, str] = {"write": "note", "recall": "recall"}
 
 
@@ -64,7 +66,7 @@ def counterfactual(
         typer.Option(help="Measure many of them: the writes recalled most, or the recalls that showed most, first."),
     ] = None,
     budget: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=N", help="What a sweep may spend: calls, tokens, cost, minutes.")
+        list[str] | None, typer.Option(metavar="NAME=N", help="What may be spent: calls, tokens, cost, minutes.")
     ] = None,
     base_url: BaseUrl = None,
     gameplay_base_url: GameplayBaseUrl = None,
@@ -99,7 +101,11 @@ def counterfactual(
     experiment = Experiment(episode, find_operation(episode, at), change, lab.path, horizon, servers)
     stopping.go_on_with("the same command goes on")
     with w.played_on(workers, ray, shared):
-        effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run")))
+        try:
+            effect = stopping.run(experiment.measure(samples, Spending(ceilings, "run", began=time.monotonic())))
+        except CeilingReached as reached:
+            console.print(Text(f"stopped: {reached}; the same command goes on with a budget of its own"))
+            raise typer.Exit(1) from None
     write_effect(episode, effect)
     _show(console, effect)
     page = _page(experiment)
@@ -145,15 +151,18 @@ def _sweep(
         Experiment(episode, operation, Change(), lab.path, horizon, servers)
         for episode, operation in _queue(episodes, kind)
     ]
+    for experiment in queue[:1]:  # what refuses it refuses all of them: it is no reason to leave one out
+        experiment.check(ceilings)
     lab.begin(run)
     file = lab.sweep_file(sweep, horizon)
     with run_lock(lab.path, lock_of(file).name):
-        write_sweep(file, progress := Progress(samples, len(queue)))
-        left_out, stopped = _measure(console, queue, samples, ceilings)
+        before = lab.sweep(sweep, horizon)
+        clock = Clock(file, Progress(samples, len(queue), minutes=before.minutes if before is not None else 0.0))
+        left_out, stopped = _measure(console, queue, samples, ceilings, clock)
         if stopped:
-            console.print(Text(f"stopped: {stopped}"), soft_wrap=True)
+            console.print(Text(f"stopped: {stopped}; go on with a higher --budget and --resume"), soft_wrap=True)
         else:
-            write_sweep(file, replace(progress, left_out=left_out, ended=True))
+            clock.write(left_out=left_out, ended=True)
     console.print(_ranking(episodes, kind))
 
 
@@ -170,18 +179,34 @@ def _check_sweep(lab: LabFolder, sweep: Sweep, samples: int, horizon: int, *, re
         )
 
 
+class Clock:
+    """Keeps in a sweep's file how long it was played."""
+
+    def __init__(self, file: Path, progress: Progress) -> None:
+        self.progress = progress
+        self.began = time.monotonic()
+        self._file = file
+        self.write()
+
+    def write(self, **facts: Any) -> None:
+        """Write the file, with other facts."""
+        minutes = self.progress.minutes + (time.monotonic() - self.began) / 60
+        write_sweep(self._file, replace(self.progress, minutes=round(minutes, 4), **facts))
+
+
 def _measure(
-    console: Console, queue: list[Experiment], samples: int, ceilings: dict[str, float]
+    console: Console, queue: list[Experiment], samples: int, ceilings: dict[str, float], clock: Clock
 ) -> tuple[int, str | None]:
     """Measure what is not measured yet; how many operations cannot be, and the ceiling that ended it, if one did."""
-    spending = Spending(ceilings, "run", began=time.monotonic())
+    spending = Spending(ceilings, "run", began=clock.began)
+    spending.add(minutes=clock.progress.minutes)
     for experiment in queue:
         before = experiment.spent(samples)
         spending.add(calls=int(before["calls"]), tokens=int(before["tokens"]), cost=before["cost"])
     stopping.go_on_with("go on with --resume")
     left_out = 0
     for number, experiment in enumerate(queue, 1):
-        if _measured(experiment):
+        if _measured(experiment, samples):
             continue
         try:
             effect = stopping.run(_decided(experiment, samples, spending))
@@ -191,6 +216,8 @@ def _measure(
             left_out += 1
             console.print(Text(f"left out: {one_line(str(refused), 300)}"), style="dim", soft_wrap=True)
             continue
+        finally:
+            clock.write()
         write_effect(experiment.source, effect)
         console.print(Text(f"{number} of {len(queue)}: {_line(effect)}"), soft_wrap=True)
     return left_out, None
@@ -203,16 +230,21 @@ def _queue(episodes: list[EpisodeFolder], kind: MemoryKind) -> list[tuple[Episod
 
 
 async def _decided(experiment: Experiment, samples: int, spending: Spending) -> Effect:
-    """The effect after as few samples as decide it: two looks, each with half of the error."""
-    if samples > FEWEST:
-        few = await experiment.measure(FEWEST + 1, spending, ERROR / 2)
-        if few.progression.verdict != "undecided":
-            return few
+    """The effect after as few samples as decide it: two looks, each with half of the error, where there are enough."""
+    if samples <= FIRST_LOOK:
+        return await experiment.measure(samples, spending)
+    few = await experiment.measure(FIRST_LOOK, spending, ERROR / 2)
+    if few.progression.verdict != "undecided":
+        return few
     return await experiment.measure(samples, spending, ERROR / 2)
 
 
-def _measured(experiment: Experiment) -> bool:
-    return (experiment.operation.name, "drop", experiment.horizon) in newest_effects(experiment.source)
+def _measured(experiment: Experiment, samples: int) -> bool:
+    """Whether it has an effect of so many samples, or of fewer that decide it."""
+    found = newest_effects(experiment.source).get((experiment.operation.name, "drop", experiment.horizon))
+    if found is None:
+        return False
+    return found.samples >= samples or (found.samples >= FIRST_LOOK and found.progression.verdict != "undecided")
 
 
 def _ranking(episodes: list[EpisodeFolder], kind: MemoryKind) -> Table:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
 
-from graphs.evaluation.episode import Stretch
+from graphs.evaluation.episode import Stretch, players_own
 from graphs.evaluation.player import player
 from graphs.evaluation.playing import Halted
 from graphs.evaluation.state import CONCURRENCY
@@ -26,13 +26,16 @@ from graphs.inner_agent.branches import Living
 from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run, recorded_settings, run_of
+from graphs.run_lock import run_lock
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Amounts, CeilingReached, Spending, read_prices
 from lab.folder import LabFolder
-from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of
+from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of, recording_digest
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceReader, read_result
 from traces.effects import Effect, Estimate
+from traces.folders import disk_failures
+from traces.plain_json import read_file, write_file
 from traces.records import total_tokens
 from traces.run_file import versions
 from worlds import CannotBranch, World, open_world
@@ -77,13 +80,24 @@ class Experiment:
     async def measure(self, samples: int, budget: Spending, error: float = ERROR) -> Effect:
         """Play both arms `samples` times, what is played already left out, and compare them.
 
-        SettingsError for what cannot be changed; CeilingReached where the budget is spent; the machine's failures as
-        they come: nothing is written then, and the same call goes on.
+        SettingsError for what cannot be changed, or cannot be played with the change; CeilingReached where the budget
+        is spent; the machine's failures as they come: nothing is written then, and the same call goes on.
         """
-        settings = self._settings()
+        settings = await asyncio.to_thread(self.check, budget.ceilings)
         await asyncio.to_thread(player().check, settings, [settings.task])
         changed = await asyncio.to_thread(self._changed)
         await asyncio.to_thread(LabFolder(self.lab).begin, run_of(self.source))
+        with disk_failures():
+            await asyncio.to_thread(self.out.mkdir, parents=True, exist_ok=True)
+        with run_lock(self.out):
+            await asyncio.to_thread(self._check_recording)
+            results, replayed = await self._results(settings, changed, samples, budget)
+        return self._effect(results, replayed=replayed, error=error)
+
+    async def _results(
+        self, settings: EpisodeSettings, changed: Changed, samples: int, budget: Spending
+    ) -> tuple[dict[str, list[EpisodeResult]], bool]:
+        """The results of each arm, and whether each sample had to replay the world."""
         origin = await asyncio.to_thread(_world_after, settings, self.source, self.operation.first - 1)
         side_by_side = asyncio.Semaphore(CONCURRENCY if player().workers else 1)
 
@@ -96,14 +110,38 @@ class Experiment:
         finally:
             origin.world.close()
         results = {arm: played[number :: len(ARMS)] for number, arm in enumerate(ARMS)}
-        replayed = bool(player().workers) or not _branches(origin.world)
-        return self._effect(results, replayed=replayed, error=error)
+        return results, bool(player().workers) or not _branches(origin.world)
+
+    def check(self, ceilings: Mapping[str, float]) -> EpisodeSettings:
+        """The settings of the recording. SettingsError where it cannot be played on with them as they were, or these
+        ceilings cannot be held."""
+        settings = self._settings()
+        begin_run(run_of(self.source), settings, check(settings).digest)
+        models = {settings.model, settings.gameplay_model or settings.model}
+        if "cost" in ceilings and (unpriced := sorted(models - read_prices(settings.prices).keys())):
+            raise SettingsError(
+                f"{run_of(self.source).path} was begun without the price of {unpriced[0]}: limit calls, tokens or "
+                "minutes, not the cost."
+            )
+        return settings
 
     def _settings(self) -> EpisodeSettings:
         settings = recorded_settings(self.source)
         if settings is None:
             raise SettingsError(f"{self.source.path} holds no episode: name RUN/episodes/WORLD/TASK/seed-N.")
         return dataclasses.replace(settings, **self.servers)
+
+    def _check_recording(self) -> None:
+        """SettingsError where the samples that are there belong to another recording of the episode."""
+        digest = recording_digest(self.source, self.operation.step)
+        kept = self.out / "recording.json"
+        if not kept.exists():
+            write_file(kept, {"digest": digest})
+        elif read_file(kept) != {"digest": digest}:
+            raise SettingsError(
+                f"The samples in {self.out} belong to another recording of {self.source.path}, which was played again "
+                "since: move them away, or give another `out`."
+            )
 
     def _changed(self) -> Changed:
         """What is different in the changed arm."""
@@ -151,7 +189,10 @@ class Experiment:
         if played is not None and (played.status == "finished" or played.end_reason == horizon):
             return played
         budget.check()
-        sampled = dataclasses.replace(settings, sampling=settings.sampling + sample, ceilings={})
+        # What ends an episode early in a run must not end one arm before the other.
+        sampled = dataclasses.replace(
+            settings, sampling=settings.sampling + sample, ceilings={}, stop_when=[], alarms=[]
+        )
         living = await asyncio.to_thread(self._begin, sampled, folder, changed, origin)
         lead = None
         if self.operation.kind == "recall":
@@ -159,6 +200,11 @@ class Experiment:
             lead = self.operation.step, await asyncio.to_thread(lead_of, self.source, self.operation, answer)
         stretch = Stretch(self.operation.first - 1 + self.horizon, horizon, lead)
         result = await player().play(sampled, folder, lambda _: None, budget, stretch, living)
+        if result.failure is not None and players_own(dataclasses.asdict(result.failure)):
+            # Played again it fails again. A failed arm has no score: as 0 it would count for or against the note.
+            raise SettingsError(
+                f"The {arm} arm of {self.operation.name} cannot be measured: {result.failure.sentence} ({folder.path})"
+            )
         if result.failure is not None:
             raise Halted(f"{folder.path} could not be played: {result.failure.sentence}")
         if str(result.end_reason).startswith(f"the {budget.whose}'s ceiling"):

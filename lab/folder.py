@@ -4,6 +4,7 @@
 LAB/lab.json                                  the run that is measured, by its path from here
 LAB/sweep-KIND-HORIZON.json                   a sweep: its samples and operations, and whether it has ended
 LAB/sweep-KIND-HORIZON.lock                   locked while the sweep goes on
+LAB/WORLD/TASK/seed-N/STEP.INDEX/CHANGE/recording.json    which recording of the episode its samples belong to
 LAB/WORLD/TASK/seed-N/STEP.INDEX/CHANGE/HORIZON-steps/sample-NN/ARM/    a run folder of one episode
 ```
 Effects are kept beside the episodes that they are about (`traces.effects`).
@@ -40,6 +41,8 @@ class Sweep:
     left_out: int = 0
     """Operations that cannot be changed."""
     ended: bool = False
+    minutes: float = 0.0
+    """That it was played, by all commands that went on with it."""
 
 
 @dataclass(frozen=True, slots=True)

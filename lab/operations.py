@@ -7,19 +7,22 @@ import tempfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 from zlib import crc32
 
 from chat_models import Completion
 from graphs.inner_agent.forking import notebook_of
+from graphs.inner_agent.run_file import FREE, run_of
 from graphs.inner_agent.session import Lead
 from graphs.settings import SettingsError
 from memory_fs import Outcome, files_at
 from memory_fs.recall import nothing_found
 from memory_fs.text import split
-from traces import EpisodeFolder, StepRecord, TraceReader
+from traces import EpisodeFolder, StepRecord, TraceReader, read_run
 from traces.effects import MemoryKind, measurable
+from traces.plain_json import dump
 from traces.records import OperationRecord
 
 
@@ -121,6 +124,18 @@ def find_operation(folder: EpisodeFolder, at: str) -> MemoryOperation:
     raise SettingsError(
         f"Step {int(step)} of {folder.path} has these writes, and recalls that found something: {there}. Name one."
     )
+
+
+def recording_digest(folder: EpisodeFolder, step: int) -> str:
+    """SHA-256 of what an episode was played with and recorded up to a step, that step included."""
+    found = read_run(run_of(folder))
+    configuration = found["configuration"] if found is not None else {"settings": {}, "scaffold_digest": ""}
+    settings = {name: value for name, value in configuration["settings"].items() if name not in (*FREE, "scaffold")}
+    digest = sha256(dump([configuration["scaffold_digest"], sorted(settings.items())]))
+    with TraceReader(folder) as reader:
+        for number in range(1, step + 1):
+            digest.update(reader.line(number))
+    return digest.hexdigest()
 
 
 def edited_files(folder: EpisodeFolder, write: MemoryOperation, change: Change) -> dict[str, str]:

@@ -20,12 +20,22 @@ from traces.run_file import read_run
 
 Cause = Literal["settings", "scaffold", "sampling", "model", "memory", "world", "end"]
 """settings: what the runs were started with. scaffold: prompts and hooks. sampling: the seed of a call. model: another
-reply to the same prompt with the same seed. memory: another result of the same operation. world: another observation
+reply to the same prompt with the same seed. memory: another result of the same operation, or a prompt of the same
+scaffold about another notebook, such as one that was edited in a fork. world: another observation
 or reward after the same actions, which is a fault. end: one episode has more steps."""
 
 _SAMPLING = ("temperature", "max_tokens", "constrained")
 _OF_THE_WORLD = ("world_options", "max_steps")
-_OF_PROMPTS = ("notebook", "dialect", "handoff", "gameplay_model")
+_OF_PROMPTS = (
+    "notebook",
+    "arm",
+    "others",
+    "dialect",
+    "handoff",
+    "gameplay_model",
+    "overflow",
+    "version of automem-langgraph",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,19 +120,24 @@ def _parts(one: StepRecord, other: StepRecord, settings: Mapping[str, Any]) -> I
     routines, others = ([(each.routine, each.role) for each in step.conversations] for step in (one, other))
     for left, right in zip(one.conversations, other.conversations, strict=False):
         yield from _conversation_parts(left, right, settings)
-    blame: Cause = "settings" if any(name in settings for name in _OF_PROMPTS) else "scaffold"
-    yield blame, "which conversations there are", routines, others
+    yield _of_prompts(settings), "which conversations there are", routines, others
     yield "scaffold", "what hooks did to the notebook", one.hook_operations, other.hook_operations
     yield "scaffold", "the action sent, after equal replies", one.action, other.action
     yield world, "the reward", one.reward, other.reward
     yield world, "how the step ended", (one.terminated, one.truncated), (other.terminated, other.truncated)
 
 
+def _of_prompts(settings: Mapping[str, Any]) -> Cause:
+    """What of both makes their prompts."""
+    return "settings" if any(name in settings for name in _OF_PROMPTS) else "scaffold"
+
+
 def _conversation_parts(
     one: Conversation, other: Conversation, settings: Mapping[str, Any]
 ) -> Iterator[tuple[Cause, str, Any, Any]]:
     yield "settings", f"who answers in {one.routine}", (one.role, one.model), (other.role, other.model)
-    prompts: Cause = "settings" if any(name in settings for name in _OF_PROMPTS) else "scaffold"
+    prompts = _of_prompts(settings)
+    notes: Cause = "memory" if prompts == "scaffold" and "scaffold digest" not in settings else prompts
     yield prompts, f"the tools offered in {one.routine}", one.tools, other.tools
     calls = {call.prompt_length: number for number, call in enumerate(one.calls)}  # message → call it answers
     opening = min(calls, default=len(one.messages))
@@ -135,7 +150,7 @@ def _conversation_parts(
             blame: Cause = "sampling" if any(name in settings for name in _SAMPLING) else "model"
             yield blame, f"{where}: {_after(blame)}", _content(left), _content(right)
         elif number < opening:
-            yield prompts, f"{one.routine}: the prompt (message {number + 1})", _content(left), _content(right)
+            yield notes, f"{one.routine}: the prompt (message {number + 1})", _content(left), _content(right)
         else:
             replies = sum(at < number for at in calls)
             yield "memory", f"{one.routine}: the answer to reply {replies}", _content(left), _content(right)

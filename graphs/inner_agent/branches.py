@@ -25,6 +25,7 @@ class Branches:
 
     def __init__(self) -> None:
         self._kept: dict[int, Living] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def keep(self, step: int, world: World, shown: Observation) -> None:
@@ -32,13 +33,13 @@ class Branches:
 
         Nothing is kept of a world that cannot be branched. The world must not be stepped meanwhile.
         """
-        if step in self._kept:
-            return
-        try:
-            branch = world.branch()
-        except RuntimeError:  # it cannot be branched; or its process has ended, which its next step reports
-            return
         with self._lock:
+            if self._closed or step in self._kept:
+                return
+            try:
+                branch = world.branch()
+            except RuntimeError:  # it cannot be branched; or its process has ended, which its next step reports
+                return
             self._kept[step] = Living(branch, shown)
             oldest = [self._kept.pop(one) for one in sorted(self._kept)[:-KEPT]]
         for living in oldest:
@@ -67,6 +68,10 @@ class Branches:
         return Living(world, shown), len(actions)
 
     def close(self) -> None:
-        """Close them all."""
-        for living in self._kept.values():
+        """Close them all; none is kept from then on."""
+        with self._lock:
+            self._closed = True
+            branches = list(self._kept.values())
+            self._kept.clear()
+        for living in branches:
             living.world.close()

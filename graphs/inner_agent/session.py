@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -272,9 +272,10 @@ class Session:
 
     def close(self) -> None:
         """Close files and engine; what was played is on disk."""
-        for one in (self.live, self.trace, self.notebook, self.world, self.hooks, self.branches):
-            if one is not None:
-                one.close()
+        with ExitStack() as stack:  # where closing one fails, the others are closed all the same
+            for one in (self.branches, self.hooks, self.world, self.notebook, self.trace, self.live):
+                if one is not None:
+                    stack.callback(one.close)
 
     def untraced(self) -> AbstractContextManager[None]:
         """Turn LangChain's own tracing off where the episode is sent to LangSmith step by step."""

@@ -20,8 +20,9 @@ from graphs.inner_agent.forking import fork_episode, origin_of
 from graphs.inner_agent.graph import build
 from graphs.inner_agent.run_file import recorded_settings
 from graphs.inner_agent.sessions import SESSIONS
-from graphs.settings import SettingsError
-from traces import EpisodeFolder, RunFolder, TraceReader
+from graphs.settings import SettingsError, episode_settings
+from traces import EpisodeFolder, RunFolder, TraceFailure, TraceReader
+from worlds import World
 
 
 @pytest.fixture
@@ -171,3 +172,26 @@ def test_an_episode_is_played_on_from_its_folder_alone(tmp_path: Path) -> None:
     SESSIONS.close(folder)
     assert graph.invoke({"episode": str(folder.path), "steps": 2})["step"] == 6
     assert [record.step for record in steps_of(tmp_path)] == [1, 2, 3, 4, 5]
+
+
+def test_a_closed_session_keeps_no_branch_and_closes_all_even_where_one_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = episode_settings({"world": "vault", "task": "one-door", "seed": 1}, Context())
+    session = SESSIONS.hold(settings, RunFolder(tmp_path / "run").episode("vault", "one-door", 1))
+    session.mark()
+    (kept,) = session.branches._kept.values()
+    closed: list[World] = []
+    monkeypatch.setattr(type(kept.world), "close", closed.append)
+
+    def fails() -> None:
+        raise TraceFailure("the disk is full")
+
+    monkeypatch.setattr(session.trace, "close", fails)
+    with pytest.raises(TraceFailure):
+        session.close()
+    assert {id(one) for one in closed} == {id(kept.world), id(session.world)}
+    session.mark()  # by a fork that began before
+    assert session.branches._kept == {}
+    monkeypatch.undo()
+    SESSIONS.close(session.folder)

@@ -14,15 +14,18 @@ from typer.testing import CliRunner, Result
 
 from cli.commands import app
 from graphs.evaluation import graph
-from graphs.evaluation.episode import play_episode
+from graphs.evaluation.episode import play_episode, unopened
 from graphs.evaluation.player import played_by
 from graphs.inner_agent import Context
+from graphs.run_lock import run_lock
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending
 from lab.counterfactual import Experiment, estimate
+from lab.folder import LabFolder
 from lab.operations import Change, find_operation, operations_of
-from traces import EpisodeFolder, RunFolder, TraceReader
+from traces import EpisodeFolder, EpisodeResult, Failure, RunFolder, TraceReader
 from traces.effects import CHANGED, Effect, Estimate, read_effects
+from traces.plain_json import read_file, write_file
 
 
 @pytest.fixture(scope="module")
@@ -257,3 +260,94 @@ def test_one_change_is_shown_with_a_page(episode: EpisodeFolder, tmp_path: Path)
         (["--sweep", "writes"], "--sweep needs a --budget|A sweep"),
     ):
         assert command("counterfactual", episode.path, *words).exit_code == 2, sentence
+
+
+@pytest.fixture
+def alone(episode: EpisodeFolder, tmp_path: Path) -> EpisodeFolder:
+    """The episode as one of a run of its own."""
+    shutil.copytree(episode.path.parents[3], tmp_path / "alone", ignore=shutil.ignore_patterns("effects.jsonl"))
+    return RunFolder(tmp_path / "alone").episode("vault", "one-door", 1)
+
+
+def recorded_with(episode: EpisodeFolder, **settings: object) -> None:
+    """Change the settings that the episode's run was recorded with."""
+    file = RunFolder(episode.path.parents[3]).run
+    content = read_file(file)
+    content["configuration"]["settings"].update(settings)
+    write_file(file, content)
+
+
+def test_samples_of_an_episode_that_was_played_again_are_not_taken_for_its_own(
+    alone: EpisodeFolder, tmp_path: Path
+) -> None:
+    one = experiment(alone, tmp_path / "lab", Change())
+    measure(one)
+    recorded_with(alone, temperature=0.5)
+    with pytest.raises(SettingsError, match=r"belong to another recording of .*: move them away, or give another"):
+        measure(one)
+    recorded_with(alone, temperature=1.0, timeout_s=5.0)  # of no consequence
+    assert measure(one, samples=2).samples == 2
+
+
+def test_one_command_at_a_time_measures_a_change(episode: EpisodeFolder, tmp_path: Path) -> None:
+    one = experiment(episode, tmp_path, Change())
+    measure(one)
+    with run_lock(one.out), pytest.raises(SettingsError, match="drop is in use by another run"):
+        measure(one, samples=2)
+
+
+def test_rules_that_stopped_the_run_stop_neither_arm(alone: EpisodeFolder, tmp_path: Path) -> None:
+    recorded_with(alone, stop_when=["steps>=4@4"])
+    assert measure(experiment(alone, tmp_path / "lab", Change())).progression.mean == -1.0
+
+
+def test_what_cannot_be_played_as_it_was_recorded_ends_a_sweep_before_it_begins(
+    alone: EpisodeFolder, tmp_path: Path
+) -> None:
+    file = RunFolder(alone.path.parents[3]).run
+    content = read_file(file)
+    content["configuration"]["scaffold_digest"] = "of the scaffold as it was"
+    write_file(file, content)
+    words = ["--sweep", "writes", "--budget", "calls=9", "--out", tmp_path / "lab"]
+    refused = command("counterfactual", alone.path.parents[3], *words)
+    assert "is not what it was when" in str(refused.exception)
+    assert not (tmp_path / "lab").exists()
+
+
+def test_an_arm_that_the_player_itself_breaks_has_no_score(episode: EpisodeFolder, tmp_path: Path) -> None:
+    class Broken(SideBySide):
+        @staticmethod
+        async def play(settings: Any, folder: EpisodeFolder, *_: Any) -> EpisodeResult:
+            return unopened(settings, folder, Failure(where="hooks", kind="error", sentence="It broke.", step=4))
+
+    with played_by(Broken()), pytest.raises(SettingsError, match=r"arm of 3\.1 cannot be measured: It broke\."):
+        measure(experiment(episode, tmp_path, Change()))
+
+
+def test_what_may_be_spent_is_held_for_a_single_change_too(episode: EpisodeFolder, tmp_path: Path) -> None:
+    words = ["counterfactual", episode.path, "--at", 3, "--drop", "--out", tmp_path / "lab", "--budget"]
+    stopped = command(*words, "calls=5")
+    assert (stopped.exit_code, "stopped: the run's ceiling of 5 model calls" in stopped.output) == (1, True)
+    assert "begun without the price of scripted" in str(command(*words, "cost=1").exception)
+
+
+def test_a_sweep_measures_again_what_too_few_samples_left_undecided(alone: EpisodeFolder, tmp_path: Path) -> None:
+    words = ["--horizon", 12, "--out", tmp_path / "lab"]
+    command("counterfactual", alone.path, "--at", 3, "--drop", "--samples", 1, *words)
+    run = alone.path.parents[3]
+    command("counterfactual", run, "--sweep", "writes", "--samples", 6, "--budget", "calls=3000", *words)
+    assert [(one.samples, one.progression.verdict) for one in read_effects(alone)] == [
+        (1, "undecided"),
+        (6, "helpful"),  # one look alone, with all of the error
+    ]
+
+
+def test_the_minutes_of_a_sweep_count_when_it_goes_on(alone: EpisodeFolder, tmp_path: Path) -> None:
+    lab = LabFolder(tmp_path / "lab")
+    write_file(lab.sweep_file("writes", 12), {"samples": 1, "minutes": 3.0})
+    words = ["--sweep", "writes", "--samples", 1, "--horizon", 12, "--out", lab.path, "--resume", "--budget"]
+    stopped = command("counterfactual", alone.path.parents[3], *words, "minutes=3")
+    assert "ceiling of 3 minutes is reached; go on with a higher --budget and --resume" in stopped.output
+    command("counterfactual", alone.path.parents[3], *words, "minutes=4")
+    kept = lab.sweep("writes", 12)
+    assert (kept is not None and kept.ended, kept is not None and 3 < kept.minutes < 4) == (True, True)

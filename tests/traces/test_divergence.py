@@ -55,10 +55,12 @@ def step(number: int) -> StepRecord:
     return StepRecord(number, shown, "Wait", "Wait", conversations=[log, plan], reward=1.0, info={"progression": 0.5})
 
 
-def write(folder: Path, change: Change | None = None, *, steps: int = 3, **settings: Any) -> EpisodeFolder:
+def write(
+    folder: Path, change: Change | None = None, *, steps: int = 3, digest: str = "d", **settings: Any
+) -> EpisodeFolder:
     """An episode of some steps; `change` is made to the second."""
     run = RunFolder(folder)
-    write_run(run, {"settings": {"temperature": 1.0, "notebook": "on", **settings}, "scaffold_digest": "d"})
+    write_run(run, {"settings": {"temperature": 1.0, "notebook": "on", **settings}, "scaffold_digest": digest})
     episode = run.episode("vault", "one-door", 1)
     episode.create()
     writer = TraceWriter(episode)
@@ -95,7 +97,7 @@ def field(**values: Any) -> Change:
     [
         (field(observation={"long": "a cave", "short": "well"}), "world", "the observation (long)"),
         (field(notices=["You go in circles."]), "scaffold", "the notices of hooks"),
-        (message(0, 1, "LOG step two"), "scaffold", "LOG: the prompt (message 2)"),
+        (message(0, 1, "LOG step two"), "memory", "LOG: the prompt (message 2)"),
         (seed, "sampling", "LOG, reply 1: the seed of the call"),
         (message(0, 2, "<|READ|>a.md<|END|>"), "model", "LOG, reply 1: the same prompt and seed, another text"),
         (message(0, 3, "nothing"), "memory", "LOG: the answer to reply 1"),
@@ -120,12 +122,21 @@ def test_equal_episodes_are_equal_and_a_longer_one_goes_on(tmp_path: Path) -> No
     assert found.divergence == Divergence(4, "end", "only the second episode goes on", "", "step 4: Wait")
 
 
+def test_a_prompt_is_the_doing_of_the_scaffold_only_where_that_is_another(tmp_path: Path) -> None:
+    one, other = write(tmp_path / "a"), write(tmp_path / "b", message(0, 1, "LOG in other words"), digest="other")
+    found = compare(one, other).divergence
+    assert (found is not None and found.cause) == "scaffold"
+
+
 def test_settings_take_the_blame_for_what_they_change(tmp_path: Path) -> None:
     one, other = write(tmp_path / "a"), write(tmp_path / "b", message(1, 1, "PLAN without notes"), notebook="off")
     assert differing_settings(one, other) == {"notebook": ("on", "off")}
     found = compare(one, other).divergence
     assert found is not None
     assert found.cause == "settings"
+    persisted = write(tmp_path / "d", message(0, 1, "LOG with more notes"), arm="persisted")
+    found = compare(one, persisted).divergence
+    assert (found is not None and found.cause) == "settings"
     colder = write(tmp_path / "c", message(0, 2, "<|DONE|>"), temperature=0.0)
     found = compare(one, colder).divergence
     assert found is not None
