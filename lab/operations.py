@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from zlib import crc32
 
 from chat_models import Completion
@@ -129,9 +129,9 @@ def find_operation(folder: EpisodeFolder, at: str) -> MemoryOperation:
 def recording_digest(folder: EpisodeFolder, step: int) -> str:
     """SHA-256 of what an episode was played with and recorded up to a step, that step included."""
     found = read_run(run_of(folder))
-    configuration = found["configuration"] if found is not None else {"settings": {}, "scaffold_digest": ""}
+    configuration: Mapping[str, Any] = found["configuration"] if found is not None else {"settings": {}}
     settings = {name: value for name, value in configuration["settings"].items() if name not in (*FREE, "scaffold")}
-    digest = sha256(dump([configuration["scaffold_digest"], sorted(settings.items())]))
+    digest = sha256(dump([configuration.get("scaffold_digest"), sorted(settings.items())]))
     with TraceReader(folder) as reader:
         for number in range(1, step + 1):
             digest.update(reader.line(number))

@@ -182,7 +182,7 @@ def test_a_closed_session_keeps_no_branch_and_closes_all_even_where_one_fails(
     session.mark()
     (kept,) = session.branches._kept.values()
     closed: list[World] = []
-    monkeypatch.setattr(type(kept.world), "close", closed.append)
+    monkeypatch.setattr(type(kept.world), "close", lambda world: closed.append(world))
 
     def fails() -> None:
         raise TraceFailure("the disk is full")
