@@ -171,14 +171,15 @@ class Site:
             return await self.shell(request)
 
         def page() -> Response:
-            self.library.episode(**found.groupdict())
-            title = f"{found['world']} · {found['task']} · {found['seed'].replace('-', ' ')}"
-            source = "/piece/" + quote(found[0])
-            scripts, style = (_read(name) for name in ("live.js", "live.css"))
-            headers = {"content-security-policy": "frame-ancestors 'none'"}  # the rest is in the page
-            # Until the browser asks for the first piece, the episode is opened.
-            opening = BackgroundTask(self._open, found.groupdict())
-            return HTMLResponse(served_page(title, source, scripts, style), headers=headers, background=opening)
+            with self.traffic.request():
+                self.library.episode(**found.groupdict())
+                title = f"{found['world']} · {found['task']} · {found['seed'].replace('-', ' ')}"
+                source = "/piece/" + quote(found[0])
+                scripts, style = (_read(name) for name in ("live.js", "live.css"))
+                headers = {"content-security-policy": "frame-ancestors 'none'"}  # the rest is in the page
+                # Until the browser asks for the first piece, the episode is opened.
+                opening = BackgroundTask(self._open, found.groupdict())
+                return HTMLResponse(served_page(title, source, scripts, style), headers=headers, background=opening)
 
         return await run_in_threadpool(_or_sentence, page)
 
