@@ -365,6 +365,12 @@ class Route:
         self._left[server] = time.monotonic()
         return True
 
+    def name_the_others(self, failure: ProviderFailure) -> None:
+        """Add to the sentence of a call's last failure which servers were out already."""
+        others = [url for url in self.pool.out if url != self.url]
+        if others and failure.kind not in OF_THE_REQUEST:
+            failure.sentence += f" The other servers are out: {', '.join(others)}."
+
     def answered(self) -> None:
         """Take in that the last attempt was answered."""
         assert self._now is not None, "an attempt was made"

@@ -98,6 +98,9 @@ class Route(Protocol):
     def failed(self, failure: ProviderFailure, *, exhausted: bool) -> bool:
         """Take in that the last attempt failed, for the last time there if `exhausted`; whether the call moves."""
 
+    def name_the_others(self, failure: ProviderFailure) -> None:
+        """Add to the sentence of a call's last failure which servers were out already."""
+
     def answered(self) -> None:
         """Take in that the last attempt was answered."""
 
@@ -200,6 +203,8 @@ class _Waits:
             self._number += 1
             return self._retry.wait_s(self._number - 1, self._seed, asked)
         failed.attempts = self._elsewhere + self._number
+        if self._route is not None:
+            self._route.name_the_others(failed)
         if failed is error:
             raise failed
         raise failed from error

@@ -7,6 +7,7 @@ import concurrent.futures
 import dataclasses
 import itertools
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -35,6 +36,8 @@ SHIPPED_EVERY_S = 0.7
 """Seconds between two calls of a worker, if it has no news before."""
 DEATHS = 5
 """Workers that may die one after the other while they play an episode, and ship no step of it."""
+SAME_S = 10.0
+"""Seconds within which a warning that several workers give is shown once."""
 NO_WORKER_S = 300.0
 """Seconds that episodes wait for a worker where there is none."""
 
@@ -54,6 +57,9 @@ class ClusterPlayer:
         self._budgets: dict[int, Budget] = {}
         self._checked: tuple[Package, list[str]] | None = None
         self._starting: set[asyncio.Task[None]] = set()
+        self._noted: set[str] = set()
+        self._warned: dict[str, float] = {}
+        """Warnings shown lately, and when they were last given."""
 
     @property
     def workers(self) -> str:
@@ -235,6 +241,7 @@ class ClusterPlayer:
             if any(piece.data for piece in parcel.appended.values()):
                 episode.deaths = 0
         for key, notes in report.notes.items():
+            self._noted.update(notes)
             for note in notes:
                 if add_note(self._runs[key], note):
                     logger.warning(note)
@@ -244,7 +251,17 @@ class ClusterPlayer:
         episode.future.get_loop().call_soon_threadsafe(_set, episode.future, result)
         worker.to_withdraw.add(episode.number)
 
+    def _warn(self, sentences: Sequence[str]) -> None:
+        """Show what a worker has warned of, if it is no note and no other has just given the same warning."""
+        now = time.monotonic()
+        self._warned = {sentence: at for sentence, at in self._warned.items() if now - at < SAME_S}
+        for sentence in sentences:
+            if sentence not in self._noted and sentence not in self._warned:
+                logger.warning("%s", sentence)
+            self._warned[sentence] = now
+
     def _take(self, worker: AssignedWorker, report: Report) -> None:
+        self._warn(report.warnings)
         for budget, used in report.used.items():
             self._budgets[budget].confirm(worker.handle.name, used)
         for number, counted in report.counted.items():

@@ -7,8 +7,10 @@ Of a notebook's file the part behind its unchanged beginning is shipped. A resul
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,3 +242,19 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+class Warnings(logging.Handler):
+    """Keeps the last warnings until they are shipped: what this process prints is not shown."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.sentences: deque[str] = deque(maxlen=100)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.sentences.append(record.getMessage())
+
+    def take(self) -> list[str]:
+        """Those that were not taken yet."""
+        return [self.sentences.popleft() for _ in range(len(self.sentences))]

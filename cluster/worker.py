@@ -26,7 +26,7 @@ from typing import TypeVar
 from chat_models.keys import new_context
 from cluster.budget import Allowance, Grant, Share
 from cluster.packing import Assignment, Package, Unpacked, code_digest
-from cluster.shipping import Outbox, Parcel
+from cluster.shipping import Outbox, Parcel, Warnings
 from cluster.temporary import own_folder, remove_leftovers
 from graphs.evaluation.episode import Progress, play_episode
 from graphs.inner_agent.opening import check_first
@@ -79,6 +79,8 @@ class Report:
     """With their results, or what was raised; None for one that was withdrawn."""
     notes: Mapping[str, Sequence[str]]
     """New notes on runs, by package."""
+    warnings: Sequence[str]
+    """What was logged as a warning; of notes too."""
     used: Mapping[int, Amounts]
     """Of each budget, in all."""
     counted: Mapping[int, Amounts]
@@ -109,6 +111,7 @@ class Worker:
     _allowances: dict[int, Allowance] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _abandoned: asyncio.TimerHandle | None = None
+    _warnings: Warnings = field(default_factory=Warnings)
     _aside: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="shipping"))
     """For what a call of the head waits for: the threads of the event loop may all be opening episodes."""
 
@@ -117,6 +120,7 @@ class Worker:
         os.environ.update(variables)
         os.environ.setdefault("LANGSMITH_USE_DAEMON", "true")
         logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger().addHandler(self._warnings)
         self._expect_the_head()
         await asyncio.to_thread(remove_leftovers)
         digest = await asyncio.to_thread(code_digest)
@@ -165,12 +169,15 @@ class Worker:
         counted = {number: dict(one.share.spent) for number, one in self._playing.items() if number in progress}
         for one in self._playing.values():
             one.progress = None
+        warnings = [self._on_head(sentence) for sentence in self._warnings.take()]  # before the notes they are of
+        notes = await self._apart(self._notes)  # before its episodes are forgotten
         ended = {number: await self._end(number) for number in over}
         return Report(
             parcels=parcels,
             progress=progress,
             ended=ended,
-            notes=await self._apart(self._notes),
+            notes=notes,
+            warnings=warnings,
             used={number: dict(one.spent) for number, one in self._allowances.items()},
             counted=counted,
         )
@@ -238,6 +245,11 @@ class Worker:
             return one.task.result()
         except BaseException as error:  # noqa: BLE001 - raised again on the head
             return _portable(error)
+
+    def _on_head(self, sentence: str) -> str:
+        for unpacked in self._packages.values():
+            sentence = unpacked.on_head(sentence)
+        return sentence
 
     def _notes(self) -> dict[str, Sequence[str]]:
         """New notes on the runs whose episodes are played."""

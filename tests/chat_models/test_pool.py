@@ -108,8 +108,9 @@ def test_the_last_server_is_called_as_one_alone_is_until_another_is_back(ask, st
     monkeypatch.setattr(pool, "FIRST_LOOK_S", 60.0)
     stub.default = other.default = status(503, "loading")
     model = both(stub.url, other.url)
-    with pytest.raises(ProviderFailure, match=r"HTTP 503.*\(after 4 attempts\)") as caught:
+    with pytest.raises(ProviderFailure, match=r"HTTP 503.*\. The other servers are out: http") as caught:
         ask(who=model)
+    assert str(caught.value).endswith(f" {stub.url}. (after 4 attempts)")
     assert caught.value.kind is FailureKind.SERVER_ERROR
     assert (len(stub.bodies), len(other.bodies), model.out) == (1, 3, [stub.url])
     stub.default, model.pairs[0][1].look_at = say("back"), 0.0

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import grpc
 import pytest
 from effort import THOROUGH, effort
-from openai_stub import Exchange, OpenAIStub, say
+from openai_stub import Exchange, OpenAIStub, say, status
 from puppet_reviewer import PuppetReviewer, helps, weak_scaffold
 from ray_nodes import NODE, kill_a_node, started
 from typer.testing import CliRunner
@@ -156,10 +156,16 @@ def test_a_control_arm_is_opened_with_an_episode_that_another_worker_played(
         assert everything(tmp_path / "workers" / arm) == everything(tmp_path / "one" / arm)
 
 
-def test_a_ceiling_of_the_run_holds_over_all_workers(tmp_path: Path, two_workers: ClusterPlayer) -> None:
+def test_a_ceiling_of_the_run_holds_over_all_workers_and_their_warnings_are_shown(
+    tmp_path: Path, two_workers: ClusterPlayer, caplog: pytest.LogCaptureFixture
+) -> None:
     scripted = chat_model("scripted", world="vault")
+    away = [status(503, "starting")]
 
     async def behave(exchange: Exchange) -> None:
+        if away:
+            await away.pop()(exchange)
+            return
         reply = await scripted.ainvoke(exchange.body["messages"])
         await say(reply.content)(exchange)
 
@@ -168,7 +174,9 @@ def test_a_ceiling_of_the_run_holds_over_all_workers(tmp_path: Path, two_workers
         state = play(tmp_path / "run", context, model="vllm:stub", ceilings={"calls": 50.0})
     assert state["status"] == "limited"
     assert state["reason"] == "the run's ceiling of 50 model calls is reached"
-    assert 50 <= len(stub.bodies) <= 50 + len(SEEDS)
+    assert 50 <= len(stub.bodies) - 1 <= 50 + len(SEEDS)
+    shown = [record.getMessage() for record in caplog.records]
+    assert len([one for one in shown if "waiting up to 300 s for the server" in one]) == 1
 
 
 def test_a_node_without_bubblewrap_or_an_engine_is_named_before_anything_is_written(
