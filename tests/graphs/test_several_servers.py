@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +88,16 @@ def result_of(out: Path, seed: int) -> EpisodeResult:
 def test_load_is_spread_and_an_episode_stays_with_its_server(
     tmp_path: Path, pair: tuple[OpenAIStub, OpenAIStub]
 ) -> None:
+    all_begun, first = threading.Barrier(EPISODES, timeout=60), itertools.count()
+
+    async def once_all_have_begun(exchange: Exchange) -> None:
+        if next(first) < EPISODES:
+            await asyncio.to_thread(all_begun.wait)
+        await answer(exchange)
+
     urls = [one.url for one in pair]
+    for one in pair:
+        one.default = once_all_have_begun
     evaluate(tmp_path / "two", urls)
     homes = [set(servers_of(tmp_path / "two", seed)) for seed in range(EPISODES)]
     assert all(len(home) == 1 for home in homes)
