@@ -92,7 +92,7 @@ SPECIALIZE = (
 ONE_SEED = (
     "What this shows: after a few minutes of training most replies are valid memory operations (last column). What it "
     "cannot show: whether the specialist plays better. One episode of each player is won or lost by luck; the command "
-    "in docs/loop-2.md trains on three times as many examples and plays more seeds."
+    "in docs/loop-2.md trains on four times as many examples and plays more seeds."
 )
 
 

@@ -149,9 +149,10 @@ CLOCK = "clock.json"
 
 
 def sum_of(parts: Iterable[Mapping[str, float]]) -> Amounts:
-    """The sum of amounts, less those that are unknown in one of them."""
+    """The sum of amounts; without tokens where those of one of them are unknown."""
     listed = list(parts)
-    return {name: sum(part[name] for part in listed) for name in CEILINGS if all(name in part for part in listed)}
+    known = [name for name in CEILINGS if name != "tokens" or all(name in part for part in listed)]
+    return {name: sum(part.get(name, 0.0) for part in listed) for name in known}
 
 
 def check_all(budgets: Budgets) -> None:

@@ -20,6 +20,7 @@ from graphs.reviewer import lineage
 from graphs.reviewer.folders import AttemptFolder
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.search import Search
+from graphs.settings import CEILINGS
 from graphs.spending import (
     Amounts,
     Budgets,
@@ -77,7 +78,7 @@ def over_budget(reached: CeilingReached) -> Command[Any]:
 
 
 def _together(spent: Spent) -> Amounts:
-    return sum_of(spent.values())
+    return {name: sum(amounts.get(name, 0.0) for amounts in spent.values()) for name in CEILINGS}
 
 
 def _reviewers_price(search: Search) -> Price | None:
