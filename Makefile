@@ -27,7 +27,7 @@ docs: setup ## Build the site of docs/ in build/site (installs the extra docs)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet && echo "docs: $(BIN)/python -m http.server --directory build/site"
 
-test: setup ## Run the test suite (no network, no account; six to ten minutes on 2 cores)
+test: setup ## Run the test suite (no network, no account; about ten minutes on 2 cores)
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 thorough: setup ## The same suite with several times as many examples, kills and seeds (half an hour)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,20 +21,18 @@ from graphs.inner_agent.run_file import run_of
 from graphs.run_lock import run_lock
 from graphs.settings import SettingsError
 from graphs.spending import CeilingReached, Spending, parse_ceilings
-from lab.counterfactual import ARMS, ERROR, FEWEST, Experiment
-from lab.folder import LabFolder, lock_of, newest_effects, write_sweep
-from lab.folder import Sweep as Progress
-from lab.operations import Change, MemoryOperation, find_operation, operations_of
+from lab.counterfactual import ARMS, FEWEST, Experiment
+from lab.folder import LabFolder, Sweep, lock_of
+from lab.operations import Change, find_operation
+from lab.sweep import SweepClock, decided, experiments, is_measured, spending_of
 from traces import EpisodeFolder, RunFolder
 from traces.effects import Effect, Estimate, MemoryKind, dropped, read_effects, write_effect
 from traces.replay import Shown, write_replay
 
-FIRST_LOOK = FEWEST + 1
-"""Samples after which a sweep looks for the first time: with half of the error an interval needs one more."""
 WORDS: dict[MemoryKind, str] = {"write": "note", "recall": "recall"}
 
 
-class Sweep(StrEnum):
+class SweepKind(StrEnum):
     """Which operations a sweep measures."""
 
     WRITES = "writes"
@@ -62,7 +59,7 @@ def counterfactual(
     samples: Annotated[int, typer.Option(min=1, max=1_000, help="Times that both arms are played.")] = 16,
     horizon: Annotated[int, typer.Option(min=1, help="Steps played after a write or from a recall on, at most.")] = 200,
     sweep: Annotated[
-        Sweep | None,
+        SweepKind | None,
         typer.Option(help="Measure many of them: the writes recalled most, or the recalls that showed most, first."),
     ] = None,
     budget: Annotated[
@@ -125,7 +122,7 @@ def _lab(run: Path, out: Path | None) -> LabFolder:
 def _sweep(
     console: Console,
     place: Path,
-    sweep: Sweep,
+    sweep: SweepKind,
     samples: int,
     horizon: int,
     ceilings: dict[str, float],
@@ -134,11 +131,11 @@ def _sweep(
     *,
     resume: bool,
 ) -> None:
-    """Measure the operations of a run in the order of `_queue` until the budget is spent; then a ranked table.
+    """Measure the operations of a run in the order of `experiments` until the budget is spent; then a ranked table.
 
     What was played of them before counts against the budget.
     """
-    kind: MemoryKind = "write" if sweep is Sweep.WRITES else "recall"
+    kind: MemoryKind = "write" if sweep is SweepKind.WRITES else "recall"
     if not ceilings:
         raise typer.BadParameter("A sweep needs a --budget, such as calls=2000.")
     run = RunFolder(place.resolve())
@@ -147,17 +144,14 @@ def _sweep(
         raise SettingsError(f"{place} holds no episode: name the run folder of an evaluation.")
     lab = _lab(run.path, out)
     _check_sweep(lab, sweep, samples, horizon, resume=resume)
-    queue = [
-        Experiment(episode, operation, Change(), lab.path, horizon, servers)
-        for episode, operation in _queue(episodes, kind)
-    ]
-    for experiment in queue[:1]:  # what refuses it refuses all of them: it is no reason to leave one out
-        experiment.check(ceilings)
+    queue = experiments(episodes, kind, lab, horizon, servers)
+    if queue:
+        queue[0].check(ceilings)  # what refuses it refuses all of them: it is no reason to leave one out
     lab.begin(run)
     file = lab.sweep_file(sweep, horizon)
     with run_lock(lab.path, lock_of(file).name):
         before = lab.sweep(sweep, horizon)
-        clock = Clock(file, Progress(samples, len(queue), minutes=before.minutes if before is not None else 0.0))
+        clock = SweepClock(file, Sweep(samples, len(queue), minutes=before.minutes if before is not None else 0.0))
         left_out, stopped = _measure(console, queue, samples, ceilings, clock)
         if stopped:
             console.print(Text(f"stopped: {stopped}; go on with a higher --budget and --resume"), soft_wrap=True)
@@ -166,7 +160,7 @@ def _sweep(
     console.print(_ranking(episodes, kind))
 
 
-def _check_sweep(lab: LabFolder, sweep: Sweep, samples: int, horizon: int, *, resume: bool) -> None:
+def _check_sweep(lab: LabFolder, sweep: SweepKind, samples: int, horizon: int, *, resume: bool) -> None:
     """SettingsError for a sweep that has begun and is not resumed as it was."""
     before = lab.sweep(sweep, horizon)
     if before is None:
@@ -179,37 +173,18 @@ def _check_sweep(lab: LabFolder, sweep: Sweep, samples: int, horizon: int, *, re
         )
 
 
-class Clock:
-    """Keeps in a sweep's file how long it was played."""
-
-    def __init__(self, file: Path, progress: Progress) -> None:
-        self.progress = progress
-        self.began = time.monotonic()
-        self._file = file
-        self.write()
-
-    def write(self, **facts: Any) -> None:
-        """Write the file, with other facts."""
-        minutes = self.progress.minutes + (time.monotonic() - self.began) / 60
-        write_sweep(self._file, replace(self.progress, minutes=round(minutes, 4), **facts))
-
-
 def _measure(
-    console: Console, queue: list[Experiment], samples: int, ceilings: dict[str, float], clock: Clock
+    console: Console, queue: list[Experiment], samples: int, ceilings: dict[str, float], clock: SweepClock
 ) -> tuple[int, str | None]:
     """Measure what is not measured yet; how many operations cannot be, and the ceiling that ended it, if one did."""
-    spending = Spending(ceilings, "run", began=clock.began)
-    spending.add(minutes=clock.progress.minutes)
-    for experiment in queue:
-        before = experiment.spent(samples)
-        spending.add(calls=int(before["calls"]), tokens=int(before["tokens"]), cost=before["cost"])
+    spending = spending_of(queue, samples, ceilings, clock)
     stopping.go_on_with("go on with --resume")
     left_out = 0
     for number, experiment in enumerate(queue, 1):
-        if _measured(experiment, samples):
+        if is_measured(experiment, samples):
             continue
         try:
-            effect = stopping.run(_decided(experiment, samples, spending))
+            effect = stopping.run(decided(experiment, samples, spending))
         except CeilingReached as reached:
             return left_out, str(reached)
         except SettingsError as refused:
@@ -223,41 +198,9 @@ def _measure(
     return left_out, None
 
 
-def _queue(episodes: list[EpisodeFolder], kind: MemoryKind) -> list[tuple[EpisodeFolder, MemoryOperation]]:
-    """The writes whose lines were recalled most first; the recalls that showed most lines of the episode first."""
-    found = [(one, operation) for one in episodes for operation in operations_of(one, kind)]
-    return sorted(found, key=lambda each: -each[1].lines)
-
-
-async def _decided(experiment: Experiment, samples: int, spending: Spending) -> Effect:
-    """The effect after as few samples as decide it: two looks, each with half of the error, where there are enough."""
-    if samples <= FIRST_LOOK:
-        return await experiment.measure(samples, spending)
-    few = await experiment.measure(FIRST_LOOK, spending, ERROR / 2)
-    if few.progression.verdict != "undecided":
-        return few
-    return await experiment.measure(samples, spending, ERROR / 2)
-
-
-def _measured(experiment: Experiment, samples: int) -> bool:
-    """Whether it has an effect of so many samples, or of fewer that decide it."""
-    found = newest_effects(experiment.source).get((experiment.operation.name, "drop", experiment.horizon))
-    if found is None:
-        return False
-    return found.samples >= samples or (found.samples >= FIRST_LOOK and found.progression.verdict != "undecided")
-
-
 def _ranking(episodes: list[EpisodeFolder], kind: MemoryKind) -> Table:
     table = Table(show_edge=False, pad_edge=False)
-    for heading in (
-        "task",
-        "seed",
-        "at",
-        {"write": "note", "recall": "recall"}[kind],
-        "dropped, it is",
-        "points",
-        "95 %",
-    ):
+    for heading in ("task", "seed", "at", WORDS[kind], "dropped, it is", "points", "95 %"):
         table.add_column(heading, overflow="fold")
     found = [(one, effect) for one in episodes for effect in dropped(read_effects(one)).values() if effect.kind == kind]
     for episode, effect in sorted(found, key=lambda each: each[1].progression.mean):

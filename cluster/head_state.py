@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from chat_models.keys import new_context
 from cluster.ray_workers import WorkerHandle, WorkerLost
-from graphs.evaluation.episode import Progress, Stretch
+from graphs.evaluation.episode import EpisodePart, Progress
 from graphs.settings import EpisodeSettings
 from graphs.spending import Amounts
 from traces import EpisodeFolder, EpisodeResult
@@ -25,7 +25,7 @@ class PendingEpisode:
     folder: EpisodeFolder
     report: Callable[[Progress], None]
     budget: int
-    stretch: Stretch | None
+    part: EpisodePart | None
     future: asyncio.Future[EpisodeResult]
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
     """Of the call, in which it is reported: LangGraph finds a graph's stream by it."""

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from graphs.evaluation.episode import Stretch
+from graphs.evaluation.episode import EpisodePart
 from graphs.inner_agent.arms import episode_needed
 from graphs.settings import EpisodeSettings
 from graphs.spending import Amounts
@@ -70,7 +70,7 @@ class Assignment:
     """Files of another episode, relative to its run folder."""
     budget: int
     """Which run's spending it counts to."""
-    stretch: Stretch | None
+    part: EpisodePart | None
     counted: Amounts
     """What the head has counted for it already, at workers that are gone."""
 
@@ -108,7 +108,7 @@ def pack_episode(
     folder: EpisodeFolder,
     *,
     budget: int,
-    stretch: Stretch | None,
+    part: EpisodePart | None,
     counted: Amounts,
 ) -> Assignment:
     """Pack an episode as it is in its folder now."""
@@ -122,7 +122,7 @@ def pack_episode(
         attempts=folder.attempt - 1,
         needed=_read(needed.path, needed.path.parents[3]) if needed is not None else {},
         budget=budget,
-        stretch=stretch,
+        part=part,
         counted=counted,
     )
 

@@ -20,7 +20,7 @@ from cluster.ray_workers import RayWorkers, WorkerHandle, WorkerLost, ray_runnin
 from cluster.shipping import Inbox
 from cluster.temporary import remove_leftovers
 from cluster.worker import Orders, Report
-from graphs.evaluation.episode import Progress, Stretch, ended, ended_before, unopened
+from graphs.evaluation.episode import EpisodePart, Progress, ended, ended_before, unopened
 from graphs.evaluation.player import played_by
 from graphs.inner_agent.branches import Living
 from graphs.inner_agent.result import failure_record
@@ -115,7 +115,7 @@ class ClusterPlayer:
         folder: EpisodeFolder,
         report: Callable[[Progress], None],
         run: Spending,
-        stretch: Stretch | None = None,
+        part: EpisodePart | None = None,
         living: Living | None = None,
     ) -> EpisodeResult:
         """Play an episode on a worker, which replays what was played."""
@@ -125,7 +125,7 @@ class ClusterPlayer:
             return before
         self._budgets.setdefault(id(run), Budget(run))
         future: asyncio.Future[EpisodeResult] = asyncio.get_running_loop().create_future()
-        episode = PendingEpisode(next(self._numbers), settings, folder, report, id(run), stretch, future)
+        episode = PendingEpisode(next(self._numbers), settings, folder, report, id(run), part, future)
         self._give(episode)
         try:
             return await asyncio.shield(future)
@@ -216,15 +216,15 @@ class ClusterPlayer:
             package = self._packages[key] = pack(episode.settings, run, shared=self.shared)
             self._runs[package.key] = RunFolder(run)
         package = self._packages[key]
-        # A stretch counts its new calls alone, and those that a dead worker shipped are not made again.
-        counted = episode.counted if episode.stretch is None else {}
+        # A part of an episode counts its new calls alone, and those that a dead worker shipped are not made again.
+        counted = episode.counted if episode.part is None else {}
         return package, pack_episode(
             episode.number,
             package,
             episode.settings,
             episode.folder,
             budget=episode.budget,
-            stretch=episode.stretch,
+            part=episode.part,
             counted=counted,
         )
 

@@ -214,7 +214,7 @@ class Worker:
         if unpacked.package.shared:
             await asyncio.to_thread(_wait_until_free, playing.folder)
         try:
-            result = await play_episode(settings, playing.folder, report, playing.share, assignment.stretch)
+            result = await play_episode(settings, playing.folder, report, playing.share, assignment.part)
         except asyncio.CancelledError:
             return None
         return await asyncio.to_thread(_with_the_heads_paths, result, playing.folder, unpacked.on_head)

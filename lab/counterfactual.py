@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TypeVar
 
-from graphs.evaluation.episode import Stretch, players_own
+from graphs.evaluation.episode import EpisodePart, players_own
 from graphs.evaluation.player import player
 from graphs.evaluation.playing import Halted
 from graphs.evaluation.state import CONCURRENCY
@@ -30,7 +30,7 @@ from graphs.run_lock import run_lock
 from graphs.settings import EpisodeSettings, SettingsError
 from graphs.spending import Amounts, CeilingReached, Spending, read_prices
 from lab.folder import LabFolder
-from lab.operations import Change, MemoryOperation, changed_answer, edited_files, lead_of, recording_digest
+from lab.operations import Change, MemoryOperation, changed_answer, edited_files, recorded_start_of, recording_digest
 from memory_fs import Outcome
 from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceReader, read_result
 from traces.effects import Effect, Estimate
@@ -194,12 +194,13 @@ class Experiment:
             settings, sampling=settings.sampling + sample, ceilings={}, stop_when=[], alarms=[]
         )
         living = await asyncio.to_thread(self._begin, sampled, folder, changed, origin)
-        lead = None
+        recorded_start = None
         if self.operation.kind == "recall":
             answer = changed if isinstance(changed, tuple) else None
-            lead = self.operation.step, await asyncio.to_thread(lead_of, self.source, self.operation, answer)
-        stretch = Stretch(self.operation.first - 1 + self.horizon, horizon, lead)
-        result = await player().play(sampled, folder, lambda _: None, budget, stretch, living)
+            start = await asyncio.to_thread(recorded_start_of, self.source, self.operation, answer)
+            recorded_start = self.operation.step, start
+        part = EpisodePart(self.operation.first - 1 + self.horizon, horizon, recorded_start)
+        result = await player().play(sampled, folder, lambda _: None, budget, part, living)
         if result.failure is not None and players_own(dataclasses.asdict(result.failure)):
             # Played again it fails again. A failed arm has no score: as 0 it would count for or against the note.
             raise SettingsError(
@@ -297,7 +298,7 @@ def _spent_before(source: EpisodeFolder, operation: MemoryOperation) -> tuple[in
     """Model calls and tokens of the recording that both arms share; None where a server did not report tokens."""
     with TraceReader(source) as reader:
         steps = [reader.step(number) for number in range(1, operation.first)]
-    replies = lead_of(source, operation, None).replies if operation.kind == "recall" else []
+    replies = recorded_start_of(source, operation, None).replies if operation.kind == "recall" else []
     of_replies = ({"prompt": one.prompt_tokens, "completion": one.completion_tokens} for one in replies)
     return (
         sum(step.model_calls for step in steps) + len(replies),

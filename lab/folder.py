@@ -46,7 +46,7 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class StartedChange:
     """A change of an operation of which a sample has begun."""
 
     world: str
@@ -61,7 +61,7 @@ class Begun:
 
     @property
     def key(self) -> Key:
-        """What its effect has in common with it."""
+        """Of its effect."""
         return self.operation, "file" if self.change.startswith("file-") else self.change, self.horizon
 
     def folder(self, sample: int, arm: str) -> EpisodeFolder:
@@ -114,14 +114,14 @@ class LabFolder:
             if found := _SWEEP.fullmatch(file.name):
                 yield found[1], int(found[2]), lock_of(file), _sweep(file)
 
-    def begun(self) -> Iterator[Begun]:
+    def started(self) -> Iterator[StartedChange]:
         """Yield every change that has begun. Links are not followed."""
         for path in _below(self.path, 6):
             world, task, seed, operation, change, steps = path.relative_to(self.path).parts
             horizon = re.fullmatch(r"(\d{1,9})-steps", steps)
             number = re.fullmatch(r"seed-(\d{1,18})", seed)
             if horizon and number:
-                yield Begun(world, task, int(number[1]), operation, change, int(horizon[1]), path)
+                yield StartedChange(world, task, int(number[1]), operation, change, int(horizon[1]), path)
 
 
 def lock_of(sweep: Path) -> Path:

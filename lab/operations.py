@@ -15,7 +15,7 @@ from zlib import crc32
 from chat_models import Completion
 from graphs.inner_agent.forking import notebook_of
 from graphs.inner_agent.run_file import FREE, run_of
-from graphs.inner_agent.session import Lead
+from graphs.inner_agent.session import RecordedStart
 from graphs.settings import SettingsError
 from memory_fs import Outcome, files_at
 from memory_fs.recall import nothing_found
@@ -183,7 +183,9 @@ def changed_answer(folder: EpisodeFolder, recall: MemoryOperation, change: Chang
     return Outcome.EMPTY, nothing_found(record.operation, file, len(lines), str(record.arguments.get("keyword", "")))
 
 
-def lead_of(folder: EpisodeFolder, recall: MemoryOperation, answer: tuple[Outcome, str] | None) -> Lead:
+def recorded_start_of(
+    folder: EpisodeFolder, recall: MemoryOperation, answer: tuple[Outcome, str] | None
+) -> RecordedStart:
     """The recorded beginning of a recall's step: all replies up to the one that holds it. `answer`: in place of its
     own."""
     with TraceReader(folder) as reader:
@@ -202,4 +204,4 @@ def lead_of(folder: EpisodeFolder, recall: MemoryOperation, answer: tuple[Outcom
         for number, conversation in enumerate(conversations)
         for call in conversation.calls[: recall.record.call + 1 if number == recall.conversation else None]
     ]
-    return Lead(replies, recall.record, recall.place, answer)
+    return RecordedStart(replies, recall.record, recall.place, answer)

@@ -270,18 +270,20 @@ class MemoryFS:
 def starting_changes(files: Mapping[str, str], limits: Limits) -> dict[str, Change]:
     """What makes an episode's starting files of an empty notebook, by clean name; NotebookMisuse when refused."""
     changes: dict[str, Change] = {}
+    total = 0
     try:
         for file, text in files.items():
             check_text(text, limits)
-            changes[clean_name(file, limits)] = Change(0, 0, *split(text))
-        if len(changes) > limits.max_files:
-            raise Refused(RejectionCode.TOO_MANY_FILES, f"There may be {limits.max_files} files.")
-        total = 0
-        for number, (file, change) in enumerate(changes.items()):
-            check_vacant(file, list(changes)[:number])
+            name, change = clean_name(file, limits), Change(0, 0, *split(text))
+            if name in changes:
+                raise Refused(RejectionCode.NAME_TAKEN, f"{name} is there twice.")
+            check_vacant(name, changes)
             size = Page(Text()).size_after(change)
             total += size
-            check_room(file, len(change.put), size, total, limits, grown=size)
+            check_room(name, len(change.put), size, total, limits, grown=size)
+            changes[name] = change
+        if len(changes) > limits.max_files:
+            raise Refused(RejectionCode.TOO_MANY_FILES, f"There may be {limits.max_files} files.")
     except Refused as refusal:
         raise NotebookMisuse(f"The starting file {quoted(file)} is refused: {refusal.sentence}") from refusal
     return changes

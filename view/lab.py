@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.counterfactual import ARMS
-from lab.folder import Begun, LabFolder, Sweep, newest_effects
+from lab.folder import LabFolder, StartedChange, Sweep, newest_effects
 from traces import EpisodeFolder, TraceDamaged, read_run
 from traces.effects import Effect
 from traces.plain_json import read_file
@@ -33,9 +33,9 @@ class Measured:
     run: ShownRun
     sweeps: list[tuple[str, int, Path, Sweep]]
     """Kind, horizon, lock and content of each."""
-    effects: list[tuple[EpisodeFolder, Effect, Begun | None]]
+    effects: list[tuple[EpisodeFolder, Effect, StartedChange | None]]
     """Each with the folder of its arms, if they were played here."""
-    unfinished: list[Begun]
+    unfinished: list[StartedChange]
     """Begun, and without an effect."""
 
     def state(self, held: Held) -> str:
@@ -58,7 +58,7 @@ def measured(library: Library, path: Path) -> Measured:
     name = library.name(run.path)
     shown, sweeps = library.run(name), list(lab.sweeps())
     swept = {(kind, horizon) for kind, horizon, *_ in sweeps}
-    begun = {((one.world, one.task, one.seed), one.key): one for one in lab.begun()}
+    begun = {((one.world, one.task, one.seed), one.key): one for one in lab.started()}
     effects = []
     for folder in shown.episodes():
         world, task, seed = folder.path.parts[-3:]
@@ -105,7 +105,7 @@ def lab_page(library: Library, path: Path) -> Row:
             _shown(found.name, folder, effect) | {"arms": _addresses(library, arms)}
             for folder, effect, arms in found.effects
         ),
-        "unfinished": [_begun(found.name, one) for one in found.unfinished],
+        "unfinished": [_started(found.name, one) for one in found.unfinished],
     }
 
 
@@ -191,7 +191,7 @@ def _shown(name: str, folder: EpisodeFolder, one: Effect) -> Row:
     }
 
 
-def _begun(name: str, one: Begun) -> Row:
+def _started(name: str, one: StartedChange) -> Row:
     step, _, index = one.operation.partition(".")
     return {
         **{"run": name, "world": one.world, "task": one.task, "seed": one.seed, "step": step, "index": index},
@@ -206,7 +206,7 @@ def _ranked(rows: Iterable[Row]) -> list[Row]:
     )
 
 
-def _addresses(library: Library, one: Begun | None) -> dict[str, str] | None:
+def _addresses(library: Library, one: StartedChange | None) -> dict[str, str] | None:
     """The runs of the first sample's arms, as addresses name them."""
     if one is None:
         return None
@@ -214,7 +214,7 @@ def _addresses(library: Library, one: Begun | None) -> dict[str, str] | None:
     return {arm: library.name(run) for arm, run in runs.items() if (run / "run.json").is_file()}
 
 
-def _arms(begun: Begun) -> Iterator[EpisodeFolder]:
+def _arms(begun: StartedChange) -> Iterator[EpisodeFolder]:
     """The arms of the samples that have begun."""
     with suppress(OSError), os.scandir(begun.path) as entries:
         numbers = [one.name.removeprefix("sample-") for one in entries if one.is_dir(follow_symlinks=False)]

@@ -17,8 +17,8 @@ Held = frozenset[int] | None
 def locked_files() -> Held:
     """What is locked now.
 
-    Whoever plays an episode holds the lock of its journal, whoever plays a run that of its run.json or lock. Trying to
-    lock one of them would get in the player's way.
+    An episode that is played has its journal locked, a run its run.json or lock. Trying to lock one of them would get
+    in the player's way.
     """
     try:
         lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()

@@ -19,7 +19,7 @@ from graphs.inner_agent.branches import Living
 from graphs.inner_agent.graph import graph as inner_agent
 from graphs.inner_agent.node import in_thread
 from graphs.inner_agent.result import MACHINE_FAILURES, failure_record
-from graphs.inner_agent.session import Lead, Session
+from graphs.inner_agent.session import RecordedStart, Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.inner_agent.state import Input
 from graphs.settings import EpisodeSettings, SettingsError
@@ -72,24 +72,24 @@ class Progress(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class EpisodePart:
     """A part of an episode to be played alone; what was spent before it is not counted."""
 
     last: int
     """Its last step."""
     reason: str
     """Why the episode then ends as limited."""
-    lead: tuple[int, Lead] | None = None
+    recorded_start: tuple[int, RecordedStart] | None = None
     """A step, and its recorded beginning, with which it is played again."""
 
     def open(self, session: Session) -> None:
         """Let the step that has a recorded beginning begin with it, if it is the next."""
-        if self.lead is not None and self.lead[0] == session.position.step:
-            session.lead = copy.deepcopy(self.lead[1])
+        if self.recorded_start is not None and self.recorded_start[0] == session.position.step:
+            session.recorded_start = copy.deepcopy(self.recorded_start[1])
 
     def check(self, session: Session) -> None:
         """SettingsError where the step just played did not come to the end of its recorded beginning."""
-        if session.lead is not None:
+        if session.recorded_start is not None:
             raise SettingsError(
                 f"Played again, step {session.position.step - 1} of {session.folder.path} does not come to its recall: "
                 "it was recorded with another version."
@@ -101,7 +101,7 @@ async def play_episode(
     folder: EpisodeFolder,
     report: Callable[[Progress], None],
     run: Spending,
-    stretch: Stretch | None = None,
+    part: EpisodePart | None = None,
     living: Living | None = None,
 ) -> EpisodeResult:
     """Play an episode to its end and return its result; a finished one is read, a broken one continued.
@@ -122,8 +122,8 @@ async def play_episode(
     except MACHINE_FAILURES as error:
         result = await asyncio.to_thread(unopened, settings, folder, failure_record(error, 0))
     else:
-        session.account.share(run, past=stretch is None)
-        result = await _play_on(session, folder, report, stretch)
+        session.account.share(run, past=part is None)
+        result = await _play_on(session, folder, report, part)
     report(ended(result))
     return result
 
@@ -142,21 +142,21 @@ async def ended_before(
 
 
 async def _play_on(
-    session: Session, folder: EpisodeFolder, report: Callable[[Progress], None], stretch: Stretch | None
+    session: Session, folder: EpisodeFolder, report: Callable[[Progress], None], part: EpisodePart | None
 ) -> EpisodeResult:
     try:
         report(_playing(session, "began"))
         while not session.position.over:
             # A fresh context: the step's stream and traces are none of those this runs under.
-            if stretch is not None and session.position.step > stretch.last:
-                result = session.result(limited=stretch.reason)
+            if part is not None and session.position.step > part.last:
+                result = session.result(limited=part.reason)
                 await asyncio.to_thread(session.end, result)
                 return result
-            if stretch is not None:
-                stretch.open(session)
+            if part is not None:
+                part.open(session)
             await asyncio.create_task(play_step(session), context=new_context())
-            if stretch is not None:
-                stretch.check(session)
+            if part is not None:
+                part.check(session)
             report(_playing(session, "step"))
         return session.result()
     except MACHINE_FAILURES as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from graphs.evaluation.episode import Progress, Stretch, play_episode
+from graphs.evaluation.episode import EpisodePart, Progress, play_episode
 from graphs.inner_agent.branches import Living
 from graphs.settings import EpisodeSettings
 from graphs.spending import Spending
@@ -32,7 +32,7 @@ class Player(Protocol):
         folder: EpisodeFolder,
         report: Callable[[Progress], None],
         run: Spending,
-        stretch: Stretch | None = None,
+        part: EpisodePart | None = None,
         living: Living | None = None,
     ) -> EpisodeResult:
         """Play an episode to its end, as `episode.play_episode` does, with all that it writes in `folder`.

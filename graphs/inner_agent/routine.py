@@ -311,9 +311,9 @@ def _execute(session: Session, call: Call, facts: dict[str, Any], place: int) ->
         total=result.total,
         revision=result.revision,
     )
-    text, lead = result.text, session.lead
-    if lead is not None and not lead.replies and lead.place == place:
-        text, session.lead = lead.settle(facts, text), None
+    text, start = result.text, session.recorded_start
+    if start is not None and not start.replies and start.place == place:
+        text, session.recorded_start = start.settle(facts, text), None
     return Reply(title=call.title, text=text, ok=str(result.outcome) != "rejected", call_id=call.call_id)
 
 

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass
-class Lead:
+class RecordedStart:
     """The recorded beginning of a step that is played again up to a recall, whose answer may be another one."""
 
     replies: list[Completion]
@@ -137,7 +137,7 @@ class Session:
         self.served = ServedRuns(folder)
         self.live: LiveEpisode | None = None
         """Sends the episode to LangSmith; None where it is not traced."""
-        self.lead: Lead | None = None
+        self.recorded_start: RecordedStart | None = None
         """How the next step begins, where it is played again up to a recall."""
         self.may_fork = False
         """Whether runs may begin at earlier steps, so that branches are worth their memory."""
@@ -158,7 +158,8 @@ class Session:
 
     def recorded_reply(self) -> Completion | None:
         """The next reply of a step that is played again; None where the model is to be asked."""
-        return self.lead.replies.pop(0) if self.lead is not None and self.lead.replies else None
+        start = self.recorded_start
+        return start.replies.pop(0) if start is not None and start.replies else None
 
     def turns(self, routine: Routine, *, consulting: bool = False) -> int:
         """Model turns a routine may take; `consulting`: another conversation commits the action."""

@@ -162,6 +162,7 @@ def test_starting_files_are_revision_one_at_step_zero(tmp_path: Path) -> None:
         ({"ok.md": "", "../x": ""}, "leaves the notebook"),
         ({"ok.md": "a\x00"}, "U\\+0000"),
         ({"a.md": "", "A.md": ""}, "only by case"),
+        ({"a.md": "x", "./a.md": "y"}, "a.md is there twice"),
         ({"a.md": "x" * 99}, "a file holds"),
         ({f"{i}.md": "" for i in range(9)}, "There may be 5 files"),
         ({f"{i}.md": "x" * 40 for i in range(4)}, "together they hold 100"),
