@@ -80,10 +80,16 @@ def test_a_measured_effect_leads_to_its_step(page: Page) -> None:
 
 def test_tags_and_a_note_stay_with_the_run(page: Page) -> None:
     page.goto("/run/before")
-    page.get_by_label("Tags, parted by commas").fill("v0, keep")
+    tags, kept = page.get_by_label("Tags, parted by commas"), page.get_by_text("kept beside the run")
+    tags.fill("v0, keep")
+    tags.blur()
+    kept.wait_for()
+    for _ in range(2):  # the page asks again, and is answered with what was kept
+        page.wait_for_event("response", lambda answer: answer.url.endswith("/api/run/before"))
+    page.wait_for_timeout(100)
+    assert kept.is_visible()
     page.get_by_label("Note on this run").fill(HOSTILE)
     page.get_by_label("Note on this run").blur()
-    page.get_by_text("kept beside the run").wait_for()
     page.wait_for_function("fetch('/api/run/before').then((found) => found.json()).then((run) => run.rows[0].note)")
     page.goto("/")
     page.wait_for_selector("tr[data-id=before] .tag")

@@ -57,6 +57,8 @@ function runPage() {
   const effects = h('div', {});
   byId('main').replaceChildren(title, labels, inside, episodes, effects, facts);
   let written = '';
+  /** Tags and notes that were kept from this page: the form shows them, and what was asked before may come after them. */
+  const kept = new Set();
 
   const draw = () => {
     const focused = document.activeElement?.closest('tr[data-id]')?.getAttribute('data-id');
@@ -87,9 +89,10 @@ function runPage() {
     const own = found.rows.find((/** @type {any} */ row) => row.run === name);
     title.replaceChildren(h('h1', {}, oneLine(parents[parents.length - 1], 100)), own ? stateOf(own.state, own.problem) : '', runFigures(own));
     const now = JSON.stringify([own?.tags, own?.note]);
-    if (own && now !== written && !labels.contains(document.activeElement)) {
+    const edited = labels.contains(document.activeElement) || labels.querySelector('[aria-busy=true]');
+    if (own && now !== written && !kept.has(now) && !edited) {
       written = now;
-      labels.replaceChildren(labelForm(name, own));
+      labels.replaceChildren(labelForm(name, own, (tags, note) => kept.add(JSON.stringify([tags, note]))));
     }
     const opened = document.activeElement && inside.contains(document.activeElement);
     if (!opened) inside.replaceChildren(...loopParts(found), ...(found.episodes.length ? [] : labParts(found)), ...partsOf(found, name));
@@ -111,22 +114,31 @@ function runFigures(row) {
     row.about && row.kind !== 'counterfactuals' && row.kind !== 'controls' && one('came of it', row.about));
 }
 
-/** @param {string} name @param {any} row */
-function labelForm(name, row) {
+/** @param {string} name @param {any} row @param {(tags: string[], note: string) => void} onKept */
+function labelForm(name, row, onKept) {
   const tags = /** @type {HTMLInputElement} */ (h('input', { 'aria-label': 'Tags, parted by commas', placeholder: 'tags, by commas', value: row.tags.join(', '), maxlength: 400 }));
   const note = /** @type {HTMLTextAreaElement} */ (h('textarea', { 'aria-label': 'Note on this run', placeholder: 'note', rows: 1, maxlength: 4000 }, row.note));
   const done = h('span.count', { role: 'status' });
+  const form = h('div.labelform', {}, tags, note, done);
   const keep = async () => {
     try {
       const kept = await send(`/api/labels/${name.split('/').map(encodeURIComponent).join('/')}`, { tags: tags.value.split(','), note: note.value });
-      tags.value = kept.tags.join(', ');
+      onKept(kept.tags, kept.note);
+      if (document.activeElement !== tags) tags.value = kept.tags.join(', ');
       done.textContent = 'kept beside the run';
     } catch (error) {
       done.textContent = /** @type {Error} */ (error).message;
     }
   };
-  for (const field of [tags, note]) field.addEventListener('change', keep);
-  return h('div.labelform', {}, tags, note, done);
+  let last = Promise.resolve();
+  const keepNext = async () => {
+    form.setAttribute('aria-busy', 'true');
+    const mine = last = last.then(keep); // one after the other, so that the newest is kept
+    await mine;
+    if (mine === last) form.removeAttribute('aria-busy');
+  };
+  for (const field of [tags, note]) field.addEventListener('change', keepNext);
+  return form;
 }
 
 /** The runs that are parts of this one. @param {any} found @param {string} name */
