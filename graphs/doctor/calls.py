@@ -203,8 +203,7 @@ class Examination:
         """Two calls with a long beginning in common, one after the other."""
         model = self._model(SHORT)
         shared = f"{uuid.uuid4()} {_words(self._room(PREFIX_WORDS))}"  # unlike any prompt of an earlier examination
-        before = _ask(model, f"{shared} Write the word one.")
-        after = _ask(model, f"{shared} Write the word two.")
+        before, after = (_ask(model, f"Write the word {word}.", system=shared) for word in ("one", "two"))
         cached, prompt = after.cached_tokens, after.prompt_tokens
         if before.prompt_tokens is not None:
             self.prompt_tokens_per_s = before.prompt_tokens / before.latency_s

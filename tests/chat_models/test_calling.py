@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from openai_stub import calls
 from openai_stub import tool_call as written_call
-from puppet_model import Puppet, Seeded, puppet
+from puppet_model import Marking, Puppet, Seeded, puppet
 
 from chat_models import ConfigurationError, FailureKind, ProviderFailure, Retry, acall, call, calling, retrying
 
@@ -93,6 +93,15 @@ def test_bindings_kept_are_bounded(monkeypatch):
     for _ in range(5):
         call(puppet("ok"), HI, tools=TOOLS)
     assert len(calling._bindings) == 2
+
+
+@pytest.mark.parametrize(("kind", "marked"), [(Puppet, False), (Marking, True)])
+def test_the_system_prompt_is_marked_where_a_cache_keeps_what_is_marked(kind, marked):
+    model = puppet("ok", kind=kind)
+    call(model, [{"role": "system", "content": "You play."}, *HI])
+    system, user = model.asked[0]["messages"]
+    block = {"type": "text", "text": "You play.", "cache_control": {"type": "ephemeral"}}
+    assert (system.content, user.content) == ([block] if marked else "You play.", "hi")
 
 
 # What comes back

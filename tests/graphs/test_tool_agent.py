@@ -41,6 +41,16 @@ def test_it_works_until_it_answers_without_a_tool(desk: Desk) -> None:
     assert model.tools[0] == ["note", "fail", "tell"]
 
 
+@pytest.mark.parametrize(("kind", "mark"), [("puppet-agent", None), ("anthropic-chat", {"type": "ephemeral"})])
+def test_the_conversation_is_marked_where_a_cache_keeps_what_is_marked(
+    desk: Desk, kind: str, mark: dict[str, str] | None
+) -> None:
+    model = puppet_agent(noted("one"), "all is done")
+    model.kind = kind
+    assert desk.run(model).answer == "all is done"
+    assert model.options.get("cache_control") == mark
+
+
 def test_calls_of_one_message_run_one_after_the_other_in_the_order_written(desk: Desk) -> None:
     texts = ["slow", "b", "slow", "d", "e", "f", "g", "h", "i", "slow", "k", "l"]
     desk.run(puppet_agent(noted(*texts), "done"))

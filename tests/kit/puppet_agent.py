@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import Field
 
 Calls = list[tuple[str, dict[str, Any]]]
 Said = str | Calls | AIMessage | BaseException
@@ -22,16 +23,20 @@ class PuppetAgent(BaseChatModel):
     script: list[Any]
     asked: list[list[BaseMessage]]
     tools: list[list[str]]
+    kind: str = "puppet-agent"
+    options: dict[str, Any] = Field(default_factory=dict)
+    """With which it was asked last."""
 
     @property
     def _llm_type(self) -> str:
-        return "puppet-agent"
+        return self.kind
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
         self.asked.append(list(messages))
+        self.options = kwargs
         self.tools.append([tool["function"]["name"] for tool in kwargs.get("tools", [])])
         assert len(self.asked) <= len(self.script), f"the script has ended; the last message: {messages[-1].content}"
         said = self.script[len(self.asked) - 1]

@@ -37,5 +37,11 @@ class Seeded(Puppet):
     takes_seed: ClassVar[bool] = True
 
 
+class Marking(Puppet):
+    @property
+    def _llm_type(self) -> str:
+        return "anthropic-chat"
+
+
 def puppet(*lines: object, kind: type[Puppet] = Puppet) -> Puppet:
     return kind(lines=iter(lines), asked=[])
