@@ -119,7 +119,7 @@ class LabFolder:
         for path in _below(self.path, 6):
             world, task, seed, operation, change, steps = path.relative_to(self.path).parts
             horizon = re.fullmatch(r"(\d{1,9})-steps", steps)
-            number = re.fullmatch(r"seed-(\d{1,18})", seed)
+            number = re.fullmatch(r"seed-(-?\d{1,18})", seed)
             if horizon and number:
                 yield StartedChange(world, task, int(number[1]), operation, change, int(horizon[1]), path)
 

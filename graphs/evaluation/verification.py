@@ -48,6 +48,8 @@ def run_faults(run: RunFolder) -> Iterator[Fault]:
     except TraceFailure as failure:
         yield Fault(run.run, str(failure))
         found = None
+    if not run.run.exists() and any(True for _ in run.episodes()):
+        yield Fault(run.run, "it is gone, and with it how the episodes were started: restore it")
     for folder in run.episodes():
         yield from episode_faults(folder)
     for path in run.strays():

@@ -65,6 +65,11 @@ def test_what_is_no_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert "is no run" in str(said.exception)
 
 
+def test_a_run_without_the_file_of_its_settings_is_not_whole(run: Path) -> None:
+    (run / "run.json").unlink()
+    assert faults(run) == {"run.json": "it is gone, and with it how the episodes were started: restore it"}
+
+
 def test_every_file_that_changed_is_named(run: Path) -> None:
     first, second = "episodes/vault/three-doors/seed-1", "episodes/vault/three-doors/seed-2"
     edit(run / "summary.json", lambda plain: plain["overall"].update(mean=99.0))

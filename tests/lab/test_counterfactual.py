@@ -105,6 +105,12 @@ def test_arms_that_are_played_side_by_side_all_begin(episode: EpisodeFolder, tmp
         assert measure(experiment(episode, tmp_path, Change()), samples=6).progression.mean == -1.0
 
 
+def test_changes_of_all_seeds_are_seen_to_have_begun(tmp_path: Path) -> None:
+    for seed in (-3, 0, 12):
+        (tmp_path / "vault" / "one-door" / f"seed-{seed}" / "3.1" / "left-out" / "40-steps").mkdir(parents=True)
+    assert [one.seed for one in LabFolder(tmp_path).started()] == [-3, 0, 12]
+
+
 def test_another_text_and_another_file(episode: EpisodeFolder, tmp_path: Path) -> None:
     right = (episode.memory / "codes.md").read_text().strip()
     wrong = measure(experiment(episode, tmp_path / "wrong", Change(text="blue 1 1 1")))
