@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if not __package__:  # run as a script: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from chat_models.embedded_weights import REPOSITORY
 from training import TrainingError, TrainingFailure
 from training.base_model import find_base
 
@@ -50,6 +51,7 @@ def convert(adapter: Path, output: Path, base: str | None = None) -> int:
         raise TrainingError(f"There is no adapter in {adapter}: {error}.") from error
     if odd := [name for name, plain in _UNKNOWN.items() if (settings.get(name) or plain) != plain]:
         raise TrainingError(f"The adapter in {adapter} has {odd[0]} {settings[odd[0]]!r}, which a GGUF cannot hold.")
+    named = "embedded" if named == REPOSITORY else named  # its weights are on this machine
     model: dict[str, Any] = json.loads((find_base(named).folder / "config.json").read_text())
     kind = str(model.get("model_type"))
     if kind not in KINDS:
