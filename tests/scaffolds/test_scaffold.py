@@ -31,7 +31,8 @@ def test_every_shipped_scaffold_loads_and_can_be_spoken(path):
                 "system", world="w", task="t", actions=[], log_forms=forms["LOG"], plan_forms=forms["PLAN"], files=[],
                 turns={"log": 1, "plan": 2}, notebook=notebook, dialect=name,
             )  # fmt: skip
-            assert all(form in text for routine in forms.values() for form, _ in routine)
+            for form, _ in (*forms["LOG"], *forms["PLAN"]):  # or an example of it: small models copy the form itself
+                assert form in text or f"{form.partition('|>')[0]}|>" in text
 
 
 def test_each_world_that_can_be_played_offline_has_a_first_scaffold_and_no_folder_is_missed():
