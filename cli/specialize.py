@@ -27,6 +27,7 @@ from graphs.curator.state import Input
 from graphs.settings import SettingsError
 from traces.plain_json import read_file
 from training import sft_specialist
+from training.selection import DEFAULT_POLICY, policy_names
 from training.sft_config import DEVICES
 from worlds import world_entry
 
@@ -48,6 +49,9 @@ FinalSeeds: TypeAlias = Annotated[
 Iterations: TypeAlias = Annotated[int, typer.Option(min=1, help="Recipes to try.")]
 Recipe: TypeAlias = Annotated[
     str | None, typer.Option(help="To start from: a shipped one's name, or a TOML file. (default: by world and base)")
+]
+Policy: TypeAlias = Annotated[
+    str, typer.Option(help=f"Selection to start from: {', '.join(policy_names())}, or a TOML file.")
 ]
 MinimumExamples: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="Fewer are never trained on. (default: the recipe's)")
@@ -111,6 +115,7 @@ def specialize(
     eval_seeds: FinalSeeds = None,
     iterations: Iterations = 5,
     recipe: Recipe = None,
+    policy: Policy = DEFAULT_POLICY.stem,
     minimum_examples: MinimumExamples = None,
     controls: Controls = None,
     notebook_arms: NotebookArms = None,
@@ -175,6 +180,7 @@ def specialize(
         "validation_seeds": seeds_or_number(validation_seeds) if validation_seeds is not None else None,
         "final_seeds": parse_seeds(eval_seeds) if eval_seeds is not None else None,
         "recipe": recipe,
+        "policy": policy,
         "minimum_examples": minimum_examples,
         "controls": controls,
         "approve": approve,

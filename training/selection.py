@@ -101,7 +101,28 @@ class Policy(_Table):
 POLICIES = Path(__file__).parent / "policies"
 """The shipped policies."""
 DEFAULT_POLICY = POLICIES / "default.toml"
-"""What a curator starts from."""
+"""What a curator starts from, unless another one is given."""
+
+
+def policy_names() -> list[str]:
+    """Names of the shipped policies."""
+    return sorted(path.stem for path in POLICIES.glob("*.toml"))
+
+
+def load_policy(name: str) -> str:
+    """The text of a shipped policy by name, or of any by its TOML file. PolicyError for an unknown or a faulty one."""
+    if "/" not in name and not name.endswith(".toml"):
+        if name not in policy_names():
+            raise PolicyError(f"There is no policy {name!r}: name a file, or one of {', '.join(policy_names())}.")
+        path = POLICIES / f"{name}.toml"
+    else:
+        path = Path(name).expanduser()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"The policy {path} cannot be read: {error}.") from error
+    Policy.parse(text)
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,12 @@ class _Policies:
         )
 
     def reset_policy(
-        self, iteration: Annotated[int, Field(ge=0)] = 0, shipped: Literal["default", "by_effect"] = "default"
+        self,
+        iteration: Annotated[int, Field(ge=0)] = 0,
+        shipped: Literal["default", "by_effect", "credited"] = "default",
     ) -> str:
-        """Go back to a shipped policy (iteration 0; by_effect: only turns whose write is proven helpful, best first),
-        or take over an earlier iteration's."""
+        """Go back to a shipped policy (iteration 0; by_effect: only turns whose write is proven helpful, best first;
+        credited: the most credited turns, none drawn by chance), or take over an earlier iteration's."""
         there = sorted(self._earlier) or "none"
         if iteration and iteration not in self._earlier:
             raise TrainingError(f"There is no iteration {iteration} before this one: there are {there}.")

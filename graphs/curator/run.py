@@ -29,6 +29,7 @@ from scaffolds import Scaffold
 from traces import RunFolder, read_run
 from training.base_model import find_base
 from training.recipe import Recipe, load_recipe, recipe_names, recipe_of
+from training.selection import DEFAULT_POLICY, load_policy
 from training.sft_config import read_arguments
 from worlds import world_entry
 
@@ -61,7 +62,7 @@ class Specialization(LoopRun):
     key: ClassVar[str] = "specialization"
     free: ClassVar[tuple[str, ...]] = ("approve", "ceilings", "concurrency", "controls", "launcher")
     free_context: ClassVar[str] = "curator_base_url"
-    apart: ClassVar[tuple[str, ...]] = ("folder", "context", "digest", "start")
+    apart: ClassVar[tuple[str, ...]] = ("folder", "context", "digest", "start", "start_policy")
     folder_type: ClassVar[type[LoopFolder]] = SpecializationFolder
     context_type: ClassVar[type[LoopContext]] = Context
     input_type: ClassVar[Any] = Input
@@ -71,6 +72,8 @@ class Specialization(LoopRun):
     context: Context
     start: Recipe
     """What the curator starts from."""
+    start_policy: str
+    """Likewise, as TOML."""
     base: str
     weights: str
     traces: str = ""
@@ -81,6 +84,7 @@ class Specialization(LoopRun):
     final_seeds: list[int]
     iterations: int
     recipe: str
+    policy: str = DEFAULT_POLICY.stem
     minimum_examples: int
     controls: bool
     launcher: list[str]
@@ -92,8 +96,10 @@ class Specialization(LoopRun):
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any], path: Path) -> dict[str, Any]:
-        """The context and the start recipe."""
-        return {**super().restored(kept, path), "start": recipe_of(kept["start_recipe"], str(path))}
+        """The context, the recipe and the policy to start from; runs of before there was a choice have the default."""
+        policy = kept["start_policy"] if "start_policy" in kept else load_policy(DEFAULT_POLICY.stem)
+        start = recipe_of(kept["start_recipe"], str(path))
+        return {**super().restored(kept, path), "start": start, "start_policy": policy}
 
     @classmethod
     def checked(cls, given: Input, context: Context | None) -> tuple[dict[str, Any], Context]:
@@ -110,7 +116,7 @@ class Specialization(LoopRun):
         settings.setdefault("minimum_examples", start.data.minimum_examples)
         settings |= _seeds(settings, world_entry(settings["world"]).seeds)
         check_least(settings, iterations=1, minimum_examples=1)
-        return {**settings, "start": start}, context
+        return {**settings, "start": start, "start_policy": load_policy(settings["policy"])}, context
 
     @property
     def never_trained_on(self) -> list[int]:
@@ -124,7 +130,8 @@ class Specialization(LoopRun):
 
     def plain(self) -> dict[str, Any]:
         """As specialize.json keeps it."""
-        return {**super().plain(), "start_recipe": self.start.model_dump(mode="json")}
+        recipe = self.start.model_dump(mode="json")
+        return {**super().plain(), "start_recipe": recipe, "start_policy": self.start_policy}
 
     def check(self, scaffold: str) -> Scaffold:
         """Load and build all that the run needs. Raises our errors."""

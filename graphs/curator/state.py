@@ -86,6 +86,15 @@ class Input(LoopInput, total=False):
             example="small-cpu",
         ),
     ]
+    policy: Annotated[
+        str,
+        described(
+            "Policy",
+            "The selection policy that the curator starts from: a shipped one by name, or a TOML file.",
+            default="default",
+            example="credited",
+        ),
+    ]
     minimum_examples: Annotated[
         int | None,
         described(

@@ -74,15 +74,16 @@ async def _curate(run: Specialization, iteration: int, asked: int) -> Curation:
 
 
 def _workspace(run: Specialization, folder: IterationFolder, before: dict[int, IterationFolder]) -> Workspace:
-    """The workspace of an iteration; a new one begins with the policy of the last."""
-    policy = folder.path / "selection" / "policy.toml"
-    if before and not policy.exists():
-        policy.parent.mkdir(parents=True, exist_ok=True)
+    """The workspace of an iteration; the first begins with the policy of the run, a later one with that of the last."""
+    selection = folder.path / "selection"
+    if before and not (selection / "policy.toml").exists():
+        selection.mkdir(parents=True, exist_ok=True)
         last = before[max(before)].path / "selection"
         for name in ("policy.py", "policy.toml"):  # the one whose presence is looked for comes last
             if (last / name).exists():
-                (policy.parent / name).write_bytes((last / name).read_bytes())
-    return Workspace(folder.path, run.folder.collect, run.folder.candidates, seed=run.seed)
+                (selection / name).write_bytes((last / name).read_bytes())
+    start = run.start_policy
+    return Workspace(folder.path, run.folder.collect, run.folder.candidates, seed=run.seed, policy=start)
 
 
 REPAIRS = 3

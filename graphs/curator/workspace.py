@@ -48,9 +48,11 @@ SCORE_BYTES = 32
 
 
 class Workspace:
-    """One iteration's selection. `seed` breaks ties; `exclude` are seeds that nothing may come from."""
+    """One iteration's selection. `seed` breaks ties; `policy` is the TOML that a new one starts from."""
 
-    def __init__(self, iteration: Path, run: RunFolder, candidates: Path, *, seed: int = 0) -> None:
+    def __init__(
+        self, iteration: Path, run: RunFolder, candidates: Path, *, seed: int = 0, policy: str | None = None
+    ) -> None:
         self.iteration = iteration
         self.folder = iteration / "selection"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,7 @@ class Workspace:
         self.seed = seed
         self.source = TraceSource(run)
         if not self.policy_file.exists():
-            self.reset_policy()
+            self.policy_file.write_text(policy or DEFAULT_POLICY.read_text(encoding="utf-8"), encoding="utf-8")
 
     @cached_property
     def candidates(self) -> Sequence[Candidate]:

@@ -31,6 +31,7 @@ from graphs.spending import parse_ceilings
 from scaffolds.folder import SHIPPED
 from traces.plain_json import read_file
 from training.recipe import recipe_names
+from training.selection import policy_names
 
 Given = dict[str, Any]
 
@@ -176,6 +177,8 @@ def check_paths(given: Mapping[str, Any], context: Mapping[str, Any], *, trains:
             check_inside(f"context {name}", context[name], reading_folders())
     if given.get("recipe") and given["recipe"] not in recipe_names():
         check_inside("input recipe", given["recipe"], reading_folders())
+    if given.get("policy") and given["policy"] not in policy_names():
+        check_inside("input policy", given["policy"], reading_folders())
     if given.get("weights"):
         _check_weights("input weights", given["weights"])
     elif trains and (base := str(given.get("base") or given.get("model"))).startswith("vllm:"):

@@ -22,7 +22,7 @@ from graphs.curator.selection_tools import CHARACTERS, selection_tools
 from graphs.curator.workspace import Workspace
 from traces import RunFolder
 from training.candidates import candidates, write_candidates
-from training.selection import DEFAULT_POLICY
+from training.selection import DEFAULT_POLICY, load_policy
 
 TASK = Task(1, 2, "scripted (no language model)", "a-base", "scripted", 10, "small-cpu")
 
@@ -128,6 +128,14 @@ def test_a_mistake_comes_back_as_a_sentence(
     workspace: Workspace, name: str, arguments: dict[str, Any], said: str
 ) -> None:
     assert said in use(workspace, name, **arguments)
+
+
+def test_a_new_selection_starts_from_the_policy_that_is_given(run: RunFolder, features: Path, tmp_path: Path) -> None:
+    given = load_policy("credited")
+    started = Workspace(tmp_path / "1", run, features, policy=given)
+    assert (started.policy_file.read_text(), started.policy().quotas.by_chance) == (given, 0.0)
+    started.write_policy(load_policy("default"))
+    assert Workspace(tmp_path / "1", run, features, policy=given).policy_file.read_text() == load_policy("default")
 
 
 def test_a_faulty_policy_leaves_the_one_before(workspace: Workspace) -> None:

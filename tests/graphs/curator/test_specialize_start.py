@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from graphs.curator.run import Specialization
 from graphs.evaluation import graph as evaluate
 from graphs.settings import Context as PlayContext
 from graphs.settings import SettingsError
+from training.selection import load_policy
 from worlds import world_entry
 
 
@@ -54,6 +56,12 @@ def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
         ({"final_seeds": [-1]}, {}, "at least 0"),
         ({"recipe": "papers-best"}, {}, "There is no recipe 'papers-best'"),
         ({"recipe": "none/such.toml"}, {}, "none/such.toml cannot be read"),
+        (
+            {"policy": "the-best"},
+            {},
+            "There is no policy 'the-best': name a file, or one of by_effect, credited, default",
+        ),
+        ({"policy": "none/such.toml"}, {}, "none/such.toml cannot be read"),
         ({"launcher": ["none-such", "-m"]}, {}, "There is no program 'none-such' here"),
         ({"base": "scripted"}, {}, "no weights that an adapter can be trained on"),
         ({"base": "embedded+weights=/none/such"}, {}, "is no folder, and .embedded. needs a folder"),
@@ -124,6 +132,23 @@ def test_seeds_are_drawn_once_and_for_good_and_recorded(tmp_path: Path, tiny: Pa
     assert Specialization.begin(resumed, None) == run
     other: Any = {**given, "out": str(tmp_path / "other"), "seed": 1}
     assert Specialization.begin(other, None).train_seeds != run.train_seeds
+
+
+def test_the_policy_to_start_from_is_kept_with_the_run(tmp_path: Path, tiny: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('summary = "few"\ntotal = 7\n')
+    for policy, text in (("credited", load_policy("credited")), (str(own), own.read_text())):
+        out = str(tmp_path / text[:9])
+        run = Specialization.begin(request(tmp_path, tiny, policy=policy, out=out), None)
+        assert Specialization.read(run.folder.path).start_policy == run.start_policy == text
+
+
+def test_a_run_of_before_there_was_a_choice_has_the_default_policy(tmp_path: Path, tiny: Path) -> None:
+    run = Specialization.begin(request(tmp_path, tiny), None)
+    plain = json.loads(run.folder.run.read_text())
+    del plain["configuration"]["start_policy"], plain["configuration"]["specialization"]["policy"]
+    run.folder.run.write_text(json.dumps(plain))
+    assert Specialization.read(run.folder.path) == run
 
 
 def test_what_is_left_out_is_the_papers(tmp_path: Path, tiny: Path) -> None:
