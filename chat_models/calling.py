@@ -144,8 +144,8 @@ def _prepared(
     return asked, options, prompt
 
 
-CACHED: Mapping[str, str] = {"type": "ephemeral"}
-"""Anthropic's mark: what stands up to here is kept for five minutes, longer as it is used."""
+CACHE_MARK: Mapping[str, str] = {"type": "ephemeral"}
+"""Anthropic's: what a request holds up to here is cached for five minutes after its last use."""
 
 
 def caches_what_is_marked(model: BaseChatModel) -> bool:
@@ -154,9 +154,9 @@ def caches_what_is_marked(model: BaseChatModel) -> bool:
 
 
 def _marked(system: SystemMessage) -> SystemMessage:
-    """The same for all steps of an episode, so it is paid for once. A mark further on would seldom be met again: most
-    routines take one call or two, and what is written into the cache costs a quarter more."""
-    return SystemMessage([{"type": "text", "text": text_of(system.content), "cache_control": dict(CACHED)}])
+    """The system prompt with the mark: every step repeats it. What follows is not marked: writing into the cache costs
+    a quarter more, and most routines take one call or two."""
+    return SystemMessage([{"type": "text", "text": text_of(system.content), "cache_control": dict(CACHE_MARK)}])
 
 
 def check_constrainable(model: BaseChatModel, name: str) -> None:

@@ -27,16 +27,15 @@ if TYPE_CHECKING:
 
 KINDS = ("llama", "qwen2", "qwen3")
 """Architectures whose names and order of rows in a GGUF are known here."""
-_UNKNOWN = {"use_dora": False, "rank_pattern": {}, "alpha_pattern": {}, "bias": "none", "fan_in_fan_out": False}
-"""Settings of PEFT that a GGUF has no place for, with the value that needs none."""
+_WITHOUT = {"use_dora": False, "rank_pattern": {}, "alpha_pattern": {}, "bias": "none", "fan_in_fan_out": False}
+"""Settings of PEFT that a GGUF has no place for, with the value that means "without"."""
 
 
 def convert(adapter: Path, output: Path, base: str | None = None) -> int:
     """Write `output` and return how many matrices have an adapter.
 
-    `base`: as for the training, such as `embedded` or a folder; None: as the adapter names it. Of Llama, llama.cpp
-    keeps the rows of queries and keys in another order, so those of the adapter change places. TrainingError for what
-    cannot be written, before the file is begun; TrainingFailure for a full disk.
+    `base`: as for the training, such as `embedded` or a folder; None: as the adapter names it. TrainingError for what
+    cannot be written, before the file is begun; TrainingFailure for a disk error.
     """
     import gguf
     from safetensors import SafetensorError
@@ -49,7 +48,7 @@ def convert(adapter: Path, output: Path, base: str | None = None) -> int:
         rank, alpha = int(settings["r"]), float(settings["lora_alpha"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TrainingError(f"There is no adapter in {adapter}: {error}.") from error
-    if odd := [name for name, plain in _UNKNOWN.items() if (settings.get(name) or plain) != plain]:
+    if odd := [name for name, off in _WITHOUT.items() if (settings.get(name) or off) != off]:
         raise TrainingError(f"The adapter in {adapter} has {odd[0]} {settings[odd[0]]!r}, which a GGUF cannot hold.")
     named = "embedded" if named == REPOSITORY else named  # its weights are on this machine
     model: dict[str, Any] = json.loads((find_base(named).folder / "config.json").read_text())
@@ -77,6 +76,7 @@ def convert(adapter: Path, output: Path, base: str | None = None) -> int:
         writer.close()
         partial.replace(output)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise TrainingFailure(f"{output} cannot be written: {error.strerror}; choose another place.") from error
     return len(written) // 2
 
@@ -86,7 +86,7 @@ def _name(key: str, names: Any, adapter: Path) -> str:
     module, _, side = key.removesuffix(".weight").rpartition(".lora_")
     found = names.get_name(module.removeprefix("base_model.model."))
     if side not in ("A", "B") or found is None:
-        raise TrainingError(f"The adapter in {adapter} holds {key}, which has no place in a GGUF.")
+        raise TrainingError(f"The adapter in {adapter} holds {key!r}, which has no place in a GGUF.")
     return f"{found}.weight.lora_{side.lower()}"
 
 
@@ -95,12 +95,11 @@ def _rows(key: str, values: np.ndarray, kind: str, model: Mapping[str, Any]) -> 
     import numpy as np
 
     values = values.astype(np.float32)
-    heads = {
-        "q_proj.lora_B": model.get("num_attention_heads"),
-        "k_proj.lora_B": model.get("num_key_value_heads") or model.get("num_attention_heads"),
-    }.get(".".join(key.removesuffix(".weight").split(".")[-2:]))
-    if kind != "llama" or not heads:
+    if kind != "llama" or not key.removesuffix(".weight").endswith(("q_proj.lora_B", "k_proj.lora_B")):
         return values
+    heads = model["num_attention_heads"]
+    if "k_proj" in key:
+        heads = model.get("num_key_value_heads") or heads
     halves = values.reshape(heads, 2, -1, values.shape[-1])
     return np.ascontiguousarray(halves.swapaxes(1, 2)).reshape(values.shape)
 

@@ -88,24 +88,36 @@ class Recipe(_Settings):
     configurations: tuple[LoraConfiguration, ...] = Field(min_length=1, max_length=2)
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of the TOML files in a folder of shipped ones."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def read_named(kind: str, name: str, folder: Path) -> tuple[Path, str]:
+    """Path and text of a shipped recipe or policy by name, or of any by its TOML file. TrainingError for neither."""
+    path = Path(name).expanduser()
+    if "/" not in name and not name.endswith(".toml"):
+        if name not in names_in(folder):
+            raise TrainingError(f"There is no {kind} {name!r}: name a file, or one of {', '.join(names_in(folder))}.")
+        path = folder / f"{name}.toml"
+    try:
+        return path, path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"The {kind} {path} cannot be read: {error}.") from error
+
+
 def recipe_names() -> list[str]:
     """The shipped recipes."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    return names_in(FOLDER)
 
 
 def load_recipe(name: str) -> Recipe:
     """A shipped recipe by name, or any by its TOML file. TrainingError for an unknown name or a faulty file."""
-    if "/" not in name and not name.endswith(".toml"):
-        if name not in recipe_names():
-            raise TrainingError(f"There is no recipe {name!r}: name a file, or one of {', '.join(recipe_names())}.")
-        path = FOLDER / f"{name}.toml"
-    else:
-        path = Path(name).expanduser()
+    path, text = read_named("recipe", name, FOLDER)
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return recipe_of(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
         raise TrainingError(f"The recipe {path} cannot be read: {error}.") from error
-    return recipe_of(values, str(path))
 
 
 def recipe_of(values: Mapping[str, Any], where: str) -> Recipe:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from training import TrainingError
 from training.candidates import Candidate
+from training.recipe import names_in, read_named
 
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -105,22 +106,13 @@ DEFAULT_POLICY = POLICIES / "default.toml"
 
 
 def policy_names() -> list[str]:
-    """Names of the shipped policies."""
-    return sorted(path.stem for path in POLICIES.glob("*.toml"))
+    """The shipped policies."""
+    return names_in(POLICIES)
 
 
 def load_policy(name: str) -> str:
-    """The text of a shipped policy by name, or of any by its TOML file. PolicyError for an unknown or a faulty one."""
-    if "/" not in name and not name.endswith(".toml"):
-        if name not in policy_names():
-            raise PolicyError(f"There is no policy {name!r}: name a file, or one of {', '.join(policy_names())}.")
-        path = POLICIES / f"{name}.toml"
-    else:
-        path = Path(name).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"The policy {path} cannot be read: {error}.") from error
+    """The text of a shipped policy by name, or of any by its TOML file. TrainingError if unknown or faulty."""
+    _, text = read_named("policy", name, POLICIES)
     Policy.parse(text)
     return text
 

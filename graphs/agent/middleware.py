@@ -23,7 +23,7 @@ from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from pydantic import BaseModel, ValidationError
 
-from chat_models.calling import CACHED, CHANGES, caches_what_is_marked
+from chat_models.calling import CACHE_MARK, CHANGES, caches_what_is_marked
 from chat_models.failures import NO_PARSER, where_of
 from chat_models.messages import UNREADABLE, assistant_message, calls_of, plain_calls, reply_in
 from chat_models.retrying import Retry, aretried
@@ -100,7 +100,7 @@ class Middleware(AgentMiddleware[AgentState[Any], Any, Any]):
         if not caches_what_is_marked(self._model):
             return asked
         # The whole conversation is marked: the next call repeats it.
-        return asked.override(model_settings={**asked.model_settings, "cache_control": dict(CACHED)})
+        return asked.override(model_settings={**asked.model_settings, "cache_control": dict(CACHE_MARK)})
 
     def _replied(self, response: ModelResponse[Any], seconds: float) -> ModelResponse[Any]:
         reply = response.result[-1]

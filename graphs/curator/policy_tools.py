@@ -25,6 +25,9 @@ CODE_BYTES = 50_000
 _ID = re.compile(r"[^\s`\"'()\[\],]+/[^\s/]+/seed-\d+/step-\d+/(?:LOG|PLAN)")
 
 
+ShippedPolicy = Literal["default", "by_effect", "credited"]
+
+
 def policy_tools(
     workspace: Workspace, ledger: Path, earlier: Mapping[int, Path], recipes: Mapping[str, Recipe] | None = None
 ) -> list[BaseTool]:
@@ -84,7 +87,7 @@ class _Policies:
     def reset_policy(
         self,
         iteration: Annotated[int, Field(ge=0)] = 0,
-        shipped: Literal["default", "by_effect", "credited"] = "default",
+        shipped: ShippedPolicy = "default",
     ) -> str:
         """Go back to a shipped policy (iteration 0; by_effect: only turns whose write is proven helpful, best first;
         credited: the most credited turns, none drawn by chance), or take over an earlier iteration's."""

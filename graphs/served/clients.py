@@ -175,10 +175,9 @@ def check_paths(given: Mapping[str, Any], context: Mapping[str, Any], *, trains:
     for name in ("prices", "others"):
         if context.get(name):
             check_inside(f"context {name}", context[name], reading_folders())
-    if given.get("recipe") and given["recipe"] not in recipe_names():
-        check_inside("input recipe", given["recipe"], reading_folders())
-    if given.get("policy") and given["policy"] not in policy_names():
-        check_inside("input policy", given["policy"], reading_folders())
+    for name, shipped in (("recipe", recipe_names()), ("policy", policy_names())):
+        if given.get(name) and given[name] not in shipped:
+            check_inside(f"input {name}", given[name], reading_folders())
     if given.get("weights"):
         _check_weights("input weights", given["weights"])
     elif trains and (base := str(given.get("base") or given.get("model"))).startswith("vllm:"):

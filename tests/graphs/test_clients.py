@@ -71,6 +71,7 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("curator", {"out": "runs/x", "weights": "/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "model": "vllm:/etc"}, {}, "below runs/"),
         ("curator", {"out": "runs/x", "recipe": "/etc/x.toml"}, {}, "below runs/"),
+        ("curator", {"out": "runs/x", "policy": "/etc/x.toml"}, {}, "below runs/"),
         ("inner_agent", {"model": "embedded:owner/name+tokens=9"}, {}, "AUTOMEM_ALLOW=hub"),
         ("curator", {"out": "runs/x", "weights": "owner/name"}, {}, "AUTOMEM_ALLOW=hub"),
     ],

@@ -56,9 +56,14 @@ function runPage() {
   const facts = h('section.facts', {});
   const effects = h('div', {});
   byId('main').replaceChildren(title, labels, inside, episodes, effects, facts);
+  /** Tags and note as the form shows them. */
   let written = '';
-  /** Tags and notes that were kept from this page: the form shows them, and what was asked before may come after them. */
-  const kept = new Set();
+  /** Times that they were kept from this page, and how often when the answer under way was asked for. */
+  let kept = 0, keptBefore = 0;
+  const onKept = (/** @type {string[]} */ tags, /** @type {string} */ note) => {
+    written = JSON.stringify([tags, note]);
+    kept += 1;
+  };
 
   const draw = () => {
     const focused = document.activeElement?.closest('tr[data-id]')?.getAttribute('data-id');
@@ -84,15 +89,19 @@ function runPage() {
     { key: 't', does: 'edit tags and note', act: () => /** @type {any} */ (labels.querySelector('input'))?.focus() },
     { key: 'u', does: 'back to all runs', act: () => location.assign('/') },
   ]);
-  follow(() => `/api/run/${name.split('/').map(encodeURIComponent).join('/')}`, (found) => {
+  const address = () => {
+    keptBefore = kept;
+    return `/api/run/${name.split('/').map(encodeURIComponent).join('/')}`;
+  };
+  follow(address, (found) => {
     run = found;
     const own = found.rows.find((/** @type {any} */ row) => row.run === name);
     title.replaceChildren(h('h1', {}, oneLine(parents[parents.length - 1], 100)), own ? stateOf(own.state, own.problem) : '', runFigures(own));
     const now = JSON.stringify([own?.tags, own?.note]);
     const edited = labels.contains(document.activeElement) || labels.querySelector('[aria-busy=true]');
-    if (own && now !== written && !kept.has(now) && !edited) {
+    if (own && now !== written && kept === keptBefore && !edited) {
       written = now;
-      labels.replaceChildren(labelForm(name, own, (tags, note) => kept.add(JSON.stringify([tags, note]))));
+      labels.replaceChildren(labelForm(name, own, onKept));
     }
     const opened = document.activeElement && inside.contains(document.activeElement);
     if (!opened) inside.replaceChildren(...loopParts(found), ...(found.episodes.length ? [] : labParts(found)), ...partsOf(found, name));

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from trace_files import lines_of, write_lines
@@ -17,12 +17,12 @@ from training_runs import collected
 from chat_models.scripted_curator import ScriptedCurator
 from graphs.agent.loop import AgentLimits
 from graphs.curator.curate import Curation, Task, curate
-from graphs.curator.policy_tools import policy_tools
+from graphs.curator.policy_tools import ShippedPolicy, policy_tools
 from graphs.curator.selection_tools import CHARACTERS, selection_tools
 from graphs.curator.workspace import Workspace
 from traces import RunFolder
 from training.candidates import candidates, write_candidates
-from training.selection import DEFAULT_POLICY, load_policy
+from training.selection import DEFAULT_POLICY, load_policy, policy_names
 
 TASK = Task(1, 2, "scripted (no language model)", "a-base", "scripted", 10, "small-cpu")
 
@@ -128,6 +128,13 @@ def test_a_mistake_comes_back_as_a_sentence(
     workspace: Workspace, name: str, arguments: dict[str, Any], said: str
 ) -> None:
     assert said in use(workspace, name, **arguments)
+
+
+def test_every_shipped_policy_can_be_gone_back_to(workspace: Workspace) -> None:
+    assert sorted(get_args(ShippedPolicy)) == policy_names()
+    for name in policy_names():
+        assert use(workspace, "reset_policy", shipped=name) == "Done."
+        assert workspace.policy_file.read_text() == load_policy(name)
 
 
 def test_a_new_selection_starts_from_the_policy_that_is_given(run: RunFolder, features: Path, tmp_path: Path) -> None:
