@@ -11,15 +11,17 @@ recorded and linked into place as often as needed: the index reads every copy.
 from __future__ import annotations
 
 import os
+import re
+import signal
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import paths  # noqa: F401
+import paths
 from replay_pages import CHROMIUM, NO_BROWSER, browsing, synthetic
 from report_runs import lay_out_run
-from viewed_runs import serving
 
 from traces import RunFolder, write_run
 from view.index import Index, Query
@@ -70,14 +72,20 @@ def opening(folder: Path, steps: int) -> float:
     """Seconds until the page of a long episode is open, the server asked for it the first time."""
     write_run(RunFolder(folder / "long"), {"settings": {}})
     synthetic(folder / "long/episodes/made/default/seed-1", steps)
-    with serving(folder) as address, browsing() as browser:
-        warm = browser.new_page()
-        warm.goto(address)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        began = time.perf_counter()
-        page.goto(f"{address}/run/long/episodes/made/default/seed-1?step={steps // 2}")
-        page.wait_for_selector("body[data-ready]", timeout=60_000)
-        return time.perf_counter() - began
+    command = [sys.executable, "-m", "cli.app", "view", str(folder), "--port", "0"]
+    with subprocess.Popen(command, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = next(re.finditer(r"http://[\d.]+:\d+", server.stdout.readline())).group()
+        with browsing() as browser:
+            warm = browser.new_page()
+            warm.goto(address)
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            began = time.perf_counter()
+            page.goto(f"{address}/run/long/episodes/made/default/seed-1?step={steps // 2}")
+            page.wait_for_selector("body[data-ready]", timeout=60_000)
+            opened = time.perf_counter() - began
+        server.send_signal(signal.SIGINT)
+    return opened
 
 
 def table(folder: Path, runs: int) -> float:

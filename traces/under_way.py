@@ -53,6 +53,11 @@ class Counting:
     def __init__(self) -> None:
         self._known: dict[EpisodeFolder, tuple[tuple[int, int], UnderWay]] = {}
         """Of each trace its inode and size when it was counted."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Read no further, in any thread: an episode that is not counted whole is left out."""
+        self._closed = True
 
     def read(self, folders: Iterable[EpisodeFolder]) -> list[UnderWay]:
         """Return what these episodes have recorded; those that have a result, or no step yet, are left out."""
@@ -74,6 +79,8 @@ class Counting:
             try:
                 with TraceReader(folder) as reader:
                     for step in reader.outlines(found.steps + 1):
+                        if self._closed:
+                            return None
                         found.add(step)
             except TraceFailure as failure:
                 found.damage = str(failure)

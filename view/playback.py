@@ -34,12 +34,14 @@ STEPS = 32
 """Steps of a piece."""
 KEPT = 6
 """Episodes kept open; the one that was not asked for longest is closed."""
-SOME = 250
+SOME = 100
 """Steps, and changes of the notebook, that are read between two looks at what else there is to do."""
 REACH_S = 20.0
 """Seconds that a request waits for what is still being read."""
 GIVE_WAY_S = 2.0
-"""Seconds that reading on waits for a request to be answered, at most."""
+"""Seconds that reading on waits for requests to be answered, at most."""
+PAUSE_S = 0.3
+"""Seconds after a request, and after the opening, in which the page's next one is expected."""
 ARC_STEPS = 20_000
 """Steps whose gains are followed back to the notes that were recalled before them."""
 
@@ -98,6 +100,8 @@ class Playback:
         """Requests that wait for the notebook: it is then read before the steps."""
         self._answering = 0
         """Requests that are being answered: reading on gives way to them, unless they wait for it."""
+        self._quiet = time.monotonic() + PAUSE_S
+        """When no other request is expected any more."""
 
     def is_stale(self) -> bool:
         """Whether the trace in the folder is another one, because the episode was begun again."""
@@ -242,7 +246,7 @@ class Playback:
         finally:
             with self._news:
                 self._answering -= 1
-                self._news.notify_all()
+                self._quiet = time.monotonic() + PAUSE_S
 
     def _wait(self, come: Callable[[], bool]) -> None:
         with self._news:
@@ -279,8 +283,10 @@ class Playback:
 
     def _read_some(self, reader: TraceReader) -> bool:
         """Read on by little, the notebook and the steps; whether there was anything to read."""
+        until = time.monotonic() + GIVE_WAY_S
         with self._news:
-            self._news.wait_for(lambda: self._closed or self._waiting or not self._answering, GIVE_WAY_S)
+            while self._gives_way() and time.monotonic() < until:
+                self._news.wait(0.02)
             changes = self._book.take(SOME)
             known = len(self.timeline.marks)
             if changes and self._waiting:
@@ -293,6 +299,11 @@ class Playback:
             if found or changes:
                 self._news.notify_all()
         return bool(found or changes)
+
+    def _gives_way(self) -> bool:
+        """Whether requests go before reading on."""
+        busy = self._answering or time.monotonic() < self._quiet
+        return bool(busy) and not (self._closed or self._waiting)
 
     def _follow_notes(self) -> None:
         """Find the notes that were recalled before something was gained, in one more pass over the notebook."""

@@ -18,7 +18,7 @@ from traces.records import OperationRecord, StepRecord
 
 AFTER = 5
 """Steps after an operation whose rewards are counted as coming after it, its own step included."""
-SLICE = 100
+SLICE = 50
 """Steps between two commits, and between two looks whether somebody waits for a page."""
 CURVE = 160
 """Points of a course that are kept."""

@@ -6,6 +6,7 @@ labels and judgements is ever written, and these into the run that they are abou
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import ipaddress
@@ -72,6 +73,8 @@ class Site:
 
     def close(self) -> None:
         """Stop what works in the background."""
+        self.counting.close()
+        self.table.close()
         self.playbacks.close()
         self.index.close()
 
@@ -310,7 +313,10 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """An endpoint that answers with what `work` returns, as JSON with an ETag; it works in a thread."""
 
     async def answer(request: Request) -> Response:
-        return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(request)))
+        try:
+            return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(request)))
+        except asyncio.CancelledError:  # by a server that has stopped waiting for its last requests
+            return PlainTextResponse("The server ends.", 503)
 
     return answer
 

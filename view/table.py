@@ -72,6 +72,10 @@ class Table:
                 self._read = time.monotonic()
             return self._rows
 
+    def close(self) -> None:
+        """Read no further."""
+        self._counting.close()
+
     def changed(self) -> None:
         """Look again at the next request: something was written through the page."""
         with self._lock:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
+from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 
@@ -71,6 +72,11 @@ class Progress(TypedDict):
     """End reason, or the failure in one sentence."""
 
 
+OPENED_AT_ONCE = 2
+"""Episodes that are opened side by side: it takes CPU time, and the threads in which the steps of the others run."""
+_OPENINGS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
 @dataclass(frozen=True, slots=True)
 class EpisodePart:
     """A part of an episode to be played alone; what was spent before it is not counted."""
@@ -115,7 +121,8 @@ async def play_episode(
     if finished is not None:
         return finished
     try:
-        session = await in_thread(SESSIONS.hold, settings, folder, living)
+        async with _openings():
+            session = await in_thread(SESSIONS.hold, settings, folder, living)
     except asyncio.CancelledError:
         await asyncio.to_thread(SESSIONS.close, folder)
         raise
@@ -126,6 +133,11 @@ async def play_episode(
         result = await _play_on(session, folder, report, part)
     report(ended(result))
     return result
+
+
+def _openings() -> asyncio.Semaphore:
+    """What an episode waits for before it is opened, one in each event loop."""
+    return _OPENINGS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(OPENED_AT_ONCE))
 
 
 async def ended_before(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,10 @@ from playing import by_turn, turn_of
 
 from chat_models.keys import client_calls
 from graphs.evaluation import graph
+from graphs.evaluation.episode import play_step
 from graphs.evaluation.playing import EvaluationJob, play_whole
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, SettingsError
 from traces import RunFolder, TraceReader
 from worlds import UnknownWorld
@@ -67,6 +73,27 @@ def test_concurrency_changes_nothing_but_the_time(tmp_path: Path) -> None:
             with TraceReader(RunFolder(tmp_path / name).episode("vault", "three-doors", seed)) as reader:
                 played.append([(r.action, r.observation, r.revision) for r in reader])
         assert played[0] == played[1]
+
+
+def test_steps_are_played_while_other_episodes_wait_to_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, stepped, hold = itertools.count(), threading.Event(), SESSIONS.hold
+
+    def held(*arguments: Any) -> Session:
+        if next(opened) > 0:
+            assert stepped.wait(20), "no step is played while episodes are opened"
+        return hold(*arguments)
+
+    async def step(session: Session) -> None:
+        await play_step(session)
+        stepped.set()
+
+    monkeypatch.setattr(SESSIONS, "hold", held)
+    monkeypatch.setattr("graphs.evaluation.episode.play_step", step)
+    more_than_threads = min(32, (os.cpu_count() or 1) + 4) + 2
+    seeds = list(range(1, more_than_threads))
+    assert evaluate(tmp_path / "run", seeds=seeds, concurrency=len(seeds))["summary"]["overall"]["n"] == len(seeds)
 
 
 def test_a_failing_episode_is_listed_apart_and_the_others_go_on(tmp_path: Path, server: OpenAIStub) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -19,14 +20,16 @@ import pytest
 from openai_stub import Agent, OpenAIStub, late
 from playing import play, steps_of
 from report_runs import lay_out_run
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from graphs.run_lock import run_lock
 from graphs.settings import SettingsError
 from traces import RunFolder, TraceReader
 from traces.feedback import read_feedback, write_judgements
+from traces.under_way import Counting
 from view.playback import Playback
-from view.server import Site, application, is_loopback, listening, serve
+from view.server import Site, _answered, application, is_loopback, listening, serve
 from view.traffic import Traffic
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -332,6 +335,24 @@ def test_a_request_that_waits_is_answered_when_the_server_ends(tmp_path: Path) -
     words = [sys.executable, "-c", program, str(tmp_path / "runs")]
     ended = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (ended.stdout, ended.stderr) == ("200\n", "")
+
+
+def test_what_takes_longer_than_the_server_waits_is_answered_without_a_traceback(tmp_path: Path) -> None:
+    play(tmp_path, 2, thread="live", world="vault", task="one-door", seed=3)
+    episodes = list(RunFolder(tmp_path / "runs" / "live").episodes())
+    counting = Counting()
+    assert [one.steps for one in counting.read(episodes)] == [2]
+    unread = Counting()
+    unread.close()
+    assert unread.read(episodes) == []
+
+    async def cut_off() -> int:
+        answer = asyncio.create_task(_answered(lambda _: time.sleep(0.3))(Request({"type": "http"})))
+        await asyncio.sleep(0.05)
+        answer.cancel()
+        return (await answer).status_code
+
+    assert asyncio.run(cut_off()) == 503
 
 
 def test_a_run_that_has_ended_and_goes_on_is_shown_as_played_at_once(
