@@ -34,6 +34,7 @@ CUTOFF = 8192
 PROMISED = {"LLaMA-Factory": 5.0, "TRL alone": 2.5, "earlier build, shuffled": 2.5}
 PROMISED_GB = 8.0
 LISTING = "from importlib.metadata import requires as r; print(*r('llamafactory'), sep='\\n')"
+"""What LLaMA-Factory says that it needs, printed in its own environment."""
 TEMPLATES = {"llama": "smollm2", "qwen2": "qwen"}
 """Of LLaMA-Factory, by the kind of the base."""
 
@@ -211,11 +212,7 @@ def make_environment(folder: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     subprocess.run([*pip, "--no-deps", "llamafactory==0.9.5"], check=True)
-    listing = [
-        str(folder / "bin" / "python"),
-        "-c",
-        "from importlib.metadata import requires as r; print(*r('llamafactory'), sep='\\n')",
-    ]
+    listing = [str(folder / "bin" / "python"), "-c", LISTING]
     wanted = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.splitlines()
     plain = [one for one in wanted if "extra ==" not in one and not re.match(r"torch(vision|audio)?\b(?!data)", one)]
     subprocess.run([*pip, f"torch=={version('torch').partition('+')[0]}", *plain], check=True)
@@ -254,10 +251,16 @@ def main() -> bool:
         together = Path(arguments.dataset).resolve() if arguments.dataset else collect(work, arguments.examples)
         lines = together.read_text().splitlines(keepends=True)
         few = work / "few.jsonl"
-        few.write_text("".join(lines[:: len(lines) // arguments.alone][: arguments.alone]))
+        few.write_text("".join(typical(lines, arguments.alone)))
         base = find_base(arguments.base).folder
         setting = Setting(base, together, len(lines), arguments.threads, arguments.dtype, work)
         return show(setting, measure(setting, replace(setting, dataset=few, examples=arguments.alone), arguments))
+
+
+def typical(lines: list[str], count: int) -> list[str]:
+    """So many of the examples, about as long on average as all of them."""
+    by_length = sorted(lines, key=len)
+    return [by_length[((2 * number + 1) * len(lines) - 1) // (2 * count)] for number in range(count)]
 
 
 def measure(setting: Setting, alone: Setting, arguments: argparse.Namespace) -> dict[str, list[Run]]:
