@@ -17,9 +17,9 @@ import orjson
 from langchain_core.messages import SystemMessage
 from pydantic import ValidationError
 
-from chat_models.failures import ConfigurationError
+from chat_models.failures import ConfigurationError, FailureKind, failure
 from chat_models.messages import Message, reply_in, text_of, thoughts_of, to_langchain, to_plain
-from chat_models.retrying import Affinity, Retry, Route, aretried, retried
+from chat_models.retrying import GAVE_UP, Affinity, Retry, Route, aretried, retried
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -77,7 +77,7 @@ def call(
     def ask() -> AIMessage:
         with _server(asked, route) as here:
             try:
-                return here.invoke(prompt, **options)
+                return _whole(here.invoke(prompt, **options), model)
             except ValidationError as error:
                 return reply_in(error)
 
@@ -102,7 +102,7 @@ async def acall(
     async def ask() -> AIMessage:
         with _server(asked, route) as here:
             try:
-                return await here.ainvoke(prompt, **options)
+                return _whole(await here.ainvoke(prompt, **options), model)
             except ValidationError as error:
                 return reply_in(error)
 
@@ -198,6 +198,15 @@ def _bound(model: BaseChatModel, tools: list[Message]) -> Runnable[Any, AIMessag
         while len(_bindings) > _BINDINGS_KEPT:
             _bindings.popitem(last=False)
     return bound
+
+
+def _whole(answer: AIMessage, model: BaseChatModel) -> AIMessage:
+    """The answer; ProviderFailure where the provider says in it that it broke off."""
+    reason = _finish_reason(answer.response_metadata)
+    if reason is not None and reason.lower() in GAVE_UP:
+        detail = f"the provider gave up in the middle of a reply (finish reason {reason})"
+        raise failure(FailureKind.INTERRUPTED, type(model).__name__, detail)
+    return answer
 
 
 def _completion(answer: AIMessage, latency_s: float, attempts: int, route: Route | None) -> Completion:

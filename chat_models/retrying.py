@@ -27,6 +27,10 @@ START_WAIT_S = 5.0
 NOT_THE_PROVIDER = (AssertionError, ConfigurationError, ImportError, MemoryError, NameError, NotImplementedError)
 """What no answer of a server can cause: mistakes in code or configuration, and this machine's own end. Raised as is."""
 
+GAVE_UP = frozenset({"abort", "error"})
+"""Finish reasons by which vLLM, SGLang, OpenRouter and others say, in small or large letters, that something broke: the
+text is no reply."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:

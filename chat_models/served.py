@@ -35,7 +35,7 @@ from chat_models.failures import ConfigurationError, FailureKind, ProviderFailur
 from chat_models.gbnf import gbnf
 from chat_models.http_clients import client_for_threads, client_of_this_loop
 from chat_models.messages import decoded, read_completion, to_wire
-from chat_models.retrying import has_answered
+from chat_models.retrying import GAVE_UP, has_answered
 
 CONNECT_S = 10.0
 """A server that does not accept a connection for so long is down; it need not hold up a whole minute."""
@@ -288,10 +288,6 @@ def _read(response: httpx2.Response) -> tuple[int, object]:
         code = error.get("code") if isinstance(error, dict) else None
         return (code if isinstance(code, int) and 400 <= code <= 599 else 500), answer
     return response.status_code, answer
-
-
-GAVE_UP = frozenset({"abort", "error"})
-"""Finish reasons by which vLLM, SGLang and OpenRouter say that something broke: the text is no reply."""
 
 
 def _transport(error: Exception, timeout_s: float, *, repeat: bool) -> tuple[FailureKind, str]:

@@ -17,7 +17,7 @@ from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.progress import LiveProgress, ticking
 from cli.progress_tally import Tally
-from graphs.evaluation.playing import EvaluationJob, play_whole
+from graphs.evaluation.playing import EvaluationJob, finished, play_whole
 from graphs.evaluation.state import Input
 from graphs.run_lock import run_lock
 from graphs.settings import Context
@@ -152,6 +152,8 @@ def _show(
 async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> CeilingReached | None:
     """Play all arms; the ceiling that ended it, if one did."""
     for job in comparison.jobs():
+        if comparison.played_on is not None and finished(job.out):
+            continue  # as its `on`, which the loop does not play again
         if not quiet:
             console.print(Text(f"arm {job.name}"))
         with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:

@@ -148,7 +148,8 @@ def evolve(
     if concurrency is not None:
         given["concurrency"] = concurrency
     arms, limit, console = named(notebook_arms), max_steps or entry.max_steps, Console()
-    if arms and not given["holdout_seeds"] and not resume:
+    begun = resume and Search.folder_type(out).run.exists()
+    if arms and not (Search.read(out).holdout_seeds if begun else given["holdout_seeds"]):
         raise typer.BadParameter("--notebook-arms are played on the hold-out seeds: give --holdout-seeds.")
     with w.played_on(workers, ray, shared):
         if not no_check:

@@ -17,7 +17,7 @@ from cli.stopping import go_on_with
 from graphs.evaluation.state import Input
 from graphs.inner_agent.forking import fork_episode, next_free
 from graphs.inner_agent.opening import check
-from graphs.inner_agent.run_file import begin_run, recorded_settings
+from graphs.inner_agent.run_file import begin_run, check_vacant, recorded_settings
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, EpisodeSettings, SettingsError
 from traces import EpisodeFolder, RunFolder, read_result
@@ -41,7 +41,7 @@ def fork(
     quiet: o.Quiet = False,
 ) -> None:
     """Play an episode again from one of its steps in a new folder; the episode itself is not changed."""
-    source = EpisodeFolder(Path(episode))
+    source = EpisodeFolder(Path(episode).resolve())
     settings, target = _prepare(
         source, step, texts_of(edit or []), scaffold, model, o.base_urls(base_url), out, trust_scaffold_code
     )
@@ -94,6 +94,10 @@ def _prepare(
     run = RunFolder(target.path.parents[3])
     if run.run.exists():
         raise SettingsError(f"{run.path} holds a run already: give another --out.")
+    check_vacant(run.path, "fork")
+    for place in run.path.resolve().parents:
+        if RunFolder(place).run.exists():
+            raise SettingsError(f"{run.path} lies in the run {place}: give another --out.")
     fork_episode(source, target, step, edits=edits)
     begin_run(run, settings, digest, world=settings.world, tasks=[settings.task], seeds=[settings.seed])
     return settings, target

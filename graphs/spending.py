@@ -6,6 +6,7 @@ completed steps cost (their calls, tokens and time are in the trace) plus the ca
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import tomllib
@@ -15,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from graphs.settings import CEILINGS, SettingsError
-from traces import EpisodeFolder, EpisodeResult, RunFolder, read_result
+from traces import EpisodeFolder, EpisodeResult, RunFolder, TraceDamaged, read_result
 from traces.plain_json import read_file, write_file
 from traces.records import total_tokens
 
@@ -40,6 +41,15 @@ class Price:
     completion: float
     cached: float | None = None
     """Of prompt tokens in the server's cache; the prompt price if None."""
+
+    def checked(self) -> Price:
+        """The same; TypeError unless each price is a finite number of at least 0."""
+        for name, price in (("prompt", self.prompt), ("completion", self.completion), ("cached", self.cached)):
+            if price is None and name == "cached":
+                continue
+            if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
+                raise TypeError(f"{name} is {price!r}, not a finite number of at least 0")
+        return self
 
     def cost(self, prompt: int, completion: int, cached: int) -> float:
         """Dollars for these tokens; `cached` are among `prompt`."""
@@ -70,7 +80,7 @@ def read_prices(path: str | None) -> Mapping[str, Price]:
         return {}
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        return {model: Price(**table) for model, table in tables.items()}
+        return {model: Price(**table).checked() for model, table in tables.items()}
     except OSError as error:
         raise SettingsError(f"The price table {path[:MOST_SHOWN]} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -217,7 +227,12 @@ def played(run: RunFolder) -> Amounts:
 def minutes_on(run: RunFolder) -> float:
     """Minutes an evaluation was played, by its clock."""
     path = run.path / CLOCK
-    return float(read_file(path)["minutes"]) if path.exists() else 0.0
+    if not path.exists():
+        return 0.0
+    try:
+        return float(read_file(path)["minutes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TraceDamaged(f"{path} holds no minutes: remove it, and count the time from now on.") from error
 
 
 def add_minutes(run: RunFolder, seconds: float) -> None:

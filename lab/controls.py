@@ -10,14 +10,14 @@ from statistics import fmean
 from typing import Any, get_args
 
 from graphs.evaluation.graph import check_tasks
-from graphs.evaluation.playing import EvaluationJob, played_whole
+from graphs.evaluation.playing import EvaluationJob, played_whole, summary
 from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
 from graphs.settings import KEPT_BY_PROGRAM, ArmName, Context, NotebookMode, SettingsError, episode_settings
 from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing, sum_of
 from lab.counterfactual import estimate
-from traces import EpisodeResult, RunFolder, read_results
+from traces import RunFolder, read_results
 from traces.effects import Estimate
 from traces.plain_json import write_file
 from traces.records import total_tokens
@@ -115,7 +115,7 @@ class Controls:
             scores = read_scores(self.run(arm), self.pairs)
             differences = [scores[pair] - on[pair] for pair in self.pairs]
             difference = None if arm == "on" else estimate(differences)
-            rows.append(_row(arm, read_results(self.run(arm)), list(scores.values()), difference))
+            rows.append(_row(arm, self.run(arm), list(scores.values()), difference))
         write_file(self.out / TABLE, {"world": self.given["world"], "arms": [dataclasses.asdict(row) for row in rows]})
         return rows
 
@@ -127,21 +127,22 @@ class Controls:
         return dataclasses.replace(self.context, notebook=mode, arm=arm, others=others)  # type: ignore[arg-type]
 
     def _budgets(self) -> Sequence[Spending]:
-        own = (self.run(arm) for arm in self.arms if arm != "on" or self.played_on is None)
+        own = (self.run(arm) for arm in ARMS if arm != "on" or self.played_on is None)  # those of earlier commands, too
         played = spent_playing(run for run in own if run.run.exists())
         if self.budgets is None:
             return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=played)]
         return [Spending(one.ceilings, one.whose, spent=sum_of([one.spent, played])) for one in self.budgets()]
 
 
-def _row(arm: str, results: Sequence[EpisodeResult], scores: Sequence[float], difference: Estimate | None) -> Row:
+def _row(arm: str, run: RunFolder, scores: Sequence[float], difference: Estimate | None) -> Row:
+    results, ended = read_results(run), summary(run)
     steps = sum(one.steps for one in results)
     total: Mapping[str, Any] = total_tokens(one.tokens for one in results)
     known = total["prompt"] is not None and total["completion"] is not None
     return Row(
         arm=arm,
-        episodes=len(results),
-        failed=sum(not one.scored for one in results),
+        episodes=len(scores),
+        failed=len(ended["failed_episodes"]) + len(ended.get("damaged_episodes", [])),
         progression=fmean(scores),
         difference=difference,
         tokens_per_step=(total["prompt"] + total["completion"]) / max(1, steps) if known else None,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass, field
 
 from traces.folders import EpisodeFolder, RunFolder, TraceFailure
@@ -54,6 +56,8 @@ class Counting:
         self._known: dict[EpisodeFolder, tuple[tuple[int, int], UnderWay]] = {}
         """Of each trace its inode and size when it was counted."""
         self._closed = False
+        self._lock = threading.Lock()
+        """Of all that is known: two requests at once would count the same steps twice."""
 
     def close(self) -> None:
         """Read no further, in any thread: an episode that is not counted whole is left out."""
@@ -61,7 +65,8 @@ class Counting:
 
     def read(self, folders: Iterable[EpisodeFolder]) -> list[UnderWay]:
         """Return what these episodes have recorded; those that have a result, or no step yet, are left out."""
-        return [found for folder in folders if (found := self._one(folder)) is not None]
+        with self._lock:
+            return [copy(found) for folder in folders if (found := self._one(folder)) is not None]
 
     def _one(self, folder: EpisodeFolder) -> UnderWay | None:
         try:

@@ -283,16 +283,18 @@ class Playback:
 
     def _read_some(self, reader: TraceReader) -> bool:
         """Read on by little, the notebook and the steps; whether there was anything to read."""
-        until = time.monotonic() + GIVE_WAY_S
+        began = time.monotonic()
         with self._news:
-            while self._gives_way() and time.monotonic() < until:
+            while self._gives_way() and time.monotonic() - began < GIVE_WAY_S:
                 self._news.wait(0.02)
-            changes = self._book.take(SOME)
+            waited = time.monotonic() - began
+            some = SOME if waited < GIVE_WAY_S else 10 * SOME  # asked for without a pause: in fewer, longer turns
+            changes = self._book.take(some)
             known = len(self.timeline.marks)
             if changes and self._waiting:
                 self._news.notify_all()
                 return True
-        found = list(reader.heads(known + 1, min(known + SOME, reader.refresh())))
+        found = list(reader.heads(known + 1, min(known + some, reader.refresh())))
         with self._news:
             for record in found:
                 self._judging.add(record)

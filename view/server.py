@@ -184,7 +184,7 @@ class Site:
                 opening = BackgroundTask(self._open, found.groupdict())
                 return HTMLResponse(served_page(title, source, scripts, style), headers=headers, background=opening)
 
-        return await run_in_threadpool(_or_sentence, page)
+        return await _in_thread(page)
 
     def _open(self, asked: dict[str, str]) -> None:
         """Open an episode, so that its pieces are there soon; why it cannot be, is said when they are asked for."""
@@ -313,12 +313,17 @@ def _answered(work: Callable[[Request], Any]) -> Callable[[Request], Any]:
     """An endpoint that answers with what `work` returns, as JSON with an ETag; it works in a thread."""
 
     async def answer(request: Request) -> Response:
-        try:
-            return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(request)))
-        except asyncio.CancelledError:  # by a server that has stopped waiting for its last requests
-            return PlainTextResponse("The server ends.", 503)
+        return await _in_thread(lambda: _as_answer(request, work(request)))
 
     return answer
+
+
+async def _in_thread(work: Callable[[], Response]) -> Response:
+    """What `work` answers, or the sentence of its failure; 503 where the server has stopped waiting for it."""
+    try:
+        return await run_in_threadpool(_or_sentence, work)
+    except asyncio.CancelledError:
+        return PlainTextResponse("The server ends.", 503)
 
 
 def _as_answer(request: Request, found: Any) -> Response:
@@ -345,7 +350,7 @@ async def _posted(request: Request, work: Callable[[Any], Any]) -> Response:
         given = orjson.loads(body)
     except orjson.JSONDecodeError:
         return PlainTextResponse("What was sent is no JSON.", 400)
-    return await run_in_threadpool(_or_sentence, lambda: _as_answer(request, work(given)))
+    return await _in_thread(lambda: _as_answer(request, work(given)))
 
 
 def _or_sentence(work: Callable[[], Response]) -> Response:

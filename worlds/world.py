@@ -288,7 +288,8 @@ class World(gymnasium.Env[Observation, str], ABC):
         try:
             turn: Turn = call(argument)
         except Exception as error:
-            raise EngineFailure(f"World {self.name!r} ({self.task}) broke in {doing}: {error!r}") from error
+            shown = error if isinstance(error, EngineFailure) else repr(error)
+            raise EngineFailure(f"World {self.name!r} ({self.task}) broke in {doing}: {shown}") from error
         long, short = (turn.observation[part].translate(_CONTROLS) for part in ("long", "short"))
         return turn._replace(observation=Observation(long=long, short=short))
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 from numpy.typing import NDArray
 
 from worlds.registry import make_world, world_entry
-from worlds.world import Actions, Frame, Turn, World
+from worlds.world import Actions, EngineFailure, Frame, Turn, World
 
 _AT_ONCE = 256
 """Actions of a replay that are sent together."""
@@ -115,7 +115,7 @@ class ProcessWorld(World):
             _receive(line)
         except OSError as error:
             line.close()
-            raise RuntimeError("the world's process has ended") from error
+            raise EngineFailure("the world's process has ended") from error
         except RuntimeError:
             line.close()
             raise
@@ -144,14 +144,20 @@ def open_world(name: str, task: str | None = None, *, max_steps: int | None = No
     global _server
     if not world_entry(name).own_process:
         return make_world(name, task, max_steps=max_steps, **options)
-    line, far = socket.socketpair()
-    with far, _LOCK:
-        if _server is None or not _server.alive():
-            _server = _Server()
-        _server.hand(far)
+    try:
+        line, far = socket.socketpair()
+        with far, _LOCK:
+            if _server is None or not _server.alive():
+                _server = _Server()
+            _server.hand(far)
+    except OSError as error:
+        raise EngineFailure(f"World {name!r} gets no process: {error}") from error
     try:
         _put(line, (_Wanted(name, task, max_steps, options), dict(os.environ), sys.path))
         return ProcessWorld(line, cast(_Facts, _receive(line)))
+    except OSError as error:
+        line.close()
+        raise EngineFailure(f"World {name!r} cannot be opened: {error}") from error
     except BaseException:
         line.close()
         raise
@@ -303,7 +309,7 @@ def _receive(line: socket.socket) -> Any:
     try:
         answer = _get(line)
     except (EOFError, OSError) as error:
-        raise RuntimeError("the world's process has ended: its engine crashed, or it was killed") from error
+        raise EngineFailure("the world's process has ended: its engine crashed, or it was killed") from error
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -16,7 +16,7 @@ from graphs.evaluation.playing import EvaluationJob, finished, play_whole, playe
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
-from traces import RunFolder, read_results
+from traces import RunFolder
 from traces.plain_json import write_file
 from training import ledger
 from training.ledger import LedgerEntry
@@ -176,7 +176,7 @@ def _row(
     measured: bool,
 ) -> Row:
     paired = pair_up(base, scores, error=ERROR, seed=run.seed)
-    own = player == BASE
+    own, ended = player == BASE, summary(run.folder.final(player))
     return Row(
         player=player,
         memory=memory,
@@ -184,7 +184,7 @@ def _row(
         mean=paired.after_mean,
         standard_error=paired.after_se,
         episodes=len(scores),
-        failed=sum(not one.scored for one in read_results(run.folder.final(player))),
+        failed=len(ended["failed_episodes"]) + len(ended.get("damaged_episodes", [])),
         measures=measures(run.folder.final(player)) if measured else {},
         difference=None if own else paired.mean_difference,
         interval=None if own else paired.interval,

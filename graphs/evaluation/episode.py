@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
-from weakref import WeakKeyDictionary
 
 from langchain_core.runnables import RunnableConfig
 
@@ -74,7 +73,8 @@ class Progress(TypedDict):
 
 OPENED_AT_ONCE = 2
 """Episodes that are opened side by side: it takes CPU time, and the threads in which the steps of the others run."""
-_OPENINGS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_OPENINGS: dict[asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, int]] = {}
+"""Of each event loop with episodes that are opened or wait for it, and how many they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ async def play_episode(
     if finished is not None:
         return finished
     try:
-        async with _openings():
+        async with _turn_to_open():
             session = await in_thread(SESSIONS.hold, settings, folder, living)
     except asyncio.CancelledError:
         await asyncio.to_thread(SESSIONS.close, folder)
@@ -135,9 +135,19 @@ async def play_episode(
     return result
 
 
-def _openings() -> asyncio.Semaphore:
-    """What an episode waits for before it is opened, one in each event loop."""
-    return _OPENINGS.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(OPENED_AT_ONCE))
+@contextlib.asynccontextmanager
+async def _turn_to_open() -> AsyncIterator[None]:
+    """Wait until fewer than OPENED_AT_ONCE episodes are being opened in this event loop."""
+    loop = asyncio.get_running_loop()
+    turns, waiting = _OPENINGS.get(loop, (asyncio.Semaphore(OPENED_AT_ONCE), 0))
+    _OPENINGS[loop] = turns, waiting + 1
+    try:
+        async with turns:
+            yield
+    finally:
+        _, waiting = _OPENINGS.pop(loop)
+        if waiting > 1:
+            _OPENINGS[loop] = turns, waiting - 1
 
 
 async def ended_before(

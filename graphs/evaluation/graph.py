@@ -144,7 +144,13 @@ def _without_score(folder: EpisodeFolder) -> bool:
 
 
 def broken(settings: EpisodeSettings, folder: EpisodeFolder, error: Exception) -> EpisodeResult:
-    """The result of an episode that a fault of ours ended: a failure like any other in the scores."""
+    """The result of an episode that a fault of ours ended: a failure like any other in the scores.
+
+    What the system refused (files, memory, processes) is the machine's failure, and may be played again.
+    """
+    if isinstance(error, (OSError, MemoryError)):
+        sentence = f"The system failed it: {type(error).__name__}: {error}"
+        return unopened(settings, folder, Failure(where="system", kind=type(error).__name__, sentence=sentence, step=0))
     logger.error("a fault in our own code ended %s seed %s", settings.task, settings.seed, exc_info=error)
     sentence = f"{type(error).__name__}: {error} (a fault in our own code; the log has its traceback)"
     return unopened(settings, folder, Failure(where="bug", kind=type(error).__name__, sentence=sentence, step=0))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from contextlib import nullcontext
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,19 +55,43 @@ def fork_episode(
         if not 1 <= step <= len(reader) + 1:
             raise SettingsError(f"{source.path} has {len(reader)} steps: fork at a step from 1 to {len(reader) + 1}.")
         begins = reader.step(step - 1).revision if step > 1 else None
+    earlier = origin_of(source)
+    edited = tuple(edits or ())
+    if earlier is not None and earlier.step == step:  # the notebook as edited for that step
+        begins, edited = earlier.revision, tuple(dict.fromkeys((*earlier.edited, *edited)))
     if target.path.exists() and any(not entry.name.startswith("attempt-") for entry in target.path.iterdir()):
         raise SettingsError(f"{target.path} holds an episode already: fork to another folder.")
-    copy_steps(source, target, step - 1)
-    with notebook_of(source) if notebook is None else nullcontext(notebook) as history:
-        # Before the first step there are the starting files, one revision, or none.
-        begins = min(1, history.revision) if begins is None else begins
-        with history.fork(middle or begins, target.memory, journal=target.journal) as forked:
-            if edits:
-                _edit(forked, step, edits)
-                begins = forked.revision
-    origin = Origin(str(source.path), step, begins, tuple(edits or ()))
-    write_file(_path(target), dataclasses.asdict(origin))
+    with _whole_or_not_at_all(target):
+        copy_steps(source, target, step - 1)
+        with notebook_of(source) if notebook is None else nullcontext(notebook) as history:
+            # Before the first step there are the starting files, one revision, or none.
+            begins = min(1, history.revision) if begins is None else begins
+            with history.fork(middle or begins, target.memory, journal=target.journal) as forked:
+                if edits:
+                    _edit(forked, step, edits)
+                    begins = forked.revision
+        origin = Origin(str(source.path), step, begins, edited)
+        write_file(_path(target), dataclasses.asdict(origin))
     return origin
+
+
+@contextmanager
+def _whole_or_not_at_all(target: EpisodeFolder) -> Iterator[None]:
+    """Remove again what was written into `target`, and the folders made for it, where the block fails."""
+    places = (target.path, *target.path.parents[:4])
+    made = [place for place in places if not place.exists()]
+    try:
+        yield
+    except BaseException:
+        for entry in target.path.iterdir() if target.path.exists() else ():
+            if entry.is_dir() and not entry.name.startswith("attempt-"):
+                shutil.rmtree(entry, ignore_errors=True)
+            elif not entry.is_dir():
+                entry.unlink(missing_ok=True)
+        for place in made:
+            with suppress(OSError):
+                place.rmdir()
+        raise
 
 
 def notebook_of(folder: EpisodeFolder) -> MemoryFS:

@@ -6,10 +6,11 @@ The probe's seed is its own; its scores are not looked at.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from chat_models import ConfigurationError
 from chat_models.keys import new_context
@@ -56,22 +57,33 @@ async def probe(
         return [_virtual(str(error), candidate)]
     run = probe_run(out, scaffold.digest)
     try:
-        await _play(search, candidate, run, steps, dict(ceilings or {}))
+        failed = await _play(search, candidate, run, steps, dict(ceilings or {}))
     except (*CANDIDATE_ERRORS, ConfigurationError) as error:  # the search itself was checked: the candidate brought it
         return [_virtual(f"It cannot be played: {error}", candidate)]
-    faults: list[str] = []
+    faults: list[str] = [_fault(task, cause) for task, cause in failed]
     for folder in await asyncio.to_thread(lambda: list(run.episodes())):
         faults += await asyncio.to_thread(_faults, folder)
     return list(dict.fromkeys(_virtual(fault, candidate) for fault in faults))
 
 
-async def _play(search: Search, candidate: Path, run: RunFolder, steps: int, ceilings: Amounts) -> None:
+async def _play(
+    search: Search, candidate: Path, run: RunFolder, steps: int, ceilings: Amounts
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Task and cause of each episode that failed."""
     context = replace(search.context.play(scaffold=str(candidate)), max_steps=steps)
     given = search.evaluation(run, [SEED], search.model)
     given |= {"tasks": search.tasks[:TASKS], "ceilings": ceilings}
     # In a context of its own it does not take the search's checkpointer for its own.
     play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)
-    await asyncio.create_task(play, context=new_context())
+    ended = await asyncio.create_task(play, context=new_context())
+    return [(one["task"], one["cause"]) for one in (ended.get("summary") or {}).get("failed_episodes", [])]
+
+
+def _fault(task: str, cause: Mapping[str, Any]) -> str:
+    """What broke an episode of the probe. Halted where that is not the candidate's doing."""
+    if not candidates_own(cause):
+        raise Halted(f"The probe could not be played: {cause['sentence']}")
+    return f"In a probe of {task}, at step {cause['step']}: {cause['sentence']}"
 
 
 def _faults(folder: EpisodeFolder) -> Iterator[str]:
@@ -79,10 +91,7 @@ def _faults(folder: EpisodeFolder) -> Iterator[str]:
     task = folder.path.parts[-2]
     result = read_result(folder, content=True)
     if result is not None and result.failure is not None:
-        cause = result.failure
-        if not candidates_own({"where": cause.where, "kind": cause.kind}):
-            raise Halted(f"The probe could not be played: {cause.sentence}")
-        yield f"In a probe of {task}, at step {cause.step}: {cause.sentence}"
+        yield _fault(task, dataclasses.asdict(result.failure))
     if not folder.steps.exists():
         return
     with TraceReader(folder) as reader:

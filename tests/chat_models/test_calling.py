@@ -202,3 +202,12 @@ def test_any_other_fault_of_a_message_stays_a_failure(ask_puppet):
 
     with pytest.raises(ProviderFailure):
         ask_puppet(puppet(kind=Broken))
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "Abort"])
+def test_a_reply_in_which_the_provider_gave_up_is_a_failed_call(reason: str):
+    broken = AIMessage("<|ACT", response_metadata={"finish_reason": reason})
+    assert call(puppet(broken, AIMessage("whole")), HI, retry=AT_ONCE).message["content"] == "whole"
+    with pytest.raises(ProviderFailure, match=f"gave up in the middle of a reply .finish reason {reason}") as caught:
+        call(puppet(broken, broken, broken), HI, retry=AT_ONCE)
+    assert caught.value.kind is FailureKind.INTERRUPTED

@@ -13,8 +13,8 @@ from playing import by_turn, folder_of, play, speaker, steps_of, turn_of
 from graphs.evaluation import graph
 from graphs.inner_agent import graph as inner_agent
 from graphs.settings import Context, SettingsError
-from graphs.spending import Price
-from traces import RunFolder
+from graphs.spending import Price, minutes_on, read_prices
+from traces import RunFolder, TraceDamaged
 
 
 @pytest.fixture
@@ -185,3 +185,17 @@ def test_a_text_that_is_no_rule_is_our_error(tmp_path: Path, server: OpenAIStub)
     with pytest.raises(SettingsError, match="is about one of"):
         play(tmp_path, model="vllm:m", base_url=server.url, stop_when=["boredom>1@1"])
     assert server.bodies == []
+
+
+@pytest.mark.parametrize("price", ['"2.50"', "nan", "-1", "inf", "true"])
+def test_a_price_that_is_no_price_is_refused_before_the_first_call(tmp_path: Path, price: str) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text(f'["vllm:m"]\nprompt = 1\ncompletion = {price}\n')
+    with pytest.raises(SettingsError, match=r"completion is .*, not a finite number of at least 0"):
+        read_prices(str(prices))
+
+
+def test_a_clock_that_holds_no_minutes_is_named(tmp_path: Path) -> None:
+    (tmp_path / "clock.json").write_text("{}")
+    with pytest.raises(TraceDamaged, match=r"clock\.json holds no minutes"):
+        minutes_on(RunFolder(tmp_path))

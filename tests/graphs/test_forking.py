@@ -195,3 +195,35 @@ def test_a_closed_session_keeps_no_branch_and_closes_all_even_where_one_fails(
     assert session.branches._kept == {}
     monkeypatch.undo()
     SESSIONS.close(session.folder)
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_a_fork_of_an_edited_fork_at_its_first_step_keeps_the_edit(tmp_path: Path, step: int) -> None:
+    play(tmp_path, 6, thread="one", world="vault", task="one-door", seed=3)
+    first, second = (RunFolder(tmp_path / name).episode("vault", "one-door", 3) for name in ("first", "second"))
+    fork_episode(folder_of(tmp_path, "one"), first, step, edits={"strategy.md": "north first\n"})
+    fork_episode(first, second, step)
+    assert notebook(second) == notebook(first)
+    assert "north first\n" in notebook(second)["strategy.md"]
+    assert [origin_of(one).edited for one in (first, second)] == [("strategy.md",)] * 2  # type: ignore[union-attr]
+
+
+def test_a_fork_that_is_refused_leaves_nothing_behind_and_never_writes_into_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(tmp_path, 6, thread="one", world="vault", task="one-door", seed=3)
+    source = folder_of(tmp_path, "one")
+    target = RunFolder(tmp_path / "fork").episode("vault", "one-door", 3)
+    with pytest.raises(SettingsError, match="is refused"):
+        fork_episode(source, target, 3, edits={"../bad.md": "x"})
+    assert not (tmp_path / "fork").exists()
+    fork_episode(source, target, 3, edits={"strategy.md": "x"})
+    run, mine = source.path.parents[3], tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter.txt").write_text("kept")
+    for out, why in ((mine, "holds something that is no fork"), (run / "episodes" / "x", "lies in the run")):
+        words = ["fork", str(source.path), "--step", "3", "--out", str(out)]
+        assert why in str(CliRunner().invoke(app, words).exception)
+    monkeypatch.chdir(run)
+    shown = CliRunner().invoke(app, ["fork", str(source.path.relative_to(run)), "--step", "3", "--quiet"])
+    assert (shown.exit_code, (run.parent / f"{run.name}-fork-1" / "run.json").exists()) == (0, True), shown.output

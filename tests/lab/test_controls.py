@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,10 +14,12 @@ from typer.testing import CliRunner, Result
 from cli.commands import app
 from cli.controls import comparison_table
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import play_whole
+from graphs.evaluation.playing import Halted, play_whole
 from graphs.inner_agent import Context
 from graphs.inner_agent.opening import open_session
-from graphs.settings import SettingsError, episode_settings
+from graphs.inner_agent.session import Session
+from graphs.inner_agent.sessions import SESSIONS
+from graphs.settings import EpisodeSettings, SettingsError, episode_settings
 from graphs.spending import CeilingReached
 from lab.controls import ARMS, Controls, Row
 from memory_fs import files_at
@@ -244,3 +247,32 @@ def test_the_table_names_each_arm_in_whole_at_80_columns() -> None:
     assert all(f"\n{arm} " in shown for arm in ARMS)
     assert "…" not in shown
     assert "[-100.0, -100.0]" in shown
+
+
+def test_an_episode_that_left_no_file_is_counted_as_failed_and_the_machine_lifts_no_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = SESSIONS.hold
+
+    def failing(error: Exception) -> None:
+        def held(settings: EpisodeSettings, *more: Any) -> Session:
+            if settings.seed == 2 and settings.notebook == "on":
+                raise error
+            return hold(settings, *more)
+
+        monkeypatch.setattr(SESSIONS, "hold", held)
+
+    failing(ZeroDivisionError("a fault of ours"))
+    rows = play(controls(tmp_path / "fault", ("on", "off")))
+    assert [(row.episodes, row.failed, row.progression) for row in rows.values()] == [(2, 1, 0.5), (2, 0, 0.0)]
+    failing(OSError(11, "no process left"))
+    with pytest.raises(Halted, match="The system failed it"):
+        play(controls(tmp_path / "system", ("on", "off")))
+    monkeypatch.setattr(SESSIONS, "hold", hold)
+    assert play(controls(tmp_path / "system", ("on", "off"), resume=True))["on"].progression == 1.0
+
+
+def test_what_an_arm_of_an_earlier_command_spent_counts(played: Path) -> None:
+    (budget,) = controls(played, ("on", "off"), ceilings={"calls": 1_000})._budgets()
+    (whole,) = controls(played, ceilings={"calls": 1_000})._budgets()
+    assert budget.spent == whole.spent

@@ -14,7 +14,7 @@ import pytest
 from episode_hash import told
 from processes import wait_until_ended
 
-from worlds import CannotBranch, EngineFailure, UnknownWorld, World, make_world, open_world
+from worlds import CannotBranch, EngineFailure, UnknownWorld, World, make_world, open_world, world_process
 from worlds.gymnasium_world import GymnasiumWorld
 from worlds.world import Actions
 
@@ -216,3 +216,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     pids = [int(word) for word in ran.stdout.split()]
     assert (ran.returncode, len(pids)) == (-signal.SIGKILL, 3)
     assert all(wait_until_ended(pid) for pid in pids)
+
+
+def test_a_server_of_worlds_that_dies_while_one_is_opened_is_the_machines_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(world_process._Server, "hand", lambda _, far: far.close())
+    with pytest.raises(EngineFailure, match=r"has ended|cannot be opened"):
+        open_world("minihack", "MiniHack-Corridor-R3-v0", max_steps=5)

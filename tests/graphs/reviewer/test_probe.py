@@ -10,12 +10,15 @@ import pytest
 from candidates import UPSERT, hooks, revise, search, workspace
 from foreign_scaffold import why_not_contained
 
+from chat_models import FailureKind, ProviderFailure
 from graphs.evaluation.playing import Halted
+from graphs.inner_agent.sessions import SESSIONS
 from graphs.reviewer.probe import SEED, STEPS, probe
 from graphs.reviewer.search import Context
 from graphs.reviewer.workspace import Workspace
 from scaffolds.containment import Bounds
 from traces import RunFolder, read_result
+from worlds import EngineFailure
 
 contained = pytest.mark.skipif(why_not_contained() != "", reason=why_not_contained())
 
@@ -120,3 +123,25 @@ def test_a_server_that_is_away_is_not_the_candidates_fault(made: Workspace) -> N
     context = Context(base_url="http://127.0.0.1:9/v1", attempts=1, patience_s=0.0)
     with pytest.raises(Halted, match="no server answers"):
         probed(revise(made, UPSERT), model="vllm:m", context=context)
+
+
+@pytest.mark.parametrize(
+    "error", [EngineFailure("no process"), ProviderFailure(FailureKind.REFUSED, "gone"), BrokenPipeError("gone")]
+)
+def test_a_probe_that_the_machine_does_not_even_open_halts(
+    made: Workspace, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(SESSIONS, "hold", fail)
+    with pytest.raises(Halted, match="could not be played"):
+        probed(made)
+
+
+def test_a_fault_before_the_first_step_is_one_of_the_probe(made: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(SESSIONS, "hold", fail)
+    assert ["ZeroDivisionError: by nothing" in fault for fault in probed(made)] == [True, True]
