@@ -42,14 +42,13 @@ class Price:
     cached: float | None = None
     """Of prompt tokens in the server's cache; the prompt price if None."""
 
-    def checked(self) -> Price:
-        """The same; TypeError unless each price is a finite number of at least 0."""
+    def __post_init__(self) -> None:
+        """TypeError unless each price is a finite number of at least 0."""
         for name, price in (("prompt", self.prompt), ("completion", self.completion), ("cached", self.cached)):
             if price is None and name == "cached":
                 continue
             if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
                 raise TypeError(f"{name} is {price!r}, not a finite number of at least 0")
-        return self
 
     def cost(self, prompt: int, completion: int, cached: int) -> float:
         """Dollars for these tokens; `cached` are among `prompt`."""
@@ -80,7 +79,7 @@ def read_prices(path: str | None) -> Mapping[str, Price]:
         return {}
     try:
         tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        return {model: Price(**table).checked() for model, table in tables.items()}
+        return {model: Price(**table) for model, table in tables.items()}
     except OSError as error:
         raise SettingsError(f"The price table {path[:MOST_SHOWN]} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

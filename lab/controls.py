@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any, get_args
 
 from graphs.evaluation.graph import check_tasks
-from graphs.evaluation.playing import EvaluationJob, played_whole, summary
+from graphs.evaluation.playing import EvaluationJob, failures, played_whole, summary
 from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
@@ -135,14 +135,14 @@ class Controls:
 
 
 def _row(arm: str, run: RunFolder, scores: Sequence[float], difference: Estimate | None) -> Row:
-    results, ended = read_results(run), summary(run)
+    results = read_results(run)
     steps = sum(one.steps for one in results)
     total: Mapping[str, Any] = total_tokens(one.tokens for one in results)
     known = total["prompt"] is not None and total["completion"] is not None
     return Row(
         arm=arm,
         episodes=len(scores),
-        failed=len(ended["failed_episodes"]) + len(ended.get("damaged_episodes", [])),
+        failed=len(failures(summary(run))),
         progression=fmean(scores),
         difference=difference,
         tokens_per_step=(total["prompt"] + total["completion"]) / max(1, steps) if known else None,

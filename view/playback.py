@@ -11,8 +11,8 @@ import dataclasses
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from traces.replay_notebook import NotebookBlocks
 from traces.replay_steps import PlainSteps
 from traces.replay_timeline import MARKS, Timeline
 from view.frames import IDLE_S, LOOK_S, ROOM, Drawing, about, drawing
+from view.traffic import Traffic
 from worlds import UnknownWorld
 
 STEPS = 32
@@ -38,10 +39,6 @@ SOME = 100
 """Steps, and changes of the notebook, that are read between two looks at what else there is to do."""
 REACH_S = 20.0
 """Seconds that a request waits for what is still being read."""
-GIVE_WAY_S = 2.0
-"""Seconds that reading on waits for requests to be answered, at most."""
-PAUSE_S = 0.3
-"""Seconds after a request, and after the opening, in which the page's next one is expected."""
 ARC_STEPS = 20_000
 """Steps whose gains are followed back to the notes that were recalled before them."""
 
@@ -81,7 +78,10 @@ class Playback:
     def __init__(self, folder: EpisodeFolder) -> None:
         self.folder = folder
         self._inode = _inode(folder)
-        self._reader = TraceReader(folder)
+        self._traffic = Traffic()
+        """Requests to which reading on gives way; the first is what this is opened for."""
+        with self._traffic.request():
+            self._reader = TraceReader(folder)
         self._effects = read_effects(folder)
         self._reading = threading.Lock()
         """Of the reader."""
@@ -98,10 +98,8 @@ class Playback:
         self._closed = False
         self._waiting = 0
         """Requests that wait for the notebook: it is then read before the steps."""
-        self._answering = 0
-        """Requests that are being answered: reading on gives way to them, unless they wait for it."""
-        self._quiet = time.monotonic() + PAUSE_S
-        """When no other request is expected any more."""
+        self._at_once = threading.Event()
+        """Set while reading on gives way to nobody: it is waited for, or is to end."""
 
     def is_stale(self) -> bool:
         """Whether the trace in the folder is another one, because the episode was begun again."""
@@ -119,6 +117,7 @@ class Playback:
         """Stop reading."""
         with self._news:
             self._closed = True
+            self._at_once.set()
             self._news.notify_all()
         if self._frames is not None:
             self._frames.stop()
@@ -132,7 +131,7 @@ class Playback:
 
     def head(self) -> dict[str, Any]:
         """What the page has to know before it asks for any piece."""
-        with self._before_reading_on():
+        with self._traffic.request():
             return self._head()
 
     def _head(self) -> dict[str, Any]:
@@ -201,7 +200,7 @@ class Playback:
     def piece(self, kind: str, number: int) -> bytes:
         """A piece of "steps", "notebook" or "frames". IndexError where there is none, TraceDamaged where it is."""
         if kind == "steps":
-            with self._before_reading_on():
+            with self._traffic.request():
                 return self._step_piece(number)
         if kind == "frames" and self._frames is not None:
             return self._frames.pieces[number]
@@ -237,24 +236,18 @@ class Playback:
             plain.add(record, StepFlags(record.step, bool(following), verdict, redundant, empty))
         return plain.packed()
 
-    @contextmanager
-    def _before_reading_on(self) -> Iterator[None]:
-        with self._news:
-            self._answering += 1
-        try:
-            yield
-        finally:
-            with self._news:
-                self._answering -= 1
-                self._quiet = time.monotonic() + PAUSE_S
-
     def _wait(self, come: Callable[[], bool]) -> None:
         with self._news:
+            if come():
+                return
             self._waiting += 1
+            self._at_once.set()
             try:
                 self._news.wait_for(lambda: self._closed or bool(self._fault) or come(), REACH_S)
             finally:
                 self._waiting -= 1
+                if not self._waiting and not self._closed:
+                    self._at_once.clear()
 
     def _read_on(self) -> None:
         """Read what there is and then what comes, until the episode has ended or nobody asks any more."""
@@ -283,12 +276,8 @@ class Playback:
 
     def _read_some(self, reader: TraceReader) -> bool:
         """Read on by little, the notebook and the steps; whether there was anything to read."""
-        began = time.monotonic()
+        some = SOME if self._traffic.give_way(self._at_once) else 10 * SOME  # without a pause: fewer, longer turns
         with self._news:
-            while self._gives_way() and time.monotonic() - began < GIVE_WAY_S:
-                self._news.wait(0.02)
-            waited = time.monotonic() - began
-            some = SOME if waited < GIVE_WAY_S else 10 * SOME  # asked for without a pause: in fewer, longer turns
             changes = self._book.take(some)
             known = len(self.timeline.marks)
             if changes and self._waiting:
@@ -301,11 +290,6 @@ class Playback:
             if found or changes:
                 self._news.notify_all()
         return bool(found or changes)
-
-    def _gives_way(self) -> bool:
-        """Whether requests go before reading on."""
-        busy = self._answering or time.monotonic() < self._quiet
-        return bool(busy) and not (self._closed or self._waiting)
 
     def _follow_notes(self) -> None:
         """Find the notes that were recalled before something was gained, in one more pass over the notebook."""

@@ -33,9 +33,15 @@ class Traffic:
                 self._now -= 1
                 self._last = time.monotonic()
 
-    def give_way(self, stopped: threading.Event) -> None:
-        """Wait until requests pause, at most GIVE_WAY_S, or until work in the background is to end."""
+    def give_way(self, stopped: threading.Event) -> bool:
+        """Wait until requests pause, or until work in the background is to end or is waited for itself.
+
+        False where they did not pause for GIVE_WAY_S.
+        """
         until = time.monotonic() + GIVE_WAY_S
         while self._now or time.monotonic() - self._last < PAUSE_S:
-            if time.monotonic() > until or stopped.wait(0.02):
-                return
+            if stopped.wait(0.02):
+                return True
+            if time.monotonic() > until:
+                return False
+        return True

@@ -144,22 +144,20 @@ def open_world(name: str, task: str | None = None, *, max_steps: int | None = No
     global _server
     if not world_entry(name).own_process:
         return make_world(name, task, max_steps=max_steps, **options)
+    line = None
     try:
         line, far = socket.socketpair()
         with far, _LOCK:
             if _server is None or not _server.alive():
                 _server = _Server()
             _server.hand(far)
-    except OSError as error:
-        raise EngineFailure(f"World {name!r} gets no process: {error}") from error
-    try:
         _put(line, (_Wanted(name, task, max_steps, options), dict(os.environ), sys.path))
         return ProcessWorld(line, cast(_Facts, _receive(line)))
-    except OSError as error:
-        line.close()
-        raise EngineFailure(f"World {name!r} cannot be opened: {error}") from error
-    except BaseException:
-        line.close()
+    except BaseException as error:
+        if line is not None:
+            line.close()
+        if isinstance(error, OSError):
+            raise EngineFailure(f"World {name!r} cannot be opened in a process of its own: {error}") from error
         raise
 
 

@@ -12,7 +12,7 @@ from graphs.curator.players import make_servable, specialist_of
 from graphs.curator.position import SPECIALIST, budgets, priced, winner
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import EvaluationJob, finished, play_whole, played_whole, summary
+from graphs.evaluation.playing import EvaluationJob, failures, finished, play_whole, played_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
@@ -176,7 +176,7 @@ def _row(
     measured: bool,
 ) -> Row:
     paired = pair_up(base, scores, error=ERROR, seed=run.seed)
-    own, ended = player == BASE, summary(run.folder.final(player))
+    own = player == BASE
     return Row(
         player=player,
         memory=memory,
@@ -184,7 +184,7 @@ def _row(
         mean=paired.after_mean,
         standard_error=paired.after_se,
         episodes=len(scores),
-        failed=len(ended["failed_episodes"]) + len(ended.get("damaged_episodes", [])),
+        failed=len(failures(summary(run.folder.final(player)))),
         measures=measures(run.folder.final(player)) if measured else {},
         difference=None if own else paired.mean_difference,
         interval=None if own else paired.interval,

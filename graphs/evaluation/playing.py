@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> 
     CeilingReached where a budget is spent before it is whole; Halted where the machine failed an episode and playing
     on did not help; our errors. An episode's own ceiling is in the summary (`n_limited`).
     """
-    failures: list[dict[str, Any]] = []
+    failed: list[Mapping[str, Any]] = []
     for _ in range(PLAYED_ON):
         ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
         began = time.monotonic()
@@ -61,11 +61,11 @@ async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> 
             await _play(job, ceilings, report)
         finally:
             await asyncio.to_thread(add_minutes, job.out, time.monotonic() - began)
-        failures = await asyncio.to_thread(machine_failures, job.out)
-        if not failures or not all(map(may_pass, failures)):
+        failed = await asyncio.to_thread(machine_failures, job.out)
+        if not failed or not all(map(may_pass, failed)):
             break
-    if failures:
-        raise Halted(f"{job.name} could not be played: {failures[0]['sentence']}")
+    if failed:
+        raise Halted(f"{job.name} could not be played: {failed[0]['sentence']}")
     if await asyncio.to_thread(broken_off, job.out):
         raise_reached(await asyncio.to_thread(job.budgets))
     return await asyncio.to_thread(summary, job.out)
@@ -92,12 +92,16 @@ def summary(run: RunFolder) -> dict[str, Any]:
     return found
 
 
-def machine_failures(run: RunFolder) -> list[dict[str, Any]]:
+def failures(ended: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Task and cause of each episode of a summary that failed or is damaged; it counts 0."""
+    unknown = {"where": "?", "kind": "?", "sentence": "no cause was recorded", "step": 0}
+    broken = [*ended["failed_episodes"], *ended.get("damaged_episodes", [])]
+    return [(one["task"], one["cause"] or unknown) for one in broken]
+
+
+def machine_failures(run: RunFolder) -> list[Mapping[str, Any]]:
     """The causes of the episodes that the machine failed, or whose files are damaged."""
-    unknown = {"where": "?", "kind": "?", "sentence": "no cause was recorded"}
-    causes = [one["cause"] or unknown for one in summary(run)["failed_episodes"]]
-    damage = [one["cause"] for one in summary(run).get("damaged_episodes", [])]
-    return [cause for cause in causes if not players_own(cause)] + damage
+    return [cause for _, cause in failures(summary(run)) if not players_own(cause)]
 
 
 async def _play(job: EvaluationJob, ceilings: Amounts, report: Callable[[Progress], None]) -> None:

@@ -6,7 +6,6 @@ The probe's seed is its own; its scores are not looked at.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from chat_models import ConfigurationError
 from chat_models.keys import new_context
 from graphs.evaluation import graph as evaluation
-from graphs.evaluation.playing import Halted
+from graphs.evaluation.playing import Halted, failures
 from graphs.reviewer.evaluating import CANDIDATE_ERRORS, candidates_own
 from graphs.spending import Amounts
 from scaffolds import Scaffold, ScaffoldError
 from scaffolds.containment import Bounds
-from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader, read_result
+from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader
 
 if TYPE_CHECKING:
     from graphs.reviewer.search import Search
@@ -69,14 +68,14 @@ async def probe(
 async def _play(
     search: Search, candidate: Path, run: RunFolder, steps: int, ceilings: Amounts
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Task and cause of each episode that failed."""
+    """Play it; task and cause of each episode that failed."""
     context = replace(search.context.play(scaffold=str(candidate)), max_steps=steps)
     given = search.evaluation(run, [SEED], search.model)
     given |= {"tasks": search.tasks[:TASKS], "ceilings": ceilings}
     # In a context of its own it does not take the search's checkpointer for its own.
     play = evaluation.ainvoke(given, {"run_name": f"probe of {candidate.parent.name}"}, context=context)
     ended = await asyncio.create_task(play, context=new_context())
-    return [(one["task"], one["cause"]) for one in (ended.get("summary") or {}).get("failed_episodes", [])]
+    return failures(ended["summary"])
 
 
 def _fault(task: str, cause: Mapping[str, Any]) -> str:
@@ -87,17 +86,15 @@ def _fault(task: str, cause: Mapping[str, Any]) -> str:
 
 
 def _faults(folder: EpisodeFolder) -> Iterator[str]:
-    """What is wrong with an episode of the probe. Halted where that is not the candidate's doing."""
-    task = folder.path.parts[-2]
-    result = read_result(folder, content=True)
-    if result is not None and result.failure is not None:
-        yield _fault(task, dataclasses.asdict(result.failure))
+    """What is too much in an episode of the probe."""
     if not folder.steps.exists():
         return
     with TraceReader(folder) as reader:
         steps = list(reader)
     if steps:
-        yield from _excesses(task, steps, folder.journal.stat().st_size if folder.journal.exists() else 0)
+        yield from _excesses(
+            folder.path.parts[-2], steps, folder.journal.stat().st_size if folder.journal.exists() else 0
+        )
 
 
 def _excesses(task: str, steps: list[StepRecord], journal: int) -> Iterator[str]:

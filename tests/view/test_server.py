@@ -112,6 +112,7 @@ def test_a_notebook_that_a_request_waits_for_is_read_before_the_steps(
     monkeypatch.setattr("view.playback.SOME", 1)
     playback, reader = Playback(folder), TraceReader(folder)
     playback._waiting = 1
+    playback._at_once.set()
     while not playback.timeline.marks:
         before = playback._book.revision
         assert playback._read_some(reader)
@@ -123,10 +124,9 @@ def test_a_notebook_that_a_request_waits_for_is_read_before_the_steps(
 def test_reading_on_and_the_index_give_way_to_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     play(tmp_path, 20, thread="long", world="vault", task="six-doors", seed=3)
     (folder,) = RunFolder(tmp_path / "runs" / "long").episodes()
-    monkeypatch.setattr("view.playback.GIVE_WAY_S", 60.0)
     monkeypatch.setattr("view.traffic.GIVE_WAY_S", 60.0)
     playback, traffic = Playback(folder), Traffic()
-    with TraceReader(folder) as reader, playback._before_reading_on(), traffic.request():
+    with TraceReader(folder) as reader, playback._traffic.request(), traffic.request():
         waiting = [
             threading.Thread(target=playback._read_some, args=[reader.twin()]),
             threading.Thread(target=traffic.give_way, args=[threading.Event()]),
