@@ -169,20 +169,24 @@ def test_loss_and_gradient_are_those_of_the_examples_one_by_one(adapted: Any, ex
         assert (found[name] - gradient).norm() < 1e-9 * gradient.norm(), name
 
 
-def test_a_gpu_computes_node_by_node_what_a_cpu_merges() -> None:
+@pytest.mark.parametrize(("kernel", "chunk"), [("flash", 0), ("in_chunks", 1024), ("in_chunks", 8), ("in_chunks", 3)])
+def test_node_by_node_is_computed_what_is_merged(kernel: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    from training import tree_attention
     from training.tree_attention import by_path, merged
 
+    monkeypatch.setattr(tree_attention, "CHUNK", chunk)
     spans = ((0, 5, 20), (5, 9, 15), (9, 12, 12), (12, 15, 15), (15, 20, 20), (20, 26, 26))
     shapes = [(1, 4, 26, 8), *[(1, 2, 26, 8)] * 2, *[(1, 2, 7, 8)] * 2]
     draw = torch.Generator().manual_seed(0)
     given = [torch.randn(shape, generator=draw, dtype=torch.float64, requires_grad=True) for shape in shapes]
     weight = torch.randn(shapes[0], generator=draw, dtype=torch.float64)
+    run = getattr(tree_attention, kernel)
     for above in (given[3:], None):
         inputs = given if above else given[:3]
         together = merged(*given[:3], *(above or (None, None)), spans, 0.4)
-        path = by_path(given[0], (given[1], given[2]), above and (above[0], above[1]), spans, 0.4)
+        path = by_path(given[0], (given[1], given[2]), above and (above[0], above[1]), spans, 0.4, run)
         torch.testing.assert_close(together, path, rtol=1e-12, atol=1e-12)
         found, expected = (torch.autograd.grad((one * weight).sum(), inputs) for one in (together, path))
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
