@@ -213,7 +213,7 @@ _kept = threading.local()
 
 
 def _rooms(size: int, dtype: torch.dtype) -> torch.Tensor:
-    """So many elements, the same ones for all calls of a thread: fresh memory costs more than what is computed in it."""
+    """So many elements, the same for all calls of a thread: fresh memory costs more than what is computed in it."""
     if getattr(_kept, "rooms", None) is None or _kept.rooms.numel() < size or _kept.rooms.dtype != dtype:
         _kept.rooms = torch.empty(size, dtype=dtype)
     rooms: torch.Tensor = _kept.rooms[:size]
