@@ -192,6 +192,20 @@ def test_node_by_node_is_computed_what_is_merged(kernel: str, chunk: int, monkey
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
 
 
+def test_keys_that_all_share_a_large_part_cost_bfloat16_no_accuracy() -> None:
+    """As in Qwen2.5's first layers. Without its part, scores of 400 are rounded by up to one: another softmax."""
+    import torch
+
+    from training.tree_attention import in_chunks, merged
+
+    draw = torch.Generator().manual_seed(0)
+    query, keys, values = (torch.randn((1, heads, 60, 16), generator=draw) for heads in (4, 2, 2))
+    query, keys, values = (one.bfloat16() for one in (query + 10, keys + 10, values))
+    exact = merged(query.double(), keys.double(), values.double(), None, None, ((0, 60, 60),), None)
+    found = in_chunks(query, keys, values, None)
+    assert ((found.double() - exact).norm() / exact.norm()).item() < 0.03
+
+
 @pytest.fixture(scope="module")
 def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen conversations under two long system prompts; the last one goes on from another."""
