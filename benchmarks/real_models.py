@@ -103,7 +103,7 @@ METRICS = ("invalid_action_rate", "model_calls_per_step", "prompt_tokens_per_ste
 
 def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     """The cells to play, arm by arm."""
-    for arm in ARMS:
+    for arm in asked.arms:
         for task in asked.tasks:
             for notebook in NOTEBOOKS:
                 yield Cell(task, arm, notebook)
@@ -150,6 +150,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=600, help="seconds per call")
     parser.add_argument("--concurrency", type=int, default=1, help="episodes side by side")
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--table", action="store_true", help="print the table of OUT, play nothing")
     return parser.parse_args()
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from graphs import settings as inner_agent
 from graphs.evaluation.state import Input as EvaluationInput
@@ -16,6 +16,8 @@ from graphs.evaluation.statistics import Pair, read_scores
 from graphs.fields import defaults_of, described, shown_value
 from graphs.inner_agent.run_file import FREE, check_place, check_vacant
 from graphs.settings import (
+    ArmName,
+    NotebookMode,
     SettingsError,
     asked_for,
     check_input,
@@ -48,6 +50,11 @@ class LoopFolder(RunFolder):
     def relative(self, path: Path) -> str:
         """A path of the run as its records write it."""
         return path.relative_to(self.path).as_posix()
+
+    def notebook_arms(self) -> list[RunFolder]:
+        """The arms with other notebooks that were played beside its final evaluation."""
+        names = (*get_args(NotebookMode), *get_args(ArmName))
+        return [run for name in names if (run := RunFolder(self.path / "controls" / name)).run.exists()]
 
 
 @dataclass(kw_only=True, frozen=True)

@@ -15,7 +15,7 @@ from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
 from graphs.settings import KEPT_BY_PROGRAM, ArmName, Context, NotebookMode, SettingsError, episode_settings
-from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing, sum_of
+from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing
 from lab.counterfactual import estimate
 from traces import RunFolder, read_results
 from traces.effects import Estimate
@@ -55,7 +55,7 @@ class Controls:
     played_on: RunFolder | None = None
     """A run that is the arm `on` already: it is only read."""
     budgets: Callable[[], Budgets] | None = None
-    """What the arms may spend together with other work; by default the ceilings of `given`."""
+    """What the arms may spend together with other work, with all that is spent; by default the ceilings of `given`."""
 
     @classmethod
     def beside(cls, job: EvaluationJob, out: Path, arms: tuple[str, ...]) -> Controls:
@@ -105,8 +105,11 @@ class Controls:
             yield EvaluationJob(name=arm, given=given, context=self._context(arm), budgets=self._budgets)
 
     def table(self) -> list[Row]:
-        """Compare the arms that are played to their end, if `on` is one of them; also kept in controls.json."""
-        ended = [arm for arm in ARMS if arm in self.arms and played_whole(self.run(arm))]
+        """Compare the arms that are played to their end, if `on` is one of them; also kept in controls.json.
+
+        Those of earlier commands too, where they are of the same episodes.
+        """
+        ended = [arm for arm in ARMS if self._ended(arm)]
         if not ended or ended[0] != "on":
             return []
         on = read_scores(self.run("on"), self.pairs)
@@ -119,6 +122,13 @@ class Controls:
         write_file(self.out / TABLE, {"world": self.given["world"], "arms": [dataclasses.asdict(row) for row in rows]})
         return rows
 
+    def _ended(self, arm: str) -> bool:
+        if not played_whole(self.run(arm)):
+            return False
+        played = summary(self.run(arm))
+        kinds = (played["episodes"], played["failed_episodes"], played.get("damaged_episodes", []))
+        return arm in self.arms or {(one["task"], one["seed"]) for kind in kinds for one in kind} == set(self.pairs)
+
     def _context(self, arm: str) -> Context:
         if arm in MODES:
             return dataclasses.replace(self.context, notebook=arm, arm="none", others=None)
@@ -127,11 +137,11 @@ class Controls:
         return dataclasses.replace(self.context, notebook=mode, arm=arm, others=others)  # type: ignore[arg-type]
 
     def _budgets(self) -> Sequence[Spending]:
-        own = (self.run(arm) for arm in ARMS if arm != "on" or self.played_on is None)  # those of earlier commands, too
-        played = spent_playing(run for run in own if run.run.exists())
-        if self.budgets is None:
-            return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=played)]
-        return [Spending(one.ceilings, one.whose, spent=sum_of([one.spent, played])) for one in self.budgets()]
+        if self.budgets is not None:
+            return self.budgets()
+        all_arms = map(self.run, ARMS)  # those of earlier commands, too
+        played = spent_playing(run for run in all_arms if run.run.exists())
+        return [Spending(parse_ceilings(self.given.get("ceilings")), "run", spent=played)]
 
 
 def _row(arm: str, run: RunFolder, scores: Sequence[float], difference: Estimate | None) -> Row:

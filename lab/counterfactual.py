@@ -24,6 +24,7 @@ from graphs.evaluation.state import CONCURRENCY
 from graphs.evaluation.statistics import all_subsets, spared_subsets, subset_means
 from graphs.inner_agent.branches import Living
 from graphs.inner_agent.forking import fork_episode, origin_of
+from graphs.inner_agent.node import in_thread
 from graphs.inner_agent.opening import check
 from graphs.inner_agent.run_file import begin_run, recorded_settings, run_of
 from graphs.run_lock import run_lock
@@ -98,19 +99,21 @@ class Experiment:
         self, settings: EpisodeSettings, changed: Changed, samples: int, budget: Spending
     ) -> tuple[dict[str, list[EpisodeResult]], bool]:
         """The results of each arm, and whether each sample had to replay the world."""
-        origin = await asyncio.to_thread(_world_after, settings, self.source, self.operation.first - 1)
         side_by_side = asyncio.Semaphore(CONCURRENCY if player().workers else 1)
+        worlds: list[Living] = []
 
         async def one(sample: int, arm: str) -> EpisodeResult:
             async with side_by_side:
-                return await self._play(settings, sample, arm, changed if arm == "changed" else None, origin, budget)
+                return await self._play(settings, sample, arm, changed if arm == "changed" else None, worlds, budget)
 
         try:
+            await in_thread(lambda: worlds.append(_world_after(settings, self.source, self.operation.first - 1)))
             played = await _all([one(sample, arm) for sample in range(samples) for arm in ARMS])
         finally:
-            origin.world.close()
+            for living in worlds:  # an episode closes its own, but for one that was cancelled before it began
+                living.world.close()
         results = {arm: played[number :: len(ARMS)] for number, arm in enumerate(ARMS)}
-        return results, bool(player().workers) or not _branches(origin.world)
+        return results, bool(player().workers) or not _branches(worlds[0].world)
 
     def check(self, ceilings: Mapping[str, float]) -> EpisodeSettings:
         """The settings of the recording. SettingsError where it cannot be played on with them as they were, or these
@@ -180,7 +183,7 @@ class Experiment:
         sample: int,
         arm: str,
         changed: Changed | None,
-        origin: Living,
+        worlds: list[Living],
         budget: Spending,
     ) -> EpisodeResult:
         folder = self.folder(sample, arm)
@@ -193,7 +196,7 @@ class Experiment:
         sampled = dataclasses.replace(
             settings, sampling=settings.sampling + sample, ceilings={}, stop_when=[], alarms=[]
         )
-        living = await asyncio.to_thread(self._begin, sampled, folder, changed, origin)
+        living = await in_thread(self._begin, sampled, folder, changed, worlds)
         recorded_start = None
         if self.operation.kind == "recall":
             answer = changed if isinstance(changed, tuple) else None
@@ -213,9 +216,9 @@ class Experiment:
         return result
 
     def _begin(
-        self, settings: EpisodeSettings, folder: EpisodeFolder, changed: Changed | None, origin: Living
+        self, settings: EpisodeSettings, folder: EpisodeFolder, changed: Changed | None, worlds: list[Living]
     ) -> Living | None:
-        """Fork the episode, unless a stopped measurement has; a branch of the world for it."""
+        """Fork the episode, unless a stopped measurement has; for it a branch of the first world, put to the others."""
         if origin_of(folder) is not None:
             return None  # begun before: its own steps are replayed
         shutil.rmtree(folder.path, ignore_errors=True)  # what a killed fork has left
@@ -228,9 +231,11 @@ class Experiment:
         if self.operation.first == 1 or player().workers:
             return None  # nothing is to be replayed, or it is elsewhere
         try:
-            return origin._replace(world=origin.world.branch())
+            branch = worlds[0]._replace(world=worlds[0].world.branch())
         except CannotBranch:
             return None
+        worlds.append(branch)
+        return branch
 
     def _effect(self, results: Mapping[str, list[EpisodeResult]], *, replayed: bool, error: float) -> Effect:
         unchanged, changed = (results[arm] for arm in ARMS)

@@ -184,7 +184,15 @@ def _centred(keys: torch.Tensor) -> torch.Tensor:
 class _Chunk:
     """Some rows of queries, and room for their scores that all chunks use in turn."""
 
-    def __init__(self, query: torch.Tensor, keys: torch.Tensor, rows: slice, scaling: float, rooms: torch.Tensor):
+    def __init__(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        rows: slice,
+        scaling: float,
+        rooms: torch.Tensor,
+        unseen: torch.Tensor,
+    ) -> None:
         groups, shared, tokens, size = query.shape
         self.rows = rows
         self.shape = (groups, shared, rows.stop - rows.start, size)
@@ -193,6 +201,7 @@ class _Chunk:
         self.query = (query[:, :, rows] * scaling).flatten(1, 2)
         self._keys = keys[:, : self.seen]
         self._rooms = rooms
+        self._unseen = unseen[: self.shape[2], : self.shape[2]]
 
     @classmethod
     def all(cls, query: torch.Tensor, keys: torch.Tensor, scaling: float) -> Iterator[_Chunk]:
@@ -200,8 +209,9 @@ class _Chunk:
         groups, shared, tokens, _ = query.shape
         rows = min(tokens, max(1, CHUNK // (groups * shared)))
         rooms = _rooms(3 * groups * shared * rows * keys.shape[1], query.dtype).view(3, -1)
+        unseen = query.new_ones(rows, rows, dtype=torch.bool).triu(1)
         for begin in range(0, tokens, rows):
-            yield cls(query, keys, slice(begin, min(begin + rows, tokens)), scaling, rooms)
+            yield cls(query, keys, slice(begin, min(begin + rows, tokens)), scaling, rooms, unseen)
 
     def room(self, number: int) -> torch.Tensor:
         """One of three tensors in the shape of the scores: (heads of keys, rows, keys)."""
@@ -213,7 +223,7 @@ class _Chunk:
         _, shared, rows, _ = self.shape
         scores = torch.bmm(self.query, self._keys.mT, out=self.room(0))
         own = scores.view(scores.shape[0], shared, rows, self.seen)[..., self.seen - rows :]
-        own.masked_fill_(own.new_ones(rows, rows, dtype=torch.bool).triu(1), -torch.inf)
+        own.masked_fill_(self._unseen, -torch.inf)
         return torch.softmax(scores, -1, out=self.room(1))
 
 

@@ -51,7 +51,7 @@ def spent(run: Specialization) -> Amounts:
     price = _curators_price(run)
     curated = (spent_on(transcript, price).amounts() for transcript in run.folder.transcripts())
     played = (one for one in run.folder.evaluations() if not (run.traces and one == run.folder.collect))
-    amounts = sum_of([spent_playing(played), *curated])
+    amounts = sum_of([spent_playing(played), spent_playing(run.folder.notebook_arms()), *curated])
     finished = [metrics for folder in run.folder.trainings() if (metrics := read_metrics(folder)) is not None]
     amounts["minutes"] += sum(metrics.seconds for metrics in finished) / 60
     return amounts

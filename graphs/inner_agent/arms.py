@@ -10,7 +10,7 @@ from graphs.settings import EpisodeSettings, SettingsError
 from memory_fs import MemoryFS, OneFile, OthersNotebook, RankedLog, files_at
 from scaffolds import Scaffold
 from traces import EpisodeFolder, RunFolder, read_result, read_run
-from worlds import World
+from worlds import EngineFailure, World
 
 KEPT = {
     "oracle": ("truth.md", "the true state of the world at this step, kept by the program"),
@@ -31,7 +31,7 @@ def check_arm(settings: EpisodeSettings, world: World) -> None:
     if settings.arm != "oracle":
         return
     world.reset(seed=settings.seed)
-    if world.truth() is None:
+    if _truth(world) is None:
         raise SettingsError(
             f"The world {settings.world} gives no true state (World.truth), so the arm oracle cannot be played in it."
         )
@@ -77,7 +77,17 @@ def keep(session: Session) -> None:
         after = f" after {position.action}" if position.action else ""
         notebook.log(f"step {position.step}{after}: {position.observation['long']} {position.observation['short']}")
     else:
-        notebook.write(KEPT["oracle"][0], session.world.truth() or "")
+        notebook.write(KEPT["oracle"][0], _truth(session.world) or "")
+
+
+def _truth(world: World) -> str | None:
+    """World.truth; what breaks in it is the machine's failure, as in a step."""
+    try:
+        return world.truth()
+    except EngineFailure:
+        raise
+    except Exception as error:
+        raise EngineFailure(f"World {world.name!r} ({world.task}) broke in its true state: {error!r}") from error
 
 
 def _starting_files(settings: EpisodeSettings, folder: EpisodeFolder, scaffold: Scaffold) -> Mapping[str, str]:

@@ -59,7 +59,8 @@ def spent_in(search: Search, attempt: AttemptFolder) -> Spent:
 
 def budgets(search: Search, under_way: Spent, *, whole_only: bool = False) -> Budgets:
     """The search's budget, and unless `whole_only` that of the attempt which spent what is `under_way`."""
-    total = add_up(spent_before(lineage.read(search.folder.path)), under_way)
+    beside = {"player": spent_playing(search.folder.notebook_arms())}
+    total = add_up(spent_before(lineage.read(search.folder.path)), beside, under_way)
     whole = Spending(search.ceilings, "search", spent=_together(total))
     return [whole] if whole_only else [whole, Spending(search.attempt_ceilings, "attempt", spent=_together(under_way))]
 

@@ -272,6 +272,30 @@ def test_an_episode_that_left_no_file_is_counted_as_failed_and_the_machine_lifts
     assert play(controls(tmp_path / "system", ("on", "off"), resume=True))["on"].progression == 1.0
 
 
+def test_a_world_that_breaks_in_its_true_state_is_the_machines_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def truth(self: VaultWorld) -> str:
+        asked.append(self.steps)
+        if self.steps == 2:
+            raise IndexError("beyond the map")
+        return "a fact"
+
+    monkeypatch.setattr(VaultWorld, "truth", truth)
+    with pytest.raises(Halted, match=r"World 'vault' \(one-door\) broke in its true state: IndexError"):
+        play(controls(tmp_path / "out", ("on", "oracle")))
+    assert 2 in asked
+
+
+def test_an_arm_of_an_earlier_command_stays_in_the_table_while_the_episodes_are_the_same(played: Path) -> None:
+    assert [row.arm for row in controls(played, ("on", "off"), resume=True).table()] == list(ARMS)
+    fewer = controls(played, ("on", "off"), resume=True, seeds=[1])
+    assert [(row.arm, row.episodes) for row in fewer.table()] == [("on", 1), ("off", 1)]
+    controls(played).table()
+
+
 def test_what_an_arm_of_an_earlier_command_spent_counts(played: Path) -> None:
     (budget,) = controls(played, ("on", "off"), ceilings={"calls": 1_000})._budgets()
     (whole,) = controls(played, ceilings={"calls": 1_000})._budgets()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -78,9 +79,10 @@ def test_traces_that_are_given_are_learned_from_and_nothing_is_collected(
     assert all((second.run / name).read_bytes() == (first.run / name).read_bytes() for name in names)
     runs = [Specialization.read(one.run) for one in (first, second)]
     assert (runs[1].model, runs[1].train_seeds) == ("scripted", [1, 2])
-    assert spent(runs[0])["calls"] - spent(runs[1])["calls"] == sum(
-        one.model_calls for one in read_results(RunFolder(collected))
-    )
+    calls, playing = spent(runs[0])["calls"], sum(one.model_calls for one in read_results(RunFolder(collected)))
+    assert calls - spent(runs[1])["calls"] == playing
+    shutil.copytree(collected, first.run / "controls" / "off")  # as an arm beside the final table
+    assert spent(runs[0])["calls"] - calls == playing
 
 
 def test_a_dataset_with_faults_goes_back_to_the_curator_and_is_never_trained_on(

@@ -74,6 +74,14 @@ def test_an_evaluation_that_goes_on_is_not_charged_twice_for_its_finished_episod
     assert left == {"tokens": 1_500, "minutes": 6}
 
 
+def test_what_notebook_arms_spent_counts(tmp_path: Path) -> None:
+    arm = RunFolder(tmp_path / "controls" / "off")
+    result(arm, 1)
+    write_run(arm, {})
+    whole, attempt = of(tmp_path, {}, {"tokens": 2_000}, before=spent(50), under_way=spent(0, 30))
+    assert (whole.spent["tokens"], attempt.spent["tokens"]) == (1_080, 30)
+
+
 def test_work_that_its_ceilings_stopped_ends_by_the_budget_of_which_least_is_left(tmp_path: Path) -> None:
     under_way = spent(0, 90)
     nearly = of(tmp_path, {"tokens": 100}, {"tokens": 1_000, "cost": 4.0}, before=spent(100), under_way=under_way)
