@@ -118,7 +118,7 @@ def keep_freed_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-4, 0)  # M_MMAP_MAX: no memory apart from the heap
+        mallopt(-3, 1 << 23)  # M_MMAP_THRESHOLD: apart from the heap are blocks from 8 MB on
         mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap never shrinks
         mallopt(-2, 1 << 26)  # M_TOP_PAD: it grows by 64 MB
 
