@@ -10,7 +10,8 @@ optimizer step is timed; those that compute each example by itself get fewer of 
 in proportion.
 
 Promises, with 8 examples a step: >= 2.5 x the examples a second of an earlier build or of TRL alone, >= 5 x those of
-LLaMA-Factory, within 8 GB.
+LLaMA-Factory, within 8 GB; with activations recomputed >= 4 x those of LLaMA-Factory, within its memory (by hand: it
+depends on the base which of the two ways that is).
 """
 
 from __future__ import annotations
@@ -265,10 +266,14 @@ def typical(lines: list[str], count: int) -> list[str]:
 
 def measure(setting: Setting, alone: Setting, arguments: argparse.Namespace) -> dict[str, list[Run]]:
     """All trainings, in turn."""
-    again = ("--batching", "shared", "--recompute", "on")
+
+    def shared(recompute: str) -> Run:
+        return ours(setting, ROOT, f"shared-{recompute}", "--batching", "shared", "--recompute", recompute)
+
     trainings = {
-        "shared": lambda: ours(setting, ROOT, "shared", "--batching", "shared"),
-        "shared, activations recomputed": lambda: ours(setting, ROOT, "recomputed", *again),
+        "shared": lambda: shared("off"),
+        "shared, feed-forward recomputed": lambda: shared("mlp"),
+        "shared, all recomputed": lambda: shared("on"),
     }
     if arguments.llamafactory:
         environment = Path(arguments.llamafactory).resolve()

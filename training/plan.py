@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from training.base_model import Base, Outline, ignore_deprecation, lora_config
 from training.prefix_tree import Pass, grow, passes
-from training.sft_config import DEVICES, SftSettings, processes
+from training.sft_config import DEVICES, Recompute, SftSettings, processes
 from training.tokens import NO_LOSS, RowCounts, Tokens
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ PROBED = 256
 KEPT = 0.2
 """Of what all layers save for a pass, what a CPU's training holds besides in blocks that were freed and do not fit the
 next tensor: 0.5 GB of SmolLM2-135M, 0.9 GB of Qwen2.5-0.5B, whether activations are computed again or not."""
+FORWARD_AND_BACK = {"off": 2, "mlp": 2.7, "on": 3}
+"""Passes through the layers, by what is computed again; feed-forward parts hold some two thirds of a layer."""
 HEAD_TILE = 32_768
 """Columns of logits that TRL holds at a time."""
 
@@ -127,27 +129,33 @@ class Layer:
 
 
 def measure_layer(
-    base: Base, settings: SftSettings, device: str, dtype: torch.dtype, longest: int, *, again: bool
+    base: Base, settings: SftSettings, device: str, dtype: torch.dtype, longest: int, again: Recompute
 ) -> Layer:
     """Run one and two layers of the base with random weights. `longest` > 0: measure time up to that many tokens."""
     import torch
 
+    from training.trainer import recompute_mlps
+
     one, two = (_layers(base, settings, device, dtype, layers) for layers in (1, 2))
+    if again == "mlp":
+        for model in (one, two):
+            recompute_mlps(model, base.name)
     saved = [_saved_bytes(model, torch.zeros(1, PROBED, dtype=torch.long, device=device)) for model in (one, two)]
     config = one.config.get_text_config()
     width = torch.finfo(dtype).bits // 8
     wide = max(config.hidden_size, getattr(config, "intermediate_size", 0))
     seconds = 0.0
     if longest:
-        if again:
+        if again == "on":
             one.enable_input_require_grads()
             one.activation_checkpointing_enable()
         seconds = _seconds_per_token(one, device, longest)
+    parts_input, part = (config.hidden_size * width, 4 * wide * width) if again == "mlp" else (0, 0)
     return Layer(
-        saved=(saved[1] - saved[0]) / PROBED,
+        saved=(saved[1] - saved[0]) / PROBED + parts_input,
         around=max(0.0, 2 * saved[0] - saved[1]) / PROBED,
         boundary=config.hidden_size * width,
-        transient=(2 * wide + 4 * config.hidden_size) * width,
+        transient=(2 * wide + 4 * config.hidden_size) * width + part,
         seconds=seconds,
     )
 
@@ -242,13 +250,13 @@ def measure_memory(
     )
 
 
-def operations(base: Base, form: Outline, work: Work, counts: RowCounts, *, again: bool) -> float:
+def operations(base: Base, form: Outline, work: Work, counts: RowCounts, again: Recompute) -> float:
     """Floating-point operations of an epoch: forward, gradients of the activations, and forward again."""
     config = _config(base)
     embedding = config.vocab_size * config.hidden_size
     tables = embedding * (1 if getattr(config, "tie_word_embeddings", False) else 2)
     attention = config.num_hidden_layers * 4 * (counts.tokens / counts.kept / 2) * config.hidden_size
-    body: float = work.computed * (3 if again else 2) * (2 * (form.parameters - tables) + attention)
+    body: float = work.computed * FORWARD_AND_BACK[again] * (2 * (form.parameters - tables) + attention)
     head: float = 6 * counts.tokens_with_loss * embedding
     return body + head
 
@@ -271,9 +279,10 @@ def plan(
     program = 1e9 if device == "cuda" else _resident_bytes()
     capacity = DEVICES[like][1] if like else _capacity(device)
     again = settings.recomputes(device)
+    whole = again == "on"
     here = device if torch.cuda.is_available() else "cpu"
     longest = 0 if like else counts.longest
-    layer = measure_layer(base, settings, here, dtype, longest, again=again)
+    layer = measure_layer(base, settings, here, dtype, longest, again)
     work = measure_work(settings, rows)
     layers = _config(base).num_hidden_layers
     width = torch.finfo(dtype).bits // 8
@@ -283,9 +292,9 @@ def plan(
         kept = KEPT if device == "cpu" else 0.0
         return measure_memory(changed, base, form, work, layer, program=program, width=width, again=again, kept=kept)
 
-    needed = memory(settings, again)
+    needed = memory(settings, whole)
     epochs = work.steps * settings.lora.effective_batch / len(rows)
-    arithmetic = operations(base, form, work, counts, again=again) * epochs / processes()
+    arithmetic = operations(base, form, work, counts, again) * epochs / processes()
     if like:
         seconds = arithmetic / (DEVICES[like][0] * UTILISATION)
         how = f"estimated for {like}: {100 * UTILISATION:.0f} % of its {DEVICES[like][0] / 1e12:.0f} teraflops"
@@ -293,7 +302,7 @@ def plan(
         seconds = layer.seconds * layers * work.computed * epochs / processes()
         config = _config(base)
         head = 6 * counts.tokens_with_loss * config.vocab_size * config.hidden_size
-        seconds *= 1 + head / operations(base, form, work, counts, again=again)
+        seconds *= 1 + head / operations(base, form, work, counts, again)
         how = f"from a layer timed on this {'GPU' if device == 'cuda' else 'CPU'}"
     lines = [
         f"steps        {work.steps} optimizer steps of {settings.lora.effective_batch} examples",
@@ -305,7 +314,7 @@ def plan(
         f"time         {_duration(seconds)}, {how}",
     ]
     if needed.total > capacity:
-        lines.append(_remedy(settings, memory, capacity, again))
+        lines.append(_remedy(settings, memory, capacity, whole))
     return lines
 
 

@@ -20,7 +20,7 @@ DEFAULT_RECIPE = "small-cpu"
 LossOn = Literal["all", "last"]
 CutoffPolicy = Literal["drop", "cut", "refuse"]
 Batching = Literal["auto", "shuffled", "grouped", "packed", "shared"]
-Recompute = Literal["auto", "on", "off"]
+Recompute = Literal["auto", "on", "mlp", "off"]
 Device = Literal["auto", "cpu", "cuda"]
 DEVICES = {
     "h100": (989e12, 80e9),
@@ -52,7 +52,9 @@ class SftSettings(BaseModel):
         "that examples of a step have in common are computed once; auto: shared where that saves much, else shuffled",
     )
     recompute: Recompute = Field(
-        default="auto", description="compute activations again in the backward pass to save memory; auto: on a GPU"
+        default="auto",
+        description="compute activations again in the backward pass to save memory; mlp: only those of the "
+        "feed-forward parts; auto: on for a GPU, off for a CPU",
     )
     device: Device = "auto"
     dtype: Dtype = Field(
@@ -65,9 +67,9 @@ class SftSettings(BaseModel):
     init_adapter: Path | None = Field(default=None, description="adapter of the same base and form to start from")
     resume: bool = Field(default=False, description="continue the training in --output; a finished one stays as it is")
 
-    def recomputes(self, device: str) -> bool:
-        """Whether activations are computed again on this device, cpu or cuda."""
-        return self.recompute == "on" or (self.recompute == "auto" and device == "cuda")
+    def recomputes(self, device: str) -> Recompute:
+        """Which activations are computed again on this device, cpu or cuda: never auto."""
+        return ("on" if device == "cuda" else "off") if self.recompute == "auto" else self.recompute
 
     def equal_parts(self) -> dict[str, Any]:
         """The settings that a resumed training must share with its first session.

@@ -11,10 +11,12 @@ import ctypes
 import math
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from datasets import Dataset  # type: ignore[import-untyped]
+from torch.utils.checkpoint import checkpoint
 from transformers import (
     AutoModelForCausalLM,
     PrinterCallback,
@@ -101,6 +103,8 @@ def make_trainer(
     if not shared:
         trainer.data_collator = LossPositions(trainer.data_collator)
     adapted: Any = trainer.model
+    if settings.recomputes(device) == "mlp":
+        recompute_mlps(adapted, base.name)
     gather_before_head(adapted.get_base_model())
     for config in adapted.peft_config.values():  # PEFT keeps a set, which each process saves in another order
         if isinstance(config.target_modules, set):
@@ -111,6 +115,15 @@ def make_trainer(
     return trainer
 
 
+def recompute_mlps(model: Any, name: str) -> None:
+    """Have the feed-forward part of every layer computed again in the backward pass. TrainingError if there is none."""
+    parts = [part for path, part in model.named_modules() if path.rpartition(".")[2] == "mlp"]
+    if not parts:
+        raise TrainingError(f"No layer of {name} has a part called mlp: use --recompute on, or off.")
+    for part in parts:
+        part.forward = partial(checkpoint, part.forward, use_reentrant=False)
+
+
 def keep_freed_memory() -> None:
     """Have the C library keep what is freed for the next tensor, where it is glibc.
 
@@ -118,7 +131,7 @@ def keep_freed_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(-3, 1 << 23)  # M_MMAP_THRESHOLD: apart from the heap are blocks from 8 MB on
+        mallopt(-4, 0)  # M_MMAP_MAX: no memory apart from the heap
         mallopt(-1, -1)  # M_TRIM_THRESHOLD: the heap never shrinks
         mallopt(-2, 1 << 26)  # M_TOP_PAD: it grows by 64 MB
 
@@ -144,7 +157,7 @@ def _arguments(settings: SftSettings, device: str, dtype: torch.dtype, output: O
         use_cpu=device == "cpu",
         # On a CPU, weights in bfloat16 without autocast are the fastest; on a GPU, autocast keeps sums in float32.
         bf16=device == "cuda" and dtype is torch.bfloat16,
-        activation_checkpointing=settings.recomputes(device),
+        activation_checkpointing=settings.recomputes(device) == "on",
         max_length=lora.cutoff if packed else None,  # rows are within the cutoff already
         packing=packed,
         train_sampling_strategy="group_by_length" if settings.batching == "grouped" else "random",
