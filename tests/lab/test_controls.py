@@ -144,7 +144,8 @@ def test_a_spent_budget_and_a_stop_end_with_the_same_table(played: Path, tmp_pat
     again = controls(tmp_path, arms, resume=True)
     with pytest.raises(KilledError):
         asyncio.run(play_whole([*again.jobs()][-1], kill_in_the_second))
-    assert list(play(again).values()) == list(play(controls(played, arms, resume=True)).values())
+    whole = play(controls(played, arms, resume=True))
+    assert play(again) == {arm: whole[arm] for arm in arms}
     for seed in SEEDS:
         one, other = (episode(out, "persisted", seed) for out in (tmp_path, played))
         assert one.journal.read_bytes() == other.journal.read_bytes()
@@ -170,7 +171,7 @@ def test_the_command_names_a_stand_in_and_goes_on(played: Path) -> None:
     shown = command(*words, "--max-steps", 40, "--out", played, "--resume", "--quiet", "--arms", "off, on")
     assert "scripted (no language model)" in shown.output
     assert "an interval needs at least 6 episodes" in shown.output
-    assert shown.output.count("-100.0") == 1
+    assert shown.output.count("-100.0") == 3  # frozen and shuffled are of the command before
 
 
 def test_a_ceiling_ends_with_the_table_of_the_arms_that_are_whole(played: Path, tmp_path: Path) -> None:
