@@ -145,7 +145,7 @@ def _show(
     if rows[0].episodes < FEWEST:
         console.print(f"an interval needs at least {FEWEST} episodes of an arm", highlight=False)
     console.print(Text(f"written: {comparison.out}/{TABLE}, {comparison.out}/ARM/"), soft_wrap=True)
-    if any(row.failed for row in rows):
+    if any(row.failed for row in rows if row.arm in comparison.arms):
         raise typer.Exit(1)
 
 

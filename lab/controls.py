@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any, get_args
 
 from graphs.evaluation.graph import check_tasks
-from graphs.evaluation.playing import EvaluationJob, failures, played_whole, summary
+from graphs.evaluation.playing import EvaluationJob, failures, finished, played_whole, summary
 from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
@@ -107,7 +107,8 @@ class Controls:
     def table(self) -> list[Row]:
         """Compare the arms that are played to their end, if `on` is one of them; also kept in controls.json.
 
-        Those of earlier commands too, where they are of the same episodes.
+        Those of earlier commands too, where they are of the same episodes and no ceiling or rule ended any of them: it
+        may have been another than that of `on`.
         """
         ended = [arm for arm in ARMS if self._ended(arm)]
         if not ended or ended[0] != "on":
@@ -123,11 +124,13 @@ class Controls:
         return rows
 
     def _ended(self, arm: str) -> bool:
-        if not played_whole(self.run(arm)):
+        if arm in self.arms:
+            return played_whole(self.run(arm))
+        if not finished(self.run(arm)):
             return False
         played = summary(self.run(arm))
         kinds = (played["episodes"], played["failed_episodes"], played.get("damaged_episodes", []))
-        return arm in self.arms or {(one["task"], one["seed"]) for kind in kinds for one in kind} == set(self.pairs)
+        return {(one["task"], one["seed"]) for kind in kinds for one in kind} == set(self.pairs)
 
     def _context(self, arm: str) -> Context:
         if arm in MODES:

@@ -12,6 +12,7 @@ import dataclasses
 import shutil
 import threading
 from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -110,8 +111,11 @@ class Experiment:
             await in_thread(lambda: worlds.append(_world_after(settings, self.source, self.operation.first - 1)))
             played = await _all([one(sample, arm) for sample in range(samples) for arm in ARMS])
         finally:
-            for living in worlds:  # an episode closes its own, but for one that was cancelled before it began
-                living.world.close()
+            with (
+                ExitStack() as stack
+            ):  # an episode closes its own world, but for one that was cancelled before it began
+                for living in worlds:
+                    stack.callback(living.world.close)
         results = {arm: played[number :: len(ARMS)] for number, arm in enumerate(ARMS)}
         return results, bool(player().workers) or not _branches(worlds[0].world)
 
@@ -269,17 +273,18 @@ class Experiment:
 def _world_after(settings: EpisodeSettings, source: EpisodeFolder, step: int) -> Living:
     """The world of an episode after one of its steps, or none of them, and what it shows."""
     world = open_world(settings.world, settings.task, max_steps=settings.max_steps, **settings.world_options)
-    shown, _ = world.reset(seed=settings.seed)
-    if step == 0:
-        return Living(world, shown)
-    with TraceReader(source) as reader:
-        actions = [one.action for one in reader.outlines(1, step)]
-    for _ in world.replay(actions[:-1]):
-        pass
-    shown, _, terminated, truncated, _ = world.step(actions[-1])
-    if terminated or truncated:
-        world.close()
-        raise SettingsError(f"{source.path} ends with step {step}: nothing can be played after it.")
+    with ExitStack() as stack:
+        stack.callback(world.close)
+        shown, _ = world.reset(seed=settings.seed)
+        if step > 0:
+            with TraceReader(source) as reader:
+                actions = [one.action for one in reader.outlines(1, step)]
+            for _ in world.replay(actions[:-1]):
+                pass
+            shown, _, terminated, truncated, _ = world.step(actions[-1])
+            if terminated or truncated:
+                raise SettingsError(f"{source.path} ends with step {step}: nothing can be played after it.")
+        stack.pop_all()  # it stays open
     return Living(world, shown)
 
 

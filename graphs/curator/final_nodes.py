@@ -116,7 +116,8 @@ async def controls(state: State, run: Specialization) -> Command[Literal["approv
     if not run.controls or best is None or best.configuration is None:
         return Command(goto="approve_final")
     folder = run.folder.random_turns
-    await asyncio.to_thread(lambda: check_all(budgets(run)))
+    if read_metrics(folder.adapter(LETTERS[0])) is None:
+        await asyncio.to_thread(lambda: check_all(budgets(run)))
     if not folder.certified.exists():
         await asyncio.to_thread(_choose, run, best.examples)
     await train_one(run, NAME, folder, LETTERS[0], best.configuration)

@@ -290,8 +290,12 @@ def test_a_world_that_breaks_in_its_true_state_is_the_machines_failure(
     assert 2 in asked
 
 
-def test_an_arm_of_an_earlier_command_stays_in_the_table_while_the_episodes_are_the_same(played: Path) -> None:
+def test_an_arm_of_an_earlier_command_stays_in_the_table_while_the_episodes_are_the_same(
+    played: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert [row.arm for row in controls(played, ("on", "off"), resume=True).table()] == list(ARMS)
+    monkeypatch.setattr("lab.controls.finished", lambda run: run.path.name != "oracle")  # as if a ceiling had ended one
+    assert "oracle" not in [row.arm for row in controls(played, ("on", "off"), resume=True).table()]
     fewer = controls(played, ("on", "off"), resume=True, seeds=[1])
     assert [(row.arm, row.episodes) for row in fewer.table()] == [("on", 1), ("off", 1)]
     controls(played).table()

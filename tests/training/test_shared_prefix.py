@@ -136,6 +136,13 @@ def one_by_one(model: Any, rows: Rows) -> float:
     return total
 
 
+def whole_again(model: Any) -> None:
+    """Undo recompute_mlps."""
+    for part in model.modules():
+        if hasattr(part, "gate_proj"):
+            vars(part).pop("forward", None)
+
+
 def depth(cut: Sequence[Any]) -> int:
     return 1 + max(depth(one.children) for one in cut) if cut else 0
 
@@ -166,9 +173,7 @@ def test_loss_and_gradient_are_those_of_the_examples_one_by_one(adapted: Any, ex
         loss.backward()
     finally:
         adapted.get_base_model().activation_checkpointing_disable()
-        for part in adapted.modules():
-            if isinstance(vars(part).get("forward"), partial) and hasattr(part, "gate_proj"):
-                del part.forward
+        whole_again(adapted)
     assert loss.item() == pytest.approx(alone, rel=1e-9)
     found = gradients(adapted)
     for name, gradient in expected.items():
@@ -210,6 +215,63 @@ def test_keys_that_all_share_a_large_part_cost_bfloat16_no_accuracy() -> None:
     exact = merged(query.double(), keys.double(), values.double(), None, None, ((0, 60, 60),), None)
     found = in_chunks(query, keys, values, None)
     assert ((found.double() - exact).norm() / exact.norm()).item() < 0.03
+
+
+def test_the_gradients_of_many_chunks_in_bfloat16_are_as_exact_as_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from training import tree_attention
+
+    draw = torch.Generator().manual_seed(0)
+    given = [torch.randn((1, heads, 1_200, 8), generator=draw).bfloat16().requires_grad_() for heads in (2, 1, 1)]
+    weight = torch.rand((1, 2, 1_200, 8), generator=draw) + 1
+
+    def gradients_of(chunk: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(tree_attention, "CHUNK", chunk)
+        return list(torch.autograd.grad((tree_attention.in_chunks(*given, None) * weight).sum(), given))
+
+    for many, one in zip(gradients_of(8), gradients_of(10_000), strict=True):
+        assert ((many.double() - one.double()).norm() / one.double().norm()).item() < 0.005
+
+
+def test_the_attention_of_a_pass_is_chosen_by_what_the_cpu_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from training import tree_attention
+    from training.tree_attention import View, attend
+
+    called: list[str] = []
+    for name in ("in_chunks", "merged"):
+        monkeypatch.setattr(tree_attention, name, lambda query, *_, name=name: called.append(name) or query)
+    for able, dtype in ((True, torch.bfloat16), (True, torch.float32), (False, torch.bfloat16)):
+        monkeypatch.setattr(tree_attention, "_multiplies_bfloat16", lambda able=able: able)
+        query = torch.zeros(1, 2, 4, 8, dtype=dtype)
+        attend(SimpleNamespace(layer_idx=0), query, query, query, None, shared_prefix=View(((0, 4, 4),)))  # type: ignore[arg-type]
+    assert called == ["in_chunks", "merged", "merged"]
+
+
+def test_feed_forward_parts_are_computed_again_or_refused(adapted: Any) -> None:
+    import torch
+
+    from training.trainer import recompute_mlps
+
+    part = adapted.get_base_model().model.layers[0].mlp
+    computed: list[int] = []
+    hook = part.gate_proj.register_forward_hook(lambda *_: computed.append(1))
+    try:
+        for often in (1, 2):
+            computed.clear()
+            adapted.get_base_model().set_attn_implementation("sdpa")
+            adapted(input_ids=torch.tensor([[3, 4, 5]]), use_cache=False).logits.sum().backward()
+            assert len(computed) == often
+            if often == 1:
+                recompute_mlps(adapted, "the model")
+    finally:
+        hook.remove()
+        whole_again(adapted)
+        adapted.zero_grad()
+    with pytest.raises(TrainingError, match="No layer of the model has a part called mlp"):
+        recompute_mlps(part, "the model")
 
 
 @pytest.fixture(scope="module")
