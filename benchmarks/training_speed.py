@@ -10,8 +10,8 @@ optimizer step is timed; those that compute each example by itself get fewer of 
 in proportion.
 
 Promises, with 8 examples a step: >= 2.5 x the examples a second of an earlier build or of TRL alone, >= 5 x those of
-LLaMA-Factory, within 8 GB; with activations recomputed >= 4 x those of LLaMA-Factory, within its memory (by hand: it
-depends on the base which of the two ways that is).
+LLaMA-Factory, within 8 GB; with activations recomputed >= 4 x those of LLaMA-Factory, within its memory. The last is
+read from the table; the others decide how the script ends.
 """
 
 from __future__ import annotations

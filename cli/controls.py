@@ -20,9 +20,9 @@ from cli.progress_tally import Tally
 from graphs.evaluation.playing import EvaluationJob, finished, play_whole
 from graphs.evaluation.state import Input
 from graphs.run_lock import run_lock
-from graphs.settings import Context
+from graphs.settings import ARMS, Context
 from graphs.spending import CeilingReached
-from lab.controls import ARMS, TABLE, Controls, Row
+from lab.controls import TABLE, Controls, Row
 from lab.counterfactual import FEWEST
 from traces.effects import Estimate
 from traces.report_data import who

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, get_args
+from typing import Annotated, Any, ClassVar, Self
 
 from graphs import settings as inner_agent
 from graphs.evaluation.state import Input as EvaluationInput
@@ -16,8 +16,7 @@ from graphs.evaluation.statistics import Pair, read_scores
 from graphs.fields import defaults_of, described, shown_value
 from graphs.inner_agent.run_file import FREE, check_place, check_vacant
 from graphs.settings import (
-    ArmName,
-    NotebookMode,
+    ARMS,
     SettingsError,
     asked_for,
     check_input,
@@ -53,8 +52,7 @@ class LoopFolder(RunFolder):
 
     def notebook_arms(self) -> list[RunFolder]:
         """The arms with other notebooks that were played beside its final evaluation."""
-        names = (*get_args(NotebookMode), *get_args(ArmName))
-        return [run for name in names if (run := RunFolder(self.path / "controls" / name)).run.exists()]
+        return [run for name in ARMS if (run := RunFolder(self.path / "controls" / name)).run.exists()]
 
 
 @dataclass(kw_only=True, frozen=True)

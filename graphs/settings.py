@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
@@ -24,6 +24,9 @@ from worlds import BrokenWorld, MissingEngine, UnknownWorld, WorldEntry, world_e
 T = TypeVar("T", bound="Context")
 NotebookMode = Literal["on", "off", "frozen"]
 ArmName = Literal["none", "shuffled", "raw-log", "oracle", "persisted"]
+MODES: tuple[NotebookMode, ...] = get_args(NotebookMode)
+ARMS: tuple[str, ...] = (*MODES, *(arm for arm in get_args(ArmName) if arm != "none"))
+"""All uses of a notebook that are compared, in the order in which they are played: shuffled answers from `on`."""
 KEPT_BY_PROGRAM: tuple[ArmName, ...] = ("raw-log", "oracle")
 """Arms whose notebook the model only reads."""
 HandoffMode = Literal["auto", "always"]

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any
 
 from graphs.evaluation.graph import check_tasks
 from graphs.evaluation.playing import EvaluationJob, failures, finished, played_whole, summary
 from graphs.evaluation.state import Input
 from graphs.evaluation.statistics import read_scores
 from graphs.inner_agent.run_file import check_vacant
-from graphs.settings import KEPT_BY_PROGRAM, ArmName, Context, NotebookMode, SettingsError, episode_settings
+from graphs.settings import ARMS, KEPT_BY_PROGRAM, MODES, Context, NotebookMode, SettingsError, episode_settings
 from graphs.spending import Budgets, Spending, parse_ceilings, spent_playing
 from lab.counterfactual import estimate
 from traces import RunFolder, read_results
@@ -23,9 +23,6 @@ from traces.plain_json import write_file
 from traces.records import total_tokens
 from worlds import world_entry
 
-MODES: tuple[NotebookMode, ...] = get_args(NotebookMode)
-ARMS: tuple[str, ...] = (*MODES, *(arm for arm in get_args(ArmName) if arm != "none"))
-"""In the order in which they are played: shuffled answers from the episodes of `on`."""
 TABLE = "controls.json"
 
 

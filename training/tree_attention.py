@@ -6,15 +6,15 @@ module when training starts; its imports are heavy.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
+
+from training.chunked_attention import chunks_are_faster, in_chunks
 
 NAME = "shared_prefix"
 """Of this attention in transformers' register."""
@@ -71,7 +71,7 @@ def attend(
         above = parts[0] if len(parts) == 1 else (torch.cat(keys, 2), torch.cat(values, 2))
     if query.device.type != "cpu" or key.shape[-1] != value.shape[-1]:
         out = by_path(query, (key, value), above, shared_prefix.spans, scaling, flash)
-    elif query.dtype == torch.bfloat16 and _multiplies_bfloat16():
+    elif query.dtype == torch.bfloat16 and chunks_are_faster():
         out = by_path(query, (key, value), above, shared_prefix.spans, scaling, in_chunks)
     else:
         out = merged(query, key, value, *(above or (None, None)), shared_prefix.spans, scaling)
@@ -117,133 +117,6 @@ def flash(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling
         scale=scaling,
         enable_gqa=query.shape[1] != keys.shape[1],
     )
-
-
-class _InChunks(torch.autograd.Function):
-    """The same in bfloat16 on a CPU that multiplies it: a few rows at a time, all their keys at once.
-
-    torch's flash kernel works in small blocks, which reach less than half of such a CPU's speed in a matrix product
-    (AMX, which that kernel packs blocks for, aside). Scores are rounded to bfloat16, their softmax is computed in
-    float32. The mean key is taken from every key first, which changes no row's softmax: in Qwen2.5's first layers it
-    brings scores from 1,200 to 30, so that rounding leaves hidden states as close to those of float32 as torch's kernel
-    does (1.5 % and 1.4 % on 1,864 tokens of Crafter). Scores live for a chunk; the backward pass computes them again.
-    Measured on 674 tokens after 1,732 (9 heads, 3 of keys, two AMD cores with AVX512_BF16,
-    forward and backward): 0.08 s; torch's kernel, as `merged` calls it, 0.13 s.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, scaling: float | None
-    ) -> torch.Tensor:
-        ctx.scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-        query, keys, values = _grouped(query, keys), _centred(keys[0]), values[0]
-        ctx.save_for_backward(query, keys, values)
-        out = torch.empty_like(query)
-        for chunk in _Chunk.all(query, keys, ctx.scaling):
-            out[:, :, chunk.rows] = torch.bmm(chunk.shares(), values[:, : chunk.seen]).view(chunk.shape)
-        return out.flatten(0, 1).unsqueeze(0)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        query, keys, values = ctx.saved_tensors
-        gradient = _grouped(gradient, keys[None])
-        of_query = torch.empty_like(query)
-        exact = torch.promote_types(keys.dtype, torch.float32)  # what many chunks add up to
-        of_keys, of_values = (torch.zeros_like(one, dtype=exact) for one in (keys, values))
-        for chunk in _Chunk.all(query, keys, ctx.scaling):
-            upper = gradient[:, :, chunk.rows].flatten(1, 2)
-            shares = chunk.shares()
-            of_values[:, : chunk.seen] += torch.bmm(shares.mT, upper)
-            of_shares = torch.bmm(upper, values[:, : chunk.seen].mT, out=chunk.room(0))
-            of_scores = torch.ops.aten._softmax_backward_data.out(
-                of_shares, shares, -1, shares.dtype, grad_input=chunk.room(2)
-            )
-            of_query[:, :, chunk.rows] = torch.bmm(of_scores, keys[:, : chunk.seen]).view(chunk.shape) * ctx.scaling
-            of_keys[:, : chunk.seen] += torch.bmm(of_scores.mT, chunk.query)
-        of_keys, of_values = (one.to(keys.dtype).unsqueeze(0) for one in (of_keys, of_values))
-        return of_query.flatten(0, 1).unsqueeze(0), of_keys, of_values, None
-
-
-in_chunks: Any = _InChunks.apply
-"""A kernel for a CPU."""
-CHUNK = 1024
-"""Rows of scores in a chunk, those of all heads together, if there are not more heads."""
-
-
-def _grouped(query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """Of shape (heads of keys, heads of queries that share them, tokens, size)."""
-    _, heads, tokens, size = query.shape
-    return query.reshape(keys.shape[1], heads // keys.shape[1], tokens, size)
-
-
-def _centred(keys: torch.Tensor) -> torch.Tensor:
-    """Keys of shape (heads, keys, size) less their mean over the keys."""
-    exact = keys.to(torch.promote_types(keys.dtype, torch.float32))
-    return (exact - exact.mean(1, keepdim=True)).to(keys.dtype)
-
-
-class _Chunk:
-    """Some rows of queries, and room for their scores that all chunks use in turn."""
-
-    def __init__(
-        self,
-        query: torch.Tensor,
-        keys: torch.Tensor,
-        rows: slice,
-        scaling: float,
-        rooms: torch.Tensor,
-        unseen: torch.Tensor,
-    ) -> None:
-        groups, shared, tokens, size = query.shape
-        self.rows = rows
-        self.shape = (groups, shared, rows.stop - rows.start, size)
-        self.seen = keys.shape[1] - tokens + rows.stop
-        """So many keys are seen by the last row."""
-        self.query = (query[:, :, rows] * scaling).flatten(1, 2)
-        self._keys = keys[:, : self.seen]
-        self._rooms = rooms
-        self._unseen = unseen[: self.shape[2], : self.shape[2]]
-
-    @classmethod
-    def all(cls, query: torch.Tensor, keys: torch.Tensor, scaling: float) -> Iterator[_Chunk]:
-        """The chunks of a node."""
-        groups, shared, tokens, _ = query.shape
-        rows = min(tokens, max(1, CHUNK // (groups * shared)))
-        rooms = _rooms(3 * groups * shared * rows * keys.shape[1], query.dtype).view(3, -1)
-        unseen = query.new_ones(rows, rows, dtype=torch.bool).triu(1)
-        for begin in range(0, tokens, rows):
-            yield cls(query, keys, slice(begin, min(begin + rows, tokens)), scaling, rooms, unseen)
-
-    def room(self, number: int) -> torch.Tensor:
-        """One of three tensors in the shape of the scores: (heads of keys, rows, keys)."""
-        groups, shared, rows, _ = self.shape
-        return self._rooms[number, : groups * shared * rows * self.seen].view(groups, shared * rows, self.seen)
-
-    def shares(self) -> torch.Tensor:
-        """What share of each row's attention each key has; in room 1, and room 0 is used."""
-        _, shared, rows, _ = self.shape
-        scores = torch.bmm(self.query, self._keys.mT, out=self.room(0))
-        own = scores.view(scores.shape[0], shared, rows, self.seen)[..., self.seen - rows :]
-        own.masked_fill_(self._unseen, -torch.inf)
-        return torch.softmax(scores, -1, out=self.room(1))
-
-
-_kept = threading.local()
-
-
-def _rooms(size: int, dtype: torch.dtype) -> torch.Tensor:
-    """So many elements, the same for all calls of a thread: fresh memory costs more than what is computed in it."""
-    if getattr(_kept, "rooms", None) is None or _kept.rooms.numel() < size or _kept.rooms.dtype != dtype:
-        _kept.rooms = torch.empty(size, dtype=dtype)
-    rooms: torch.Tensor = _kept.rooms[:size]
-    return rooms
-
-
-@cache
-def _multiplies_bfloat16() -> bool:
-    """Whether this CPU has AVX512_BF16 and no AMX."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") and not able.get("amx_bf16"))
 
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu

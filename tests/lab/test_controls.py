@@ -19,9 +19,9 @@ from graphs.inner_agent import Context
 from graphs.inner_agent.opening import open_session
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
-from graphs.settings import EpisodeSettings, SettingsError, episode_settings
+from graphs.settings import ARMS, EpisodeSettings, SettingsError, episode_settings
 from graphs.spending import CeilingReached
-from lab.controls import ARMS, Controls, Row
+from lab.controls import Controls, Row
 from memory_fs import files_at
 from traces import EpisodeFolder, RunFolder, StepRecord, TraceReader
 from traces.effects import Estimate

@@ -184,10 +184,10 @@ def test_loss_and_gradient_are_those_of_the_examples_one_by_one(adapted: Any, ex
 def test_node_by_node_is_computed_what_is_merged(kernel: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from training import tree_attention
+    from training import chunked_attention, tree_attention
     from training.tree_attention import by_path, merged
 
-    monkeypatch.setattr(tree_attention, "CHUNK", chunk)
+    monkeypatch.setattr(chunked_attention, "CHUNK", chunk)
     spans = ((0, 5, 20), (5, 9, 15), (9, 12, 12), (12, 15, 15), (15, 20, 20), (20, 26, 26))
     shapes = [(1, 4, 26, 8), *[(1, 2, 26, 8)] * 2, *[(1, 2, 7, 8)] * 2]
     draw = torch.Generator().manual_seed(0)
@@ -207,7 +207,8 @@ def test_keys_that_all_share_a_large_part_cost_bfloat16_no_accuracy() -> None:
     """As in Qwen2.5's first layers. Without its part, scores of 400 are rounded by up to one: another softmax."""
     import torch
 
-    from training.tree_attention import in_chunks, merged
+    from training.chunked_attention import in_chunks
+    from training.tree_attention import merged
 
     draw = torch.Generator().manual_seed(0)
     query, keys, values = (torch.randn((1, heads, 60, 16), generator=draw) for heads in (4, 2, 2))
@@ -220,15 +221,15 @@ def test_keys_that_all_share_a_large_part_cost_bfloat16_no_accuracy() -> None:
 def test_the_gradients_of_many_chunks_in_bfloat16_are_as_exact_as_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    from training import tree_attention
+    from training import chunked_attention
 
     draw = torch.Generator().manual_seed(0)
     given = [torch.randn((1, heads, 1_200, 8), generator=draw).bfloat16().requires_grad_() for heads in (2, 1, 1)]
     weight = torch.rand((1, 2, 1_200, 8), generator=draw) + 1
 
     def gradients_of(chunk: int) -> list[torch.Tensor]:
-        monkeypatch.setattr(tree_attention, "CHUNK", chunk)
-        return list(torch.autograd.grad((tree_attention.in_chunks(*given, None) * weight).sum(), given))
+        monkeypatch.setattr(chunked_attention, "CHUNK", chunk)
+        return list(torch.autograd.grad((chunked_attention.in_chunks(*given, None) * weight).sum(), given))
 
     for many, one in zip(gradients_of(8), gradients_of(10_000), strict=True):
         assert ((many.double() - one.double()).norm() / one.double().norm()).item() < 0.005
@@ -244,7 +245,7 @@ def test_the_attention_of_a_pass_is_chosen_by_what_the_cpu_can(monkeypatch: pyte
     for name in ("in_chunks", "merged"):
         monkeypatch.setattr(tree_attention, name, lambda query, *_, name=name: called.append(name) or query)
     for able, dtype in ((True, torch.bfloat16), (True, torch.float32), (False, torch.bfloat16)):
-        monkeypatch.setattr(tree_attention, "_multiplies_bfloat16", lambda able=able: able)
+        monkeypatch.setattr(tree_attention, "chunks_are_faster", lambda able=able: able)
         query = torch.zeros(1, 2, 4, 8, dtype=dtype)
         attend(SimpleNamespace(layer_idx=0), query, query, query, None, shared_prefix=View(((0, 4, 4),)))  # type: ignore[arg-type]
     assert called == ["in_chunks", "merged", "merged"]
