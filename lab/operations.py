@@ -13,11 +13,10 @@ from typing import Any, Literal
 from zlib import crc32
 
 from chat_models import Completion
-from graphs.inner_agent.forking import notebook_of
 from graphs.inner_agent.run_file import FREE, run_of
 from graphs.inner_agent.session import RecordedStart
 from graphs.settings import SettingsError
-from memory_fs import Outcome, files_at
+from memory_fs import Outcome, files_at, fork
 from memory_fs.recall import nothing_found
 from memory_fs.text import split
 from traces import EpisodeFolder, StepRecord, TraceReader, read_run
@@ -152,18 +151,15 @@ def edited_files(folder: EpisodeFolder, write: MemoryOperation, change: Change) 
             f"without it, with --file {file}=PATH."
         )
     before = write.record.revision - 1
-    with notebook_of(folder) as notebook:
-        if change.text is None:
-            return {file: notebook.at(before).get(file, "")}
-        with tempfile.TemporaryDirectory() as place:
-            journal = Path(place) / "journal.jsonl"
-            with notebook.fork(before, Path(place) / "memory", journal=journal) as other:
-                other.mark(write.step, write.routine)
-                arguments = write.record.arguments | {"text": change.text}
-                result = getattr(other, write.record.operation)(**arguments)
-                if result.outcome is not Outcome.WRITTEN:
-                    raise SettingsError(f"The edited {write.record.operation} would not be carried out: {result.text}")
-                return {file: other.at(other.revision).get(file, "")}
+    if change.text is None:
+        return {file: files_at(folder.journal, before).get(file, "")}
+    with tempfile.TemporaryDirectory() as place, fork(folder.journal, before, Path(place) / "memory") as other:
+        other.mark(write.step, write.routine)
+        arguments = write.record.arguments | {"text": change.text}
+        result = getattr(other, write.record.operation)(**arguments)
+        if result.outcome is not Outcome.WRITTEN:
+            raise SettingsError(f"The edited {write.record.operation} would not be carried out: {result.text}")
+        return {file: other.at(other.revision).get(file, "")}
 
 
 def changed_answer(folder: EpisodeFolder, recall: MemoryOperation, change: Change) -> tuple[Outcome, str]:

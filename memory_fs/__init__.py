@@ -3,7 +3,7 @@
 from memory_fs.arms import OneFile, OthersNotebook, RankedLog
 from memory_fs.journal import NotebookFailure
 from memory_fs.names import Limits, NotebookMisuse
-from memory_fs.notebook import MemoryFS
+from memory_fs.notebook import MemoryFS, fork, seeded
 from memory_fs.replay import files_at
 from memory_fs.results import MemoryResult, Outcome, RejectionCode, Source
 
@@ -20,4 +20,6 @@ __all__ = [
     "RejectionCode",
     "Source",
     "files_at",
+    "fork",
+    "seeded",
 ]

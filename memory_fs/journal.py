@@ -119,16 +119,6 @@ class Journal:
             raise NotebookFailure(f"{self.path} cannot be cut: {error.strerror}.") from error
         self._size = end
 
-    def copy_to(self, path: Path, end: int) -> None:
-        """Write the first `end` bytes to a new file."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("rb") as source, path.open("xb") as target:
-                while end and (piece := source.read(min(end, 1 << 20))):
-                    end -= target.write(piece)
-        except OSError as error:
-            raise NotebookFailure(f"{path} cannot be written: {error.strerror}.") from error
-
 
 def records(path: Path, upto: int | None = None, after: Record | None = None) -> Iterator[Record]:
     """Yield a journal's records, those after one if it is given, at most up to a revision.
@@ -148,6 +138,17 @@ def records(path: Path, upto: int | None = None, after: Record | None = None) ->
                 yield _decode(path, number, line, end)
     except OSError as error:
         raise NotebookFailure(f"The journal {path} cannot be read: {error}.") from error
+
+
+def copy_records(journal: Path, path: Path, end: int) -> None:
+    """Write the first `end` bytes of a journal to a new file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with journal.open("rb") as source, path.open("xb") as target:
+            while end and (piece := source.read(min(end, 1 << 20))):
+                end -= target.write(piece)
+    except OSError as error:
+        raise NotebookFailure(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def damaged(path: Path, number: int, why: object) -> NotebookFailure:

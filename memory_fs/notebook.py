@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Self
 
 from memory_fs import recall
-from memory_fs.journal import records
+from memory_fs.disk import is_vacant
+from memory_fs.journal import copy_records, records
 from memory_fs.names import Limits, NotebookMisuse, check_room, check_text, check_vacant, clean_name, keyed_line
 from memory_fs.page import Page
+from memory_fs.replay import replay
 from memory_fs.results import MemoryResult, Outcome, Refused, RejectionCode, plural, quoted
 from memory_fs.shelf import Shelf, sibling
 from memory_fs.text import Change, Text, change_between, split, unified_diff
@@ -59,8 +61,7 @@ class MemoryFS:
     @property
     def seeded(self) -> int:
         """The revision of the starting files: 1, or 0 where there are none."""
-        first = next(records(self._shelf.journal, 1), None)
-        return 1 if first is not None and first.routine == SEED_ROUTINE else 0
+        return seeded(self._shelf.journal)
 
     @property
     def journal_bytes(self) -> int:
@@ -170,10 +171,7 @@ class MemoryFS:
 
     def fork(self, revision: int, new_root: Path | str, *, journal: Path | str | None = None) -> MemoryFS:
         """Open a new notebook with this one's history up to a revision, in a place where nothing is yet."""
-        root = Path(new_root).resolve()
-        path = sibling(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
-        self._shelf.copy_history(revision, root, path)
-        return MemoryFS(root, self.limits, journal=path)
+        return fork(self._shelf.journal, revision, new_root, journal=journal, limits=self.limits)
 
     def seed(self, files: Mapping[str, str]) -> None:
         """Write an episode's starting files as revision 1 (step 0, routine SEED); NotebookMisuse when refused."""
@@ -287,3 +285,33 @@ def starting_changes(files: Mapping[str, str], limits: Limits) -> dict[str, Chan
     except Refused as refusal:
         raise NotebookMisuse(f"The starting file {quoted(file)} is refused: {refusal.sentence}") from refusal
     return changes
+
+
+def seeded(journal: Path) -> int:
+    """The revision of the starting files in a journal: 1, or 0 where there are none."""
+    first = next(records(journal, 1), None)
+    return 1 if first is not None and first.routine == SEED_ROUTINE else 0
+
+
+def fork(
+    source: Path | str,
+    revision: int,
+    new_root: Path | str,
+    *,
+    journal: Path | str | None = None,
+    limits: Limits | None = None,
+) -> MemoryFS:
+    """Open a new notebook with the history in the journal `source` up to a revision, in a place where nothing is yet.
+
+    `source` is only read, so it may be that of an episode that plays or was killed. NotebookMisuse if it has no such
+    revision or the place is taken, NotebookFailure when the disk or the journal is at fault.
+    """
+    root, origin = Path(new_root).resolve(), Path(source)
+    path = sibling(root, ".journal.jsonl") if journal is None else Path(journal).resolve()
+    if path.exists() or not is_vacant(root):
+        raise NotebookMisuse(f"{root} or {path} holds something already; fork into a new place.")
+    state = replay(origin, max(revision, 0))
+    if state.revision != revision:
+        raise NotebookMisuse(f"There is no revision {revision}; {origin} has revisions 0 to {replay(origin).revision}.")
+    copy_records(origin, path, state.end)
+    return MemoryFS(root, limits, journal=path)

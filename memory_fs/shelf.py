@@ -110,12 +110,6 @@ class Shelf:
             raise NotebookMisuse(f"There is no revision {revision}; the notebook has revisions 0 to {self.revision}.")
         return replay(self._journal.path, revision)
 
-    def copy_history(self, revision: int, root: Path, journal: Path) -> None:
-        """Write the journal of a new notebook in `root`, up to this revision; NotebookMisuse if the place is taken."""
-        if journal.exists() or not is_vacant(root):
-            raise NotebookMisuse(f"{root} or {journal} holds something already; fork into a new place.")
-        self._journal.copy_to(journal, self.replay(revision).end)
-
     def close(self) -> None:
         """Close the files."""
         self._stopped = self._stopped or "it was closed"

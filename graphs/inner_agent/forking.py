@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from graphs.settings import SettingsError
-from memory_fs import MemoryFS, Outcome
+from memory_fs import MemoryFS, Outcome, fork, seeded
 from traces import EpisodeFolder, TraceReader, copy_steps, read_result
 from traces.plain_json import read_file, write_file
 
@@ -38,15 +38,14 @@ def fork_episode(
     target: EpisodeFolder,
     step: int,
     *,
-    notebook: MemoryFS | None = None,
     middle: int | None = None,
     edits: Mapping[str, str] | None = None,
 ) -> Origin:
-    """Copy the episode of `source` to `target` as it was when `step` began; `source` is not changed.
+    """Copy the episode of `source` to `target` as it was when `step` began; `source` is only read.
 
-    `notebook`: that of `source`, if it is open. `middle`: the notebook's revision in the middle of the step, for a
-    fork that goes on from there. `edits`: whole texts of notebook files. SettingsError if there is no such step, an
-    edit is refused, `source` is damaged, or `target` holds an episode already.
+    `middle`: the notebook's revision in the middle of the step, for a fork that goes on from there. `edits`: whole
+    texts of notebook files. SettingsError if there is no such step, an edit is refused, `source` is damaged, or
+    `target` holds an episode already.
     """
     ended = read_result(source, content=True)
     if ended is not None and ended.status == "damaged" and ended.failure is not None:
@@ -63,13 +62,11 @@ def fork_episode(
         raise SettingsError(f"{target.path} holds an episode already: fork to another folder.")
     with _whole_or_not_at_all(target):
         copy_steps(source, target, step - 1)
-        with notebook_of(source) if notebook is None else nullcontext(notebook) as history:
-            # Before the first step there are the starting files, one revision, or none.
-            begins = min(1, history.revision) if begins is None else begins
-            with history.fork(middle or begins, target.memory, journal=target.journal) as forked:
-                if edits:
-                    _edit(forked, step, edits)
-                    begins = forked.revision
+        begins = seeded(source.journal) if begins is None else begins
+        with fork(source.journal, middle or begins, target.memory, journal=target.journal) as forked:
+            if edits:
+                _edit(forked, step, edits)
+                begins = forked.revision
         origin = Origin(str(source.path), step, begins, edited)
         write_file(_path(target), dataclasses.asdict(origin))
     return origin
@@ -92,11 +89,6 @@ def _whole_or_not_at_all(target: EpisodeFolder) -> Iterator[None]:
             with suppress(OSError):
                 place.rmdir()
         raise
-
-
-def notebook_of(folder: EpisodeFolder) -> MemoryFS:
-    """The notebook of an episode, opened."""
-    return MemoryFS(folder.memory, journal=folder.journal)
 
 
 def origin_of(folder: EpisodeFolder) -> Origin | None:

@@ -203,7 +203,7 @@ class Sessions:
         live = self._live.get(str(folder.path))
         if past is Past.FORKED:
             target = next_free(folder)
-            fork_episode(folder, target, step, notebook=live.notebook if live is not None else None, middle=middle)
+            fork_episode(folder, target, step, middle=middle)
             if caller.run is not None:
                 ServedRuns(folder).begin(caller.run, step, 0, fork=str(target.path))
             return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,31 @@ def test_a_fork_played_on_by_a_deterministic_player_becomes_the_same_episode(tmp
     origin = origin_of(fork)
     assert origin is not None
     assert (origin.episode, origin.step) == (str(source.path), step)
+
+
+def test_a_fork_only_reads_its_source_also_where_a_kill_has_torn_the_journal(tmp_path: Path) -> None:
+    play(tmp_path, 40, seed=3, task="six-doors")
+    source = folder_of(tmp_path)
+    whole = source.journal.read_bytes()
+    with source.journal.open("ab") as journal:
+        journal.write(b'{"crc":"0000')
+    fork = fork_of(source, tmp_path / "forked", 41)
+    assert source.journal.read_bytes() == whole + b'{"crc":"0000'
+    assert fork.journal.read_bytes() == whole
+
+
+def test_a_fork_at_the_first_step_holds_nothing_that_the_step_wrote_where_there_are_no_starting_files(
+    tmp_path: Path, server: OpenAIStub
+) -> None:
+    server.default = by_turn({("LOG", 0): "<|APPEND|>codes.md|mine<|END|><|DONE|>"})
+    bare = tmp_path / "bare"
+    shutil.copytree("scaffolds/vault/v0", bare)
+    written = (bare / "scaffold.toml").read_text()
+    (bare / "scaffold.toml").write_text(re.sub(r'\[files\..*?\]\npurpose = .*\n', "", written))
+    play(tmp_path, 2, model="vllm:m", base_url=server.url, scaffold=str(bare))
+    source = folder_of(tmp_path)
+    assert notebook(source)["codes.md"] == "mine\n"
+    assert notebook(fork_of(source, tmp_path / "forked", 1)) == {}
 
 
 def test_an_edited_notebook_is_what_the_fork_begins_with_even_when_it_is_killed_in_its_first_step(
