@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cli.lineage_tree import print_tree
 from cli.visible_text import one_line, visible
+from graphs.reviewer.evaluating import spent_in_all
 from graphs.reviewer.lineage import LineageRecord, read
 from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
@@ -80,7 +81,7 @@ def lineage(
     if diff is not None:
         print_diff(console, run, records, diff)
         return
-    print_tree(console, records, title(search))
+    print_tree(console, records, title(search), spent_in_all(search))
     for fault in lineage_faults(search, records):
         if fault.damage:
             console.print(Text(one_line(f"damaged: {fault.what}", 500), style="red"), soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.visible_text import one_line
-from graphs.reviewer.evaluating import spent_before
+from graphs.reviewer.evaluating import Spent
 from graphs.reviewer.lineage import LineageRecord, Node, best, tree
 from graphs.settings import CEILINGS
 
@@ -20,8 +20,8 @@ STYLES = {"accepted": "bold green", "start": "bold", "rejected": "yellow", "meas
 """By status; what broke or was refused is red."""
 
 
-def print_tree(console: Console, records: Sequence[LineageRecord], title: str) -> None:
-    """The tree, the table of kept versions, what luck would do, and what it cost."""
+def print_tree(console: Console, records: Sequence[LineageRecord], title: str, spent: Spent) -> None:
+    """The tree, the table of kept versions, what luck would do, and what was spent in all."""
     console.print(Text(one_line(title, WHY), style="bold"))
     start = tree(records)
     if start is None:
@@ -30,7 +30,7 @@ def print_tree(console: Console, records: Sequence[LineageRecord], title: str) -
     console.print(_branch(start))
     console.print()
     console.print(_table(records))
-    for line in (*outcome(records), f"spent in all: {spent_words(spent_before(records))}", ending(records)):
+    for line in (*outcome(records), f"spent in all: {spent_words(spent)}", ending(records)):
         console.print(Text(line), soft_wrap=True)
 
 

@@ -15,7 +15,7 @@ from graphs.evaluation.episode import Progress, may_pass, players_own
 from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input
 from graphs.settings import Context
-from graphs.spending import Amounts, Budgets, add_minutes, left_of, raise_reached
+from graphs.spending import Amounts, Budgets, CeilingReached, add_minutes, left_of, raise_reached
 from traces import RunFolder
 from traces.plain_json import read_file
 
@@ -55,7 +55,12 @@ async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> 
     """
     failed: list[Mapping[str, Any]] = []
     for _ in range(PLAYED_ON):
-        ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
+        try:
+            ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
+        except CeilingReached:
+            if await asyncio.to_thread(played_whole, job.out):  # but for episodes that their own ceilings ended
+                break
+            raise
         began = time.monotonic()
         try:
             await _play(job, ceilings, report)

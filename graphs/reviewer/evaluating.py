@@ -57,10 +57,15 @@ def spent_in(search: Search, attempt: AttemptFolder) -> Spent:
     return {"reviewer": reviewer, "player": spent_playing(attempt.runs())}
 
 
+def spent_in_all(search: Search) -> Spent:
+    """What the search spent by its lineage, and on arms with other notebooks."""
+    arms = {"player": spent_playing(search.folder.notebook_arms())}
+    return add_up(spent_before(lineage.read(search.folder.path)), arms)
+
+
 def budgets(search: Search, under_way: Spent, *, whole_only: bool = False) -> Budgets:
     """The search's budget, and unless `whole_only` that of the attempt which spent what is `under_way`."""
-    beside = {"player": spent_playing(search.folder.notebook_arms())}
-    total = add_up(spent_before(lineage.read(search.folder.path)), beside, under_way)
+    total = add_up(spent_in_all(search), under_way)
     whole = Spending(search.ceilings, "search", spent=_together(total))
     return [whole] if whole_only else [whole, Spending(search.attempt_ceilings, "attempt", spent=_together(under_way))]
 

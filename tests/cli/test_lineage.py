@@ -189,7 +189,7 @@ def test_a_tree_of_many_attempts_is_printed_in_order() -> None:
                 )
             )
     console = Console(width=120, record=True, file=Path(os.devnull).open("w"))  # noqa: SIM115
-    print_tree(console, records, "a search")
+    print_tree(console, records, "a search", {})
     console.file.close()
     text = console.export_text()
     names = [f"v{version}.a{attempt}" for version in range(1, 6) for attempt in range(1, 4)]

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from graphs.evaluation.playing import EvaluationJob, play_whole
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, SettingsError
+from graphs.spending import CeilingReached, Spending
 from traces import RunFolder, TraceReader
 from worlds import UnknownWorld
 
@@ -220,3 +222,19 @@ def test_an_outer_loops_evaluation_knows_that_it_plays_for_a_client(
     with client_calls():
         asyncio.run(play_whole(job, lambda _: None))
     assert {headers["authorization"] for headers in server.headers} == {"Bearer none"}
+
+
+def test_an_evaluation_whose_episodes_their_own_ceilings_ended_is_whole_when_nothing_is_left_to_spend(
+    tmp_path: Path,
+) -> None:
+    given: Any = {"world": "vault", "tasks": ["one-door"], "seeds": [1, 2], "model": "scripted"}
+    given["out"] = str(tmp_path / "run")
+    context = Context(max_steps=4, ceilings={"calls": 5})
+    job = EvaluationJob(name="final base", given=given, context=context, budgets=tuple)
+    first = asyncio.run(play_whole(job, lambda _: None))
+    assert first["n_limited"] == 2
+    spent = Spending({"calls": 10}, "search", spent={"calls": 10})
+    assert asyncio.run(play_whole(replace(job, budgets=lambda: [spent]), lambda _: None)) == first
+    unplayed = replace(job, given={**given, "out": str(tmp_path / "other")}, budgets=lambda: [spent])
+    with pytest.raises(CeilingReached, match="the search's ceiling of 10 model calls"):
+        asyncio.run(play_whole(unplayed, lambda _: None))

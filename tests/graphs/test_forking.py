@@ -85,7 +85,7 @@ def test_a_fork_at_the_first_step_holds_nothing_that_the_step_wrote_where_there_
     bare = tmp_path / "bare"
     shutil.copytree("scaffolds/vault/v0", bare)
     written = (bare / "scaffold.toml").read_text()
-    (bare / "scaffold.toml").write_text(re.sub(r'\[files\..*?\]\npurpose = .*\n', "", written))
+    (bare / "scaffold.toml").write_text(re.sub(r"\[files\..*?\]\npurpose = .*\n", "", written))
     play(tmp_path, 2, model="vllm:m", base_url=server.url, scaffold=str(bare))
     source = folder_of(tmp_path)
     assert notebook(source)["codes.md"] == "mine\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from candidates import search
 
-from graphs.reviewer.evaluating import Spent, add_up, budgets, over_budget, spent_before
+from graphs.reviewer.evaluating import Spent, add_up, budgets, over_budget, spent_before, spent_in_all
 from graphs.reviewer.lineage import LineageRecord, append, read
 from graphs.spending import Budgets, CeilingReached, check_all, left_of, played, raise_reached, spent_playing
 from traces import EpisodeResult, Failure, RunFolder, write_result, write_run
@@ -80,6 +80,7 @@ def test_what_notebook_arms_spent_counts(tmp_path: Path) -> None:
     write_run(arm, {})
     whole, attempt = of(tmp_path, {}, {"tokens": 2_000}, before=spent(50), under_way=spent(0, 30))
     assert (whole.spent["tokens"], attempt.spent["tokens"]) == (1_080, 30)
+    assert spent_in_all(search(tmp_path))["player"]["tokens"] == 1_000
 
 
 def test_work_that_its_ceilings_stopped_ends_by_the_budget_of_which_least_is_left(tmp_path: Path) -> None:
