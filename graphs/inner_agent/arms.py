@@ -119,7 +119,10 @@ def _others(settings: EpisodeSettings) -> dict[str, str]:
     """The last notebook of that episode."""
     episode = _other(settings)
     if read_result(episode) is None:
-        raise SettingsError(f"{episode.path} has not ended: finish that run before the arm shuffled is played.")
+        raise SettingsError(
+            f"The arm shuffled answers recalls from {episode.path}, which has not ended: play that run to its end with "
+            "--resume, or leave the arm out."
+        )
     return files_at(episode.journal)
 
 
