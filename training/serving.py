@@ -175,11 +175,17 @@ def served_models(url: str) -> list[str]:
 def load_adapter(url: str, name: str, folder: Path) -> None:
     """Load the adapter in `folder` into a running server under `name`, in place of an earlier one of that name.
 
-    The server reads the folder itself, so it must see the same path. TrainingError when it refuses, TrainingFailure
-    when it cannot be reached.
+    The server reads the folder itself, so it must see the same path. TrainingError when it refuses (an earlier one then
+    stays), TrainingFailure when it cannot be reached.
     """
     adapter_rank(folder)
-    _post(url, "load_lora_adapter", {"lora_name": name, "lora_path": str(folder.resolve()), "load_inplace": True})
+    body = {"lora_name": name, "lora_path": str(folder.resolve())}
+    if name in served_models(url):
+        # vLLM 0.32 reads an adapter that was loaded in place from disk again for every step that computes with it: that
+        # way only finds out whether the server takes it.
+        _post(url, "load_lora_adapter", {**body, "load_inplace": True})
+        unload_adapter(url, name)
+    _post(url, "load_lora_adapter", body)
 
 
 def unload_adapter(url: str, name: str) -> None:

@@ -31,6 +31,10 @@ class LoraStub(OpenAIStub):
         self.base = base
         self.adapters = dict(adapters or {})
         self.runtime = runtime
+        self.refuses = ""
+        """A folder that it does not load."""
+        self.in_place: set[str] = set()
+        """Adapters that the server reads from disk again for every step."""
         self.key = os.environ.get("VLLM_API_KEY")
 
     async def _answer(self, path: str, headers: dict[str, str], data: bytes, writer: StreamWriter) -> None:
@@ -46,6 +50,7 @@ class LoraStub(OpenAIStub):
             await exchange.send(text.encode(), code=code)
         elif self.runtime and name == "unload_lora_adapter":
             known = self.adapters.pop(body["lora_name"], None)
+            self.in_place.discard(body["lora_name"])
             said = "Success" if known else f"The lora adapter '{body['lora_name']}' cannot be found."
             await exchange.send(said.encode(), code=200 if known else 404)
         elif name == "chat/completions":
@@ -65,9 +70,10 @@ class LoraStub(OpenAIStub):
         name, path = body["lora_name"], Path(body["lora_path"])
         if name in self.adapters and not body.get("load_inplace"):
             return 400, f"The lora adapter '{name}' has already been loaded."
-        if not (path / "adapter_config.json").is_file():
+        if not (path / "adapter_config.json").is_file() or str(path) == self.refuses:
             return 404, f"Loading lora {name} failed: No adapter found for {path}"
         self.adapters[name] = str(path)
+        (self.in_place.add if body.get("load_inplace") else self.in_place.discard)(name)
         return 200, f"Success: LoRA adapter '{name}' added successfully."
 
 
