@@ -120,11 +120,10 @@ def test_an_adapter_is_loaded_replaced_and_unloaded_while_the_server_runs(server
     assert served_models(server.url) == ["base", "spec"]
     load_adapter(server.url, "spec", second)
     assert (server.adapters, server.in_place) == ({"spec": str(second)}, set())
-    (tmp_path / "third").mkdir()
-    (tmp_path / "third" / "adapter_config.json").write_text('{"r": 4}')
-    server.refuses = str(tmp_path / "third")
+    third = adapter(tmp_path / "third")
+    server.refuses = str(third)
     with pytest.raises(TrainingError, match="refused the adapter 'spec'"):
-        load_adapter(server.url, "spec", tmp_path / "third")
+        load_adapter(server.url, "spec", third)
     assert server.adapters == {"spec": str(second)}
     for name in ("base", "spec"):  # one server, two models
         model = chat_model(f"vllm:{name}", world="none", base_url=server.url)
