@@ -181,8 +181,8 @@ def load_adapter(url: str, name: str, folder: Path) -> None:
     adapter_rank(folder)
     body = {"lora_name": name, "lora_path": str(folder.resolve())}
     if name in served_models(url):
-        # vLLM 0.32 reads an adapter that was loaded in place from disk again for every step that computes with it: that
-        # way only finds out whether the server takes it.
+        # vLLM 0.32 reads an adapter that was loaded in place from disk again for every new token: that way only finds
+        # out whether the server takes it.
         _post(url, "load_lora_adapter", {**body, "load_inplace": True})
         unload_adapter(url, name)
     _post(url, "load_lora_adapter", body)
