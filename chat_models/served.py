@@ -95,9 +95,10 @@ class ServedChatModel(ChatOpenAI):
     def thought_characters(self) -> int | None:
         """Read by the inner agent: free text that a reply held to operations may open with; None for any number.
 
-        As many characters as the reply may have tokens, as with the embedded model: Qwen2.5-Coder-0.5B, left alone,
-        repeated its prompt until it was cut off. With a longer limit than `LONGEST_THOUGHT` nothing is
-        counted: engines refuse long repetitions (llama.cpp those above 2,000).
+        As many characters as the reply may have tokens (half of them on either side of a colon where it may act), as
+        with the embedded model: Qwen2.5-Coder-0.5B, left alone, repeated its prompt until it was cut off. With a
+        longer limit than `LONGEST_THOUGHT` nothing is counted: engines refuse long repetitions (llama.cpp those above
+        2,000).
         """
         return self.max_tokens if self.max_tokens and self.max_tokens <= LONGEST_THOUGHT else None
 

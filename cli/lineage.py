@@ -14,11 +14,12 @@ from rich.text import Text
 
 from cli.lineage_tree import print_tree
 from cli.visible_text import one_line, visible
-from graphs.reviewer.evaluating import spent_in_all
+from graphs.reviewer.evaluating import Spent, spent_before, spent_in_all
 from graphs.reviewer.lineage import LineageRecord, read
 from graphs.reviewer.search import Search
 from graphs.reviewer.verification import lineage_faults
 from graphs.settings import SettingsError
+from traces import TraceDamaged
 from traces.report_data import who
 
 FILE_BYTES = 200_000
@@ -81,13 +82,21 @@ def lineage(
     if diff is not None:
         print_diff(console, run, records, diff)
         return
-    print_tree(console, records, title(search), spent_in_all(search))
-    for fault in lineage_faults(search, records):
-        if fault.damage:
-            console.print(Text(one_line(f"damaged: {fault.what}", 500), style="red"), soft_wrap=True)
+    spent, left_out = spent_of(search, records)
+    print_tree(console, records, title(search), spent)
+    for what in (*(fault.what for fault in lineage_faults(search, records) if fault.damage), *left_out):
+        console.print(Text(one_line(f"damaged: {what}", 500), style="red"), soft_wrap=True)
     if png is not None:
         _draw(search, records, png)
         console.print(f"written: {png}", markup=False, highlight=False, soft_wrap=True)
+
+
+def spent_of(search: Search, records: list[LineageRecord]) -> tuple[Spent, list[str]]:
+    """What the search spent, and what is left out of it where a file of its arms is damaged."""
+    try:
+        return spent_in_all(search), []
+    except TraceDamaged as error:
+        return spent_before(records), [f"{error} What the arms with other notebooks spent is left out."]
 
 
 def title(search: Search) -> str:

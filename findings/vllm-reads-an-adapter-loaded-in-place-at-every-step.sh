@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# vllm 0.32.0 (its build for CPUs): an adapter that was loaded in place is read from disk again for every new token.
+# vllm 0.32.0 (its build for CPUs): an adapter that was loaded in place is read from disk again at every step.
 # Guess: `load_inplace=True` replaces an adapter once, when it is loaded; what is computed with it later uses the copy in memory.
-# Seen: the flag stays with the adapter. Without it five calls of eight new tokens open adapter_model.safetensors once, with it forty
-#   times. The server keeps the flag that /v1/load_lora_adapter was given until the adapter is unloaded, so every step that computes
-#   with it waits for the reading. Unloading an earlier one of that name and loading without the flag avoids that.
+# Seen: five calls of eight new tokens whose LoRARequest has the flag open adapter_model.safetensors forty times, without it once.
+#   (Read in vLLM's source, not run here: its server keeps the request that /v1/load_lora_adapter was given, flag included, for all
+#   calls until the adapter is unloaded.)
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

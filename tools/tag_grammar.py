@@ -12,8 +12,8 @@ CLOSER = "<|END|>"
 _TEXT = r"(?:[^<]|<+[^<|/A-Za-z])*<*"
 _INNER = r"[^<|\s](?:[^<|\r\n]*[^<|\s])?"
 # The same without control characters, which the notebook refuses, and spaces that engines do not agree on.
-# Each character of a text can be read in one way only: as an alternative under a star, xgrammar (vLLM's engine for
-# patterns) took 0.1 to 0.3 s for each token of a text, and takes less than 1 ms so.
+# Nothing but single characters is repeated where a text is read: under a star, a choice between characters costs
+# xgrammar (vLLM's engine for patterns) 0.1 to 0.3 s for each token, and this some 1 ms.
 _TEXT_CHARACTER = r"[^<\x00-\x08\x0b-\x1f\x7f]"
 _PLAIN_TEXT = rf"(?:{_TEXT_CHARACTER}*<+[^<|/A-Za-z\x00-\x08\x0b-\x1f\x7f])*{_TEXT_CHARACTER}*<*"
 _PLAIN_INNER = r"[^<|\s\x00-\x1f\x7f-\xa0](?:[^<|\x00-\x1f\x7f]*[^<|\s\x00-\x1f\x7f-\xa0])?"
@@ -78,7 +78,7 @@ def _free(thought: int | None) -> str:
 
 
 def _free_beside_act(thought: int | None) -> str:
-    """Repeats single characters only: a counted or starred alternative costs xgrammar 0.1 s for each token."""
+    """Repeats single characters only, as `_PLAIN_TEXT` does."""
     if thought is None:
         return f"(?:{_NO_COLON}*{_COLON})*{_NO_COLON}*"
     whole = f"{_NO_COLON}{{0,{thought}}}"

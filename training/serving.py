@@ -161,8 +161,10 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], report: Callabl
 
 
 def served_models(url: str) -> list[str]:
-    """The model names of the server, base and adapters. TrainingFailure when it does not answer."""
+    """The model names of the server, base and adapters. TrainingError for a wrong key, TrainingFailure: no answer."""
     answer, repeat = _request("GET", f"{url.rstrip('/')}/models", timeout=10)
+    if answer.status_code in (401, 403):
+        raise _another_key(url, answer)
     try:
         if not answer.is_success:
             raise ValueError(f"HTTP {answer.status_code}")
@@ -175,16 +177,16 @@ def served_models(url: str) -> list[str]:
 def load_adapter(url: str, name: str, folder: Path) -> None:
     """Load the adapter in `folder` into a running server under `name`, in place of an earlier one of that name.
 
-    The server reads the folder itself, so it must see the same path. TrainingError when it refuses (an earlier one then
-    stays), TrainingFailure when it cannot be reached.
+    The server reads the folder itself, so it must see the same path. For a moment it then knows no such model. An
+    adapter that it refuses leaves the earlier one. TrainingError when it refuses, TrainingFailure when it cannot be
+    reached.
     """
     adapter_rank(folder)
     body = {"lora_name": name, "lora_path": str(folder.resolve())}
-    if name in served_models(url):
-        # vLLM 0.32 reads an adapter that was loaded in place from disk again for every new token: that way only finds
-        # out whether the server takes it.
-        _post(url, "load_lora_adapter", {**body, "load_inplace": True})
-        unload_adapter(url, name)
+    # Loading with this flag finds out whether the server takes the adapter. It does not stay so: vLLM 0.32 would read
+    # it from disk again at every step.
+    _post(url, "load_lora_adapter", {**body, "load_inplace": True})
+    unload_adapter(url, name)
     _post(url, "load_lora_adapter", body)
 
 
@@ -234,7 +236,11 @@ def _post(url: str, path: str, body: Mapping[str, Any]) -> None:
         )
         raise RequestRefused(sentence, text)
     if answer.status_code in (401, 403):
-        raise RequestRefused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", text)
+        raise _another_key(url, answer)
     words = f": {text}" if repeat else "."
     sentence = f"The server at {url} refused the adapter {body['lora_name']!r} ({answer.status_code}){words}"
     raise RequestRefused(sentence, text)
+
+
+def _another_key(url: str, answer: httpx2.Response) -> RequestRefused:
+    return RequestRefused(f"The server at {url} wants another key than VLLM_API_KEY holds, or any.", answer.text[:300])

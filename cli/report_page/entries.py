@@ -18,7 +18,7 @@ from traces.plain_json import read_file
 from traces.report_data import Played, Score, read_played, seed_words, short_model, who
 from view.library import run_address
 
-FINALISTS = ("base-handoff", "specialist", "both-roles", "random-turns")
+FINALISTS = ("base-handoff", "specialist", "random-turns", "both-roles")
 """Folders under final/ in the order to be shown; the base first, for it is what the others are compared with."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cli.lineage import spent_of
 from cli.lineage import title as search_title
 from cli.lineage_tree import ending, outcome, score, score_on_holdout, spent_words
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Section, Table, percent
@@ -14,7 +15,6 @@ from cli.report_page.entries import Run, final_table
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults, table_faults
-from graphs.reviewer.evaluating import spent_before
 from graphs.reviewer.lineage import LineageRecord
 from graphs.reviewer.lineage import read as read_lineage
 from graphs.reviewer.search import Search
@@ -65,7 +65,8 @@ def _search(search: Search, name: str, number: int) -> Section:
         blocks.append(Pictures([draw_versions(f"search-{number}-versions", name, search.folder.path, records, note)]))
         blocks.append(_versions(records))
     blocks += _attempts(records)
-    lines = [*outcome(records), f"Spent in all: {spent_words(spent_before(records))}."] if records else []
+    spent, left_out = spent_of(search, records)
+    lines = [*outcome(records), f"Spent in all: {spent_words(spent)}.", *left_out] if records else []
     blocks += [Note(line) for line in lines]
     blocks.append(Note(ending(records) if records else "The start has not been evaluated yet."))
     return Section(f"Loop 1: {name}", blocks, lead=search_title(search))

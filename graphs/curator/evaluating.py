@@ -12,7 +12,7 @@ from graphs.curator.players import make_servable, specialist_of
 from graphs.curator.position import SPECIALIST, budgets, priced, winner
 from graphs.curator.run import Specialization
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import EvaluationJob, failures, finished, play_whole, played_whole, summary
+from graphs.evaluation.playing import EvaluationJob, failures, finished, play_in_loop, played_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
@@ -104,7 +104,7 @@ async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path |
     def report(progress: Progress) -> None:
         emit("episode", name=job.name, progress=progress)
 
-    await play_whole(job, report)
+    await play_in_loop(job, report, run.pairs(seeds))
     figures = await asyncio.to_thread(run.figures, job.out, seeds)
     emit("played", name=job.name, **figures, measures=await asyncio.to_thread(measures, job.out))
 

@@ -202,8 +202,8 @@ def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[Evaluati
     }
     if run.controls:
         by_chance = run.folder.random_turns.adapter(LETTERS[0])
-        players[BOTH] = play(BOTH, specialist, specialist), adapter
         players[RANDOM] = play(RANDOM, specialist_of(run.base, by_chance), run.gameplay), by_chance
+        players[BOTH] = play(BOTH, specialist, specialist), adapter
     return players
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from chat_models import ConfigurationError
 from training import TrainingFailure
-from training.serving import check_loads_adapters, load_adapter
+from training.serving import check_loads_adapters, load_adapter, served_models
 
 TRAINABLE = "write vllm:NAME with `base_url`, or embedded"
 
@@ -55,13 +55,14 @@ def check_servable(base: str, base_url: str | list[str] | None) -> None:
 
 
 def make_servable(base: str, adapter: Path, base_url: str | list[str] | None) -> None:
-    """Have the base's servers answer for the adapter; nothing to do for an embedded one.
+    """Have the base's servers answer for the adapter, if they do not yet; nothing to do for an embedded one.
 
     TrainingError for what a server refuses, TrainingFailure if none of them can be reached: one that is away now has no
     adapter when it is back, and takes no calls for it.
     """
     if base.startswith("vllm:"):
-        _at_each(base_url, lambda url: load_adapter(url, served_name(adapter), adapter))
+        name = served_name(adapter)
+        _at_each(base_url, lambda url: None if name in served_models(url) else load_adapter(url, name, adapter))
 
 
 def _at_each(base_url: str | list[str] | None, act: Callable[[str], None]) -> None:

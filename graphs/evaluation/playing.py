@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input
 from graphs.settings import Context
 from graphs.spending import Amounts, Budgets, CeilingReached, add_minutes, left_of, raise_reached
-from traces import RunFolder
+from traces import RunFolder, read_result
 from traces.plain_json import read_file
 
 PLAYED_ON = 3
@@ -55,12 +55,7 @@ async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> 
     """
     failed: list[Mapping[str, Any]] = []
     for _ in range(PLAYED_ON):
-        try:
-            ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
-        except CeilingReached:
-            if await asyncio.to_thread(played_whole, job.out):  # but for episodes that their own ceilings ended
-                break
-            raise
+        ceilings = await asyncio.to_thread(lambda: left_of(job.budgets(), job.out))
         began = time.monotonic()
         try:
             await _play(job, ceilings, report)
@@ -74,6 +69,21 @@ async def play_whole(job: EvaluationJob, report: Callable[[Progress], None]) -> 
     if await asyncio.to_thread(broken_off, job.out):
         raise_reached(await asyncio.to_thread(job.budgets))
     return await asyncio.to_thread(summary, job.out)
+
+
+async def play_in_loop(
+    job: EvaluationJob, report: Callable[[Progress], None], pairs: Iterable[tuple[str, int]]
+) -> None:
+    """`play_whole` for a job that an outer loop recorded, of episodes of these tasks and seeds.
+
+    One that is whole but for episodes that their own ceilings ended stays so where nothing is left to spend on them.
+    """
+    try:
+        await play_whole(job, report)
+    except CeilingReached:
+        episodes = [job.out.episode(job.given["world"], task, seed) for task, seed in pairs]
+        if not await asyncio.to_thread(lambda: played_whole(job.out) and all(map(read_result, episodes))):
+            raise
 
 
 def finished(run: RunFolder) -> bool:

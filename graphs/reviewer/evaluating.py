@@ -134,7 +134,7 @@ async def play_episodes(
     digest = await asyncio.to_thread(_digest, scaffold)
     job = evaluation(search, name, scaffold, out, seeds, budgets_now, sampling)
     try:
-        await playing.play_whole(job, report)
+        await playing.play_in_loop(job, report, search.pairs(seeds))
     except CANDIDATE_ERRORS as error:
         return str(error)
     if await asyncio.to_thread(_changed, scaffold, out, digest):

@@ -18,7 +18,7 @@ from cli.lineage_tree import print_tree, spent_words
 from cli.version_chart import points_of
 from graphs.reviewer.lineage import FILE, LineageRecord, read
 from graphs.settings import SettingsError
-from traces import TraceDamaged
+from traces import RunFolder, TraceDamaged, write_run
 
 Show = Callable[..., str]
 
@@ -64,6 +64,19 @@ def test_the_outcome_is_told_on_both_kinds_of_seeds_and_beside_luck(run: Path, s
     assert re.search(r"v1 +│ v1\.a1\.c1 +│ 31\.00 ± 5\.00 % │ 27\.00 ± 5\.00 %", printed)
     assert "spent in all: reviewer 36 calls, 102,000 tokens, $0.75" in printed
     assert "ended: Every attempt was made. Best: v1." in printed
+
+
+def test_what_arms_spent_is_in_the_sum_and_a_damaged_file_of_theirs_hides_nothing_else(run: Path, show: Show) -> None:
+    arm = RunFolder(run / "controls" / "off")
+    write_run(arm, {})
+    (arm.path / "clock.json").write_text('{"minutes": 7.5}')
+    before, after = "player 800 calls, 1,800,000 tokens, 18.0 min", "player 800 calls, 1,800,000 tokens, 25.5 min"
+    assert after in show(run)
+    (arm.path / "clock.json").write_text("{}")
+    printed = show(run)
+    assert before in printed
+    assert "clock.json" in printed
+    assert "What the arms with other notebooks spent is left out." in printed
 
 
 def test_what_models_wrote_is_bounded_and_cannot_steer_the_terminal(run: Path, show: Show) -> None:

@@ -19,7 +19,7 @@ from playing import by_turn, turn_of
 from chat_models.keys import client_calls
 from graphs.evaluation import graph
 from graphs.evaluation.episode import play_step
-from graphs.evaluation.playing import EvaluationJob, play_whole
+from graphs.evaluation.playing import EvaluationJob, play_in_loop, play_whole
 from graphs.inner_agent.session import Session
 from graphs.inner_agent.sessions import SESSIONS
 from graphs.settings import Context, SettingsError
@@ -224,17 +224,18 @@ def test_an_outer_loops_evaluation_knows_that_it_plays_for_a_client(
     assert {headers["authorization"] for headers in server.headers} == {"Bearer none"}
 
 
-def test_an_evaluation_whose_episodes_their_own_ceilings_ended_is_whole_when_nothing_is_left_to_spend(
+def test_a_loops_evaluation_whose_episodes_their_own_ceilings_ended_is_whole_when_nothing_is_left_to_spend(
     tmp_path: Path,
 ) -> None:
     given: Any = {"world": "vault", "tasks": ["one-door"], "seeds": [1, 2], "model": "scripted"}
     given["out"] = str(tmp_path / "run")
     context = Context(max_steps=4, ceilings={"calls": 5})
+    pairs = [("one-door", 1), ("one-door", 2)]
     job = EvaluationJob(name="final base", given=given, context=context, budgets=tuple)
-    first = asyncio.run(play_whole(job, lambda _: None))
-    assert first["n_limited"] == 2
-    spent = Spending({"calls": 10}, "search", spent={"calls": 10})
-    assert asyncio.run(play_whole(replace(job, budgets=lambda: [spent]), lambda _: None)) == first
-    unplayed = replace(job, given={**given, "out": str(tmp_path / "other")}, budgets=lambda: [spent])
-    with pytest.raises(CeilingReached, match="the search's ceiling of 10 model calls"):
-        asyncio.run(play_whole(unplayed, lambda _: None))
+    assert asyncio.run(play_whole(job, lambda _: None))["n_limited"] == 2
+    spent = replace(job, budgets=lambda: [Spending({"calls": 10}, "search", spent={"calls": 10})])
+    asyncio.run(play_in_loop(spent, lambda _: None, pairs))
+    (job.out.episode("vault", "one-door", 2).path / "limited.json").rename(tmp_path / "limited.json")
+    for left, wanted in ((spent, pairs), (spent, [*pairs, ("one-door", 3)])):
+        with pytest.raises(CeilingReached, match="the search's ceiling of 10 model calls"):
+            asyncio.run(play_in_loop(left, lambda _: None, wanted))

@@ -34,7 +34,7 @@ class LoraStub(OpenAIStub):
         self.refuses = ""
         """A folder that it does not load."""
         self.in_place: set[str] = set()
-        """Adapters that the server reads from disk again for every new token."""
+        """Adapters that the server reads from disk again at every step."""
         self.key = os.environ.get("VLLM_API_KEY")
 
     async def _answer(self, path: str, headers: dict[str, str], data: bytes, writer: StreamWriter) -> None:

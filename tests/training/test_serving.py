@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from chat_models import call, chat_model
 from cli.serve import serve
+from graphs.curator.players import make_servable, served_name
 from training import TrainingError, TrainingFailure
 from training.serving import (
     Server,
@@ -110,8 +111,9 @@ def test_a_server_with_a_key_is_asked_with_it_and_found_out_without_it_before_an
         load_adapter(server.url, "spec", adapter(tmp_path / "spec"))
         assert served_models(server.url) == ["base", "spec"]
         monkeypatch.delenv("VLLM_API_KEY")
-        with pytest.raises(TrainingError, match="wants another key than VLLM_API_KEY holds"):
-            check_loads_adapters(server.url)
+        for ask in (check_loads_adapters, served_models):
+            with pytest.raises(TrainingError, match="wants another key than VLLM_API_KEY holds"):
+                ask(server.url)
 
 
 def test_an_adapter_is_loaded_replaced_and_unloaded_while_the_server_runs(server: LoraStub, tmp_path: Path) -> None:
@@ -225,3 +227,13 @@ def free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
+
+
+def test_a_specialist_that_a_server_holds_is_not_loaded_again(server: LoraStub, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "spec")
+    make_servable("vllm:base", folder, server.url)
+    server.refuses = str(folder)
+    make_servable("vllm:base", folder, server.url)
+    unload_adapter(server.url, served_name(folder))
+    with pytest.raises(TrainingError, match="refused the adapter"):
+        make_servable("vllm:base", folder, server.url)

@@ -58,7 +58,7 @@ def said(run: Path) -> list[object]:
 def test_every_training_and_every_control_is_in_the_ledger(whole: tuple[Specializing, Told]) -> None:
     run, told = whole
     found = rows(run)
-    finals = [f"final {player}" for player in ("base-handoff", "specialist", "both-roles", "random-turns")]
+    finals = [f"final {player}" for player in ("base-handoff", "specialist", "random-turns", "both-roles")]
     assert list(found) == ["base", "1a", "2a", *finals]
     assert found["1a"].data_source == "regenerate in iteration 1"
     assert found["2a"].data_source == "reuse of iteration 1"
@@ -140,7 +140,7 @@ def test_specialist_and_base_play_their_parts_through_one_handoff(whole: tuple[S
 def test_the_final_table_pairs_everybody_with_the_base_and_says_who_they_are(whole: tuple[Specializing, Told]) -> None:
     run, told = whole
     table = json.loads((run.run / "final" / "table.json").read_text())
-    assert [row["player"] for row in table["rows"]] == ["base-handoff", "specialist", "both-roles", "random-turns"]
+    assert [row["player"] for row in table["rows"]] == ["base-handoff", "specialist", "random-turns", "both-roles"]
     assert table["rows"][0]["difference"] is None
     for row in table["rows"][1:]:
         assert row["difference"] == pytest.approx(row["mean"] - table["rows"][0]["mean"])
