@@ -56,7 +56,7 @@ def main() -> None:
         enable_prefix_caching=False,
     )
     watch = INotify()
-    # Closing is watched too, as equal events in a row are told as one.
+    # Closing is watched too: the kernel merges equal events in a row into one.
     watch.add_watch("adapter/adapter_model.safetensors", flags.OPEN | flags.CLOSE_NOWRITE)
     wanted = vllm.SamplingParams(max_tokens=TOKENS, ignore_eos=True, detokenize=False)
     opened = {}
@@ -64,7 +64,8 @@ def main() -> None:
         adapter = LoRARequest(f"adapter-{number}", number, "adapter", load_inplace=in_place)
         for _ in range(CALLS):
             model.generate([{"prompt_token_ids": [1, 2, 3]}], wanted, lora_request=adapter, use_tqdm=False)
-        opened["in place" if in_place else "plainly"] = sum(bool(event.mask & flags.OPEN) for event in watch.read(timeout=500))
+        events = watch.read(timeout=500)
+        opened["in place" if in_place else "plainly"] = sum(bool(event.mask & flags.OPEN) for event in events)
     print("vllm", vllm.__version__, f"{CALLS} calls of {TOKENS} new tokens")
     for how, count in opened.items():
         print(f"  loaded {how}: the file is opened {count} times")

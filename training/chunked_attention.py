@@ -1,9 +1,9 @@
 """Attention in bfloat16 by matrix products, for a CPU with AVX512_BF16: a few rows at a time, all keys.
 
 torch's flash kernel works in small blocks, which reach less than half of such a CPU's speed in a matrix product; with
-AMX its forward pass packs them for that, its backward pass does not. Measured on 674 tokens after 1,732 (9 heads, 3 of
-keys, two cores, forward and backward), here and with torch's kernel: 0.08 and 0.13 s without AMX (AMD, chunks of 1,024
-rows), 0.04 and 0.08 s with it (Intel).
+AMX its forward pass is fast, and its backward pass takes eight times as long. Measured on 674 tokens after 1,732 (9
+heads, 3 of keys, two cores, forward and backward), here and with torch's kernel: 0.08 and 0.13 s without AMX (AMD,
+chunks of 1,024 rows), 0.04 and 0.08 s with it (Intel).
 
 Scores are rounded to bfloat16, their softmax is computed in float32. The mean key is taken from every key first, which
 changes no row's softmax: in Qwen2.5's first layers it brings scores from 1,200 to 30, so that rounding leaves hidden

@@ -175,16 +175,16 @@ def served_models(url: str) -> list[str]:
 
 
 def load_adapter(url: str, name: str, folder: Path) -> None:
-    """Load the adapter in `folder` into a running server under `name`, in place of an earlier one of that name.
+    """Load the adapter in `folder` into a running server under `name`; an earlier one of that name is unloaded.
 
-    The server reads the folder itself, so it must see the same path. For a moment it then knows no such model. An
-    adapter that it refuses leaves the earlier one. TrainingError when it refuses, TrainingFailure when it cannot be
+    The server reads the folder itself, so it must see the same path. Between the two it knows no such model for a
+    moment. TrainingError when it refuses the adapter (the earlier one then stays), TrainingFailure when it cannot be
     reached.
     """
     adapter_rank(folder)
     body = {"lora_name": name, "lora_path": str(folder.resolve())}
-    # Loading with this flag finds out whether the server takes the adapter. It does not stay so: vLLM 0.32 would read
-    # it from disk again at every step.
+    # With this flag the adapter takes the place of an earlier one, if the server accepts it. It is then loaded once
+    # more without: vLLM 0.32 reads an adapter that was loaded with it from disk again at every step.
     _post(url, "load_lora_adapter", {**body, "load_inplace": True})
     unload_adapter(url, name)
     _post(url, "load_lora_adapter", body)

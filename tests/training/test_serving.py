@@ -134,6 +134,16 @@ def test_an_adapter_is_loaded_replaced_and_unloaded_while_the_server_runs(server
     assert served_models(server.url) == ["base"]
 
 
+def test_a_specialist_that_a_server_holds_is_not_loaded_again(server: LoraStub, tmp_path: Path) -> None:
+    folder = adapter(tmp_path / "spec")
+    make_servable("vllm:base", folder, server.url)
+    server.refuses = str(folder)
+    make_servable("vllm:base", folder, server.url)
+    unload_adapter(server.url, served_name(folder))
+    with pytest.raises(TrainingError, match="refused the adapter"):
+        make_servable("vllm:base", folder, server.url)
+
+
 def test_what_a_server_refuses_is_said_in_its_words(server: LoraStub, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"refused the adapter 'spec' \(404\): The lora adapter 'spec' cannot"):
         unload_adapter(server.url, "spec")
@@ -227,13 +237,3 @@ def free_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
-
-
-def test_a_specialist_that_a_server_holds_is_not_loaded_again(server: LoraStub, tmp_path: Path) -> None:
-    folder = adapter(tmp_path / "spec")
-    make_servable("vllm:base", folder, server.url)
-    server.refuses = str(folder)
-    make_servable("vllm:base", folder, server.url)
-    unload_adapter(server.url, served_name(folder))
-    with pytest.raises(TrainingError, match="refused the adapter"):
-        make_servable("vllm:base", folder, server.url)
