@@ -73,6 +73,16 @@ TrainOptions: TypeAlias = Annotated[
 ]
 
 
+SpecialistServer: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Serve each specialist merged, by this command: "
+        "'vllm serve {folder} --served-model-name {name} --port 8001'. (default: the base's server loads adapters)"
+    ),
+]
+SpecialistUrl: TypeAlias = Annotated[
+    str | None, typer.Option(help="Where that server answers, such as http://127.0.0.1:8001/v1.")
+]
 Plan: TypeAlias = Annotated[
     bool,
     typer.Option("--plan", help="Say what a training on the run's newest dataset takes, and start nothing."),
@@ -123,6 +133,8 @@ def specialize(
     seed: o.Seed = 0,
     launcher: Launcher = None,
     train_options: TrainOptions = None,
+    specialist_server: SpecialistServer = None,
+    specialist_url: SpecialistUrl = None,
     ceiling: o.WholeCeilings = None,
     episode_ceiling: o.EpisodeCeilings = None,
     stop_when: o.StopWhen = None,
@@ -185,6 +197,7 @@ def specialize(
         "controls": controls,
         "approve": approve,
         "concurrency": concurrency,
+        "specialist_url": specialist_url,
     }
     given: Any = {
         **{name: value for name, value in optional.items() if value is not None},
@@ -197,6 +210,7 @@ def specialize(
         "seed": seed,
         "launcher": words(launcher),
         "train_options": words(train_options),
+        "specialist_server": words(specialist_server),
         "ceilings": o.read_ceilings(ceiling),
         "resume": resume,
     }
@@ -212,7 +226,8 @@ def specialize(
         check_beside(final, context.play(), arms)
         run_specialization(given, context, limit, console, quiet)
         if arms:
-            play_beside(final_evaluation(Specialization.read(out)), out, arms, console, limit, quiet)
+            with final_evaluation(Specialization.read(out)) as played:
+                play_beside(played, out, arms, console, limit, quiet)
 
 
 def show_plan(out: Path, weights: str, recipe: str, options: Sequence[str], like: str | None) -> None:

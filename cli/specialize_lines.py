@@ -151,6 +151,7 @@ EVENTS = Events(
         **COMMON_LINES,
         "began": _began,
         "copying": lambda event: [one_line(f"collect: nothing is played: the traces in {event['traces']}", WIDTH)],
+        "serving": lambda event: [f"serving {event['name']} at {event['url']}; output: {event['log']}"],
         "playing": _playing,
         "played": _played,
         "candidates": _candidates,

@@ -208,17 +208,11 @@ def check_adapter(folder: Path, base: Base, digest: str, lora: LoraConfiguration
 
     try:
         settings = json.loads((folder / "adapter_config.json").read_text())
-        metrics = folder / "metrics.json"  # of our own adapters
-        made_on = json.loads(metrics.read_text())["base"]["digest"] if metrics.is_file() else digest
         with safe_open(folder / "adapter_model.safetensors", framework="pt") as file:
             found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise TrainingError(f"There is no adapter in {folder}: {error}.") from error
-    if made_on != digest:
-        raise TrainingError(
-            f"The adapter in {folder} was trained on other weights than those of {base.name} (SHA-256 {made_on[:16]}…, "
-            f"not {digest[:16]}…)."
-        )
+    check_trained_on(folder, base, digest)
     for name, ours in (("r", lora.rank), ("lora_alpha", lora.alpha)):
         if settings.get(name) != ours:
             raise TrainingError(f"The adapter in {folder} has {name} {settings.get(name)}, not {ours}.")
@@ -226,4 +220,18 @@ def check_adapter(folder: Path, base: Base, digest: str, lora: LoraConfiguration
         odd = sorted(found.items() ^ form.shapes.items())[0][0]
         raise TrainingError(
             f"The adapter in {folder} is of another base or form than {base.name} with these settings: {odd} differs."
+        )
+
+
+def check_trained_on(adapter: Path, base: Base, digest: str) -> None:
+    """TrainingError if an adapter of ours was trained on other weights than the base's; others do not say."""
+    metrics = adapter / "metrics.json"
+    try:
+        made_on = json.loads(metrics.read_text())["base"]["digest"] if metrics.is_file() else digest
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"There is no adapter in {adapter}: {metrics.name} cannot be read ({error}).") from error
+    if made_on != digest:
+        raise TrainingError(
+            f"The adapter in {adapter} was trained on other weights than those of {base.name} "
+            f"(SHA-256 {made_on[:16]}…, not {digest[:16]}…)."
         )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from graphs.curator.players import make_servable, specialist_of
+from graphs.curator.players import specialist_of
 from graphs.curator.position import SPECIALIST, budgets, priced, winner
 from graphs.curator.run import Specialization
+from graphs.curator.specialist_server import served, served_outside
 from graphs.evaluation.episode import Progress
 from graphs.evaluation.playing import EvaluationJob, failures, finished, play_in_loop, played_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
@@ -74,17 +76,20 @@ def evaluation(
 
 def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder, seeds: list[int]) -> EvaluationJob:
     """The evaluation of a specialist: it keeps the memory, the gameplay model commits the actions."""
-    return evaluation(run, name, out, seeds, specialist_of(run.base, adapter), run.context.evaluating(run.gameplay))
+    specialist = specialist_of(run.base, adapter)
+    return evaluation(run, name, out, seeds, specialist, run.with_specialist(run.gameplay))
 
 
-def final_evaluation(run: Specialization) -> EvaluationJob | None:
-    """The specialist on the final seeds; None while that is not played to its end."""
+@contextmanager
+def final_evaluation(run: Specialization) -> Iterator[EvaluationJob | None]:
+    """The specialist on the final seeds, served meanwhile; None while that is not played to its end."""
     best, out = winner(run), run.folder.final(SPECIALIST)
     if best is None or not played_whole(out):
-        return None
+        yield None
+        return
     adapter = run.folder.path / best.artifacts["adapter"]
-    make_servable(run.base, adapter, run.context.base_url)
-    return by_specialist(run, f"final {SPECIALIST}", adapter, out, run.final_seeds)
+    with served_outside(run, adapter):
+        yield by_specialist(run, f"final {SPECIALIST}", adapter, out, run.final_seeds)
 
 
 async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path | None = None) -> None:
@@ -95,16 +100,15 @@ async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path |
     """
     if await asyncio.to_thread(finished, job.out):
         return
-    if adapter is not None:
-        await asyncio.to_thread(make_servable, run.base, adapter, run.context.base_url)
     seeds: list[int] = list(job.given["seeds"] or [])
     who = [job.given["model"], job.context.gameplay_model]
-    emit("playing", name=job.name, episodes=len(run.pairs(seeds)), who=who)
 
     def report(progress: Progress) -> None:
         emit("episode", name=job.name, progress=progress)
 
-    await play_in_loop(job, report, run.pairs(seeds))
+    async with served(run, adapter):
+        emit("playing", name=job.name, episodes=len(run.pairs(seeds)), who=who)
+        await play_in_loop(job, report, run.pairs(seeds))
     figures = await asyncio.to_thread(run.figures, job.out, seeds)
     emit("played", name=job.name, **figures, measures=await asyncio.to_thread(measures, job.out))
 

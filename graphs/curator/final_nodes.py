@@ -32,6 +32,7 @@ from graphs.curator.workspace import recipe_of, reused
 from graphs.evaluation.playing import EvaluationJob
 from graphs.events import emit
 from graphs.outer_loop import approved
+from graphs.settings import Context
 from graphs.spending import CeilingReached, check_all
 from training import TrainingError
 from training.candidates import read_candidates
@@ -190,20 +191,19 @@ async def final(state: State, run: Specialization) -> Command[Literal["finish"]]
 def _players(run: Specialization, best: LedgerEntry) -> dict[str, tuple[EvaluationJob, Path | None]]:
     """What each player is to play and the adapter it needs; the base first, with which the others are compared."""
 
-    def play(player: str, model: str, gameplay: str) -> EvaluationJob:
-        out, context = run.folder.final(player), run.context.evaluating(gameplay)
-        return evaluation(run, f"final {player}", out, run.final_seeds, model, context)
+    def play(player: str, model: str, context: Context) -> EvaluationJob:
+        return evaluation(run, f"final {player}", run.folder.final(player), run.final_seeds, model, context)
 
     adapter = run.folder.path / best.artifacts["adapter"]
-    specialist = specialist_of(run.base, adapter)
+    specialist, beside = specialist_of(run.base, adapter), run.with_specialist(run.gameplay)
     players: dict[str, tuple[EvaluationJob, Path | None]] = {
-        BASE: (play(BASE, run.base, run.gameplay), None),
-        SPECIALIST: (play(SPECIALIST, specialist, run.gameplay), adapter),
+        BASE: (play(BASE, run.base, run.context.evaluating(run.gameplay)), None),
+        SPECIALIST: (play(SPECIALIST, specialist, beside), adapter),
     }
     if run.controls:
         by_chance = run.folder.random_turns.adapter(LETTERS[0])
-        players[RANDOM] = play(RANDOM, specialist_of(run.base, by_chance), run.gameplay), by_chance
-        players[BOTH] = play(BOTH, specialist, specialist), adapter
+        players[RANDOM] = play(RANDOM, specialist_of(run.base, by_chance), beside), by_chance
+        players[BOTH] = play(BOTH, specialist, run.with_specialist(specialist)), adapter
     return players
 
 

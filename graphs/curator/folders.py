@@ -120,6 +120,11 @@ class SpecializationFolder(LoopFolder):
         """The final table."""
         return self.path / "final" / "table.json"
 
+    @property
+    def specialist_server(self) -> Path:
+        """The output of the server that a merged specialist has last played on; its weights, while it does."""
+        return self.path / "specialist-server"
+
     def evaluations(self) -> list[RunFolder]:
         """Everything that was played, or copied to learn from."""
         found = [

@@ -6,7 +6,7 @@ import contextlib
 import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -60,7 +60,10 @@ class Specialization(LoopRun):
 
     kind: ClassVar[str] = "run of loop 2"
     key: ClassVar[str] = "specialization"
-    free: ClassVar[tuple[str, ...]] = ("approve", "ceilings", "concurrency", "controls", "launcher")
+    free: ClassVar[tuple[str, ...]] = (
+        *("approve", "ceilings", "concurrency", "controls", "launcher"),
+        *("specialist_server", "specialist_url"),
+    )
     free_context: ClassVar[str] = "curator_base_url"
     apart: ClassVar[tuple[str, ...]] = ("folder", "context", "digest", "start", "start_policy")
     folder_type: ClassVar[type[LoopFolder]] = SpecializationFolder
@@ -89,6 +92,8 @@ class Specialization(LoopRun):
     controls: bool
     launcher: list[str]
     train_options: list[str]
+    specialist_server: list[str] = field(default_factory=list)
+    specialist_url: str = ""
 
     def __post_init__(self) -> None:
         if not self.weights:
@@ -128,6 +133,15 @@ class Specialization(LoopRun):
         """The model that commits the actions in evaluations."""
         return self.context.gameplay_model or self.base
 
+    def with_specialist(self, gameplay_model: str) -> PlayContext:
+        """How a specialist is evaluated: as the base is, but for where it is served."""
+        context = self.context.evaluating(gameplay_model)
+        if not self.specialist_server:
+            return context
+        own = gameplay_model not in (self.base, self.gameplay)  # the specialist in both roles
+        url = None if own else context.gameplay_base_url or context.base_url
+        return replace(context, base_url=self.specialist_url, gameplay_base_url=url)
+
     def plain(self) -> dict[str, Any]:
         """As specialize.json keeps it."""
         recipe = self.start.model_dump(mode="json")
@@ -159,7 +173,10 @@ class Specialization(LoopRun):
         weights_of(self.base)
         find_base(self.weights)
         _check_options(self)
-        check_servable(self.base, self.context.base_url)
+        if self.specialist_server or self.specialist_url:
+            _check_server(self)
+        else:
+            check_servable(self.base, self.context.base_url)
         return loaded
 
     def _playable(self, context: PlayContext, model: str, seeds: list[int]) -> Scaffold:
@@ -256,6 +273,26 @@ def _check_same_scaffold(traces: str, scaffold: Scaffold) -> None:
 def no_language_model(model: str) -> str:
     """What follows the name of a scripted stand-in wherever it is shown."""
     return " (no language model)" if model == "scripted" else ""
+
+
+def _check_server(run: Specialization) -> None:
+    """SettingsError for a command of a specialist's server that cannot do, or one without an address of its own."""
+    words, url = run.specialist_server, run.specialist_url.rstrip("/")
+    if not words or not url:
+        raise SettingsError("Give `specialist_server` and `specialist_url` both, or neither.")
+    if not run.base.startswith("vllm:"):
+        raise SettingsError(f"`specialist_server` is for a base of a server, vllm:NAME; {run.base} needs none.")
+    for name in ("{folder}", "{name}"):
+        if not any(name in word for word in words):
+            raise SettingsError(
+                f"`specialist_server` says nowhere {name}: it must serve the weights there as that name."
+            )
+    if shutil.which(words[0]) is None:
+        raise SettingsError(f"There is no program {words[0]!r} here: give another `specialist_server`.")
+    theirs = (run.context.base_url, run.context.gameplay_base_url)
+    others = [one for each in theirs for one in (each if isinstance(each, list) else [each or ""])]
+    if url in {one.rstrip("/") for one in others}:
+        raise SettingsError(f"{url} is the address of another server of the run: give another `specialist_url`.")
 
 
 def _check_options(run: Specialization) -> None:

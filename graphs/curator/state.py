@@ -121,6 +121,20 @@ class Input(LoopInput, total=False):
             example=["accelerate", "launch"],
         ),
     ]
+    specialist_server: Annotated[
+        list[str],
+        described(
+            "Specialist's server",
+            "A command that serves one specialist, merged into the base's weights in {folder}, as {name}; started "
+            "for each evaluation. The base's servers load adapters if empty.",
+            default=[],
+            example=["vllm", "serve", "{folder}", "--served-model-name", "{name}", "--port", "8001"],
+        ),
+    ]
+    specialist_url: Annotated[
+        str,
+        described("Specialist's base URL", "Where that command's server answers, with /v1.", default=""),
+    ]
     train_options: Annotated[
         list[str],
         described(

@@ -112,6 +112,9 @@ def check_allowed(given: Mapping[str, Any], context: Mapping[str, Any]) -> None:
     for name, (right, place) in {**asks, "trust_scaffold_code": ("trust", context)}.items():
         if place.get(name) and right not in allowed:
             raise SettingsError(f"{name} is not allowed on this server: its operator sets {ALLOW}={right} to allow it.")
+    for name in ("specialist_server", "specialist_url"):
+        if given.get(name):
+            raise SettingsError(f"{name} starts a server: leave it out, no client can set it.")
     for word in given.get("train_options") or []:
         if str(word).startswith("-") and str(word).split("=")[0] not in TRAIN_OPTIONS:
             options = ", ".join(TRAIN_OPTIONS)

@@ -44,6 +44,8 @@ def ask(graph: str, given: dict[str, Any], context: dict[str, Any] | None = None
         ("inner_agent", {}, {"timeout_s": 1e9}, "timeout_s lies between"),
         ("inner_agent", {}, {"trust_scaffold_code": True}, "AUTOMEM_ALLOW=trust"),
         ("curator", {"out": "runs/x", "launcher": ["/bin/sh"]}, {}, "AUTOMEM_ALLOW=launcher"),
+        ("curator", {"out": "runs/x", "specialist_server": ["/bin/sh"]}, {}, "no client can set it"),
+        ("curator", {"out": "runs/x", "specialist_url": "http://127.0.0.1:9/v1"}, {}, "no client can set it"),
         ("curator", {"out": "runs/x", "train_options": ["--output=/x"]}, {}, "AUTOMEM_ALLOW=launcher"),
         ("evaluation", {**EVALUATION, "out": ""}, {}, "out names no folder"),
         ("evaluation", {**EVALUATION, "out": "scaffolds/vault/v0"}, {}, "below runs/"),

@@ -14,6 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
+from training.base_model import find_base, weights_digest
 from training.dataset import dataset_digest, read_dataset
 from training.metrics import BaseFacts, DataFacts, Metrics, Point
 from training.sft_config import SftSettings, read_arguments
@@ -45,7 +46,7 @@ def _metrics(settings: SftSettings) -> Metrics:
     rows = RowCounts(read=count, kept=count, cut=0, tokens=10 * count, tokens_with_loss=count, longest=10)
     point = Point(step=1, epoch=1.0, loss=2.0, learning_rate=0.1, grad_norm=1.0, token_accuracy=0.5, seconds=0.5)
     return Metrics(
-        base=BaseFacts(name=settings.base, digest="0" * 64),
+        base=BaseFacts(name=settings.base, digest=weights_digest(find_base(settings.base))),
         dataset=DataFacts(path=str(settings.dataset), digest=dataset_digest(settings.dataset), rows=rows),
         configuration=settings.lora,
         loss_on="all",

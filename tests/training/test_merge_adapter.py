@@ -1,0 +1,92 @@
+"""An adapter merged into its base's weights: the same model, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+from tiny_model import make_adapter
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from training.merge_adapter import main
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_adapter(tmp_path_factory.mktemp("adapter"), tiny)
+
+
+def loaded(folder: Path) -> Any:
+    return AutoModelForCausalLM.from_pretrained(folder, dtype="auto")
+
+
+def test_the_merged_model_computes_what_base_and_adapter_compute(
+    tmp_path: Path, tiny: Path, adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    merged = tmp_path / "merged"
+    assert main([str(adapter), str(merged), "--base", str(tiny)]) == 0
+    assert capsys.readouterr().out == f"{merged}: {tiny} with {adapter}\n"
+    assert not list(merged.glob("adapter*"))
+    tokens = AutoTokenizer.from_pretrained(merged)("You see a tree", return_tensors="pt")
+    with torch.no_grad():
+        base = loaded(tiny)(**tokens).logits
+        both = PeftModel.from_pretrained(loaded(tiny), str(adapter))(**tokens).logits
+        ours = loaded(merged)(**tokens).logits
+    assert (both - base).abs().max() > 0.1, "an adapter that changes nothing shows nothing"
+    torch.testing.assert_close(ours, both)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        assert (merged / name).read_bytes() == (tiny / name).read_bytes()
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("merge_adapter: ")
+    return line
+
+
+def test_what_cannot_be_merged_is_one_sentence_and_nothing_is_written(
+    tmp_path: Path, tiny: Path, adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, base = str(tmp_path / "merged"), ("--base", str(tiny))
+    assert "There is no adapter in" in refusal(capsys, str(tmp_path), out, *base)
+    assert "There is no base 'none'" in refusal(capsys, str(adapter), out, "--base", "none")
+
+    other = shutil.copytree(adapter, tmp_path / "other")
+    (other / "metrics.json").write_text(json.dumps({"base": {"digest": "0" * 64}}))
+    assert "was trained on other weights than those of" in refusal(capsys, str(other), out, *base)
+    (other / "metrics.json").write_text("{")
+    assert "metrics.json cannot be read" in refusal(capsys, str(other), out, *base)
+
+    (other / "metrics.json").unlink()
+    tensors = load_file(other / "adapter_model.safetensors")
+    gone = next(iter(tensors))
+    save_file({name: one for name, one in tensors.items() if name != gone}, other / "adapter_model.safetensors")
+    assert f"{gone} is only in the base" in refusal(capsys, str(other), out, *base)
+    save_file({**tensors, "further": torch.zeros(1)}, other / "adapter_model.safetensors")
+    assert "further is only in the adapter" in refusal(capsys, str(other), out, *base)
+    (other / "adapter_model.safetensors").write_bytes(b"no tensors")
+    assert "cannot be merged into" in refusal(capsys, str(other), out, *base)
+    (other / "adapter_model.safetensors").unlink()
+    assert "adapter_model.safetensors is missing" in refusal(capsys, str(other), out, *base)
+    assert not Path(out).exists()
+
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "kept.txt").write_text("mine")
+    assert "holds something already" in refusal(capsys, str(adapter), str(full), *base)
+    assert (full / "kept.txt").read_text() == "mine"
+
+
+def test_a_disk_error_is_the_machines_failure(
+    tmp_path: Path, tiny: Path, adapter: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([str(adapter), str(tmp_path / "file" / "merged"), "--base", str(tiny)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
