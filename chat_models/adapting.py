@@ -11,7 +11,7 @@ from chat_models.failures import error_of
 KEPT = frozenset(
     {
         *("model", "messages", "tools", "tool_choice", "response_format", "max_tokens", "max_completion_tokens"),
-        *("structured_outputs", "regex", "grammar"),
+        *("structured_outputs", "regex", "grammar", "top_k", "top_p", "min_p"),
     }
 )
 """Fields that no request goes without: a reply would mean something else."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -54,6 +54,7 @@ class EmbeddedChatModel(BaseChatModel):
     engine: Engine
     adapter: Adapter | None = None
     temperature: float = 1.0
+    sampler: dict[str, float] = {}  # noqa: RUF012 - pydantic copies it
     max_tokens: int
     """New tokens per reply."""
 
@@ -69,7 +70,7 @@ class EmbeddedChatModel(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         adapter = {"adapter": str(self.adapter.folder)} if self.adapter else {}
-        return {"model_name": self.engine.weights.name, **adapter, "temperature": self.temperature}
+        return {"model_name": self.engine.weights.name, **adapter, "temperature": self.temperature, **self.sampler}
 
     @property
     def thought_characters(self) -> int:
@@ -117,6 +118,7 @@ class EmbeddedChatModel(BaseChatModel):
             messages=[to_plain(message) for message in messages],
             limit=min(self.max_tokens, options.get("max_tokens", self.max_tokens)),
             temperature=options.get("temperature", self.temperature),
+            sampler=self.sampler,
             seed=options.get("seed"),
             adapter=(self.adapter.digest, self.adapter.folder) if self.adapter else None,
             constraint=options.get("constraint"),
@@ -138,11 +140,14 @@ class EmbeddedChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def embedded_chat_model(spec: EmbeddedSpec, *, temperature: float, max_tokens: int) -> EmbeddedChatModel:
+def embedded_chat_model(
+    spec: EmbeddedSpec, *, temperature: float, max_tokens: int, sampler: Mapping[str, float]
+) -> EmbeddedChatModel:
     """The model that a specification names; nothing is loaded yet."""
     return EmbeddedChatModel(
         engine=engine_of(spec.weights, spec.dtype),
         adapter=spec.adapter,
         temperature=temperature,
+        sampler=dict(sampler),
         max_tokens=min(max_tokens, spec.tokens),
     )

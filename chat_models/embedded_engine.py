@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from chat_models.embedded_network import BLOCK, PrefixCache, block_keys
 from chat_models.failures import FailureKind, failure
+from chat_models.sampler import likely
 
 if TYPE_CHECKING:
     import torch
@@ -40,6 +41,8 @@ class Request:
     """New tokens at most."""
     temperature: float = 1.0
     """0: always the likeliest token."""
+    sampler: Mapping[str, float] = field(default_factory=dict)
+    """Which tokens are drawn from (`chat_models.sampler`); empty: all."""
     seed: int | None = None
     adapter: tuple[str, Path] | None = None
     """(a name that no other adapter has, its folder)"""
@@ -212,8 +215,8 @@ class Engine:
         if temperature == 0:
             token = int(logits.argmax())
         else:
-            likely = torch.softmax(logits / temperature, dim=-1)
-            token = int(torch.multinomial(likely, 1, generator=call.generator))
+            odds = likely(logits, temperature, call.request.sampler)
+            token = int(torch.multinomial(odds, 1, generator=call.generator))
         call.tokens.append(token)
         if token in self.network.ends:
             _end(call.future, self._reply(call, call.tokens[:-1], "stop"))

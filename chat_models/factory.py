@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from chat_models.keys import (
     key_from,
     own_base_url,
 )
+from chat_models.sampler import checked_sampler
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -49,34 +50,32 @@ def chat_model(
     temperature: float = 1.0,
     max_tokens: int = 4096,
     timeout_s: float = 60.0,
+    sampler: Mapping[str, float] | None = None,
     address: str = "`base_url`",
 ) -> BaseChatModel:
     """The model a specification names, by default with the paper's sampling; nothing is sent yet.
 
     `world` is the registered world that `scripted` plays. `base_url`: one, or several that serve the same model
-    (`chat_models.pool`). `max_tokens` counts new tokens, `timeout_s` is for one attempt, `address` names the setting
-    that gives `base_url`. ConfigurationError, in one sentence, for whatever cannot work.
+    (`chat_models.pool`). `max_tokens` counts new tokens, `timeout_s` is for one attempt, `sampler` says which tokens
+    are drawn from (`chat_models.sampler`; what it does not say, the server decides), `address` names the setting that
+    gives `base_url`. ConfigurationError, in one sentence, for whatever cannot work.
     """
     _check(temperature, max_tokens, timeout_s)
+    drawn = checked_sampler(sampler or {})
     spec = spec.strip()
     if base_url is not None and not isinstance(base_url, str):
         urls = list(base_url)
         if len(urls) > 1:
             sampling: dict[str, Any] = {"temperature": temperature, "max_tokens": max_tokens, "timeout_s": timeout_s}
-            return _pool(spec, urls, {"world": world, "api_key": api_key, "address": address, **sampling})
+            given = {"world": world, "api_key": api_key, "sampler": drawn, "address": address}
+            return _pool(spec, urls, {**given, **sampling})
         base_url = urls[0] if urls else None
     if spec == "scripted":
         from chat_models.scripted_player import ScriptedPlayer
 
         return ScriptedPlayer(world=world)
     if spec == "embedded" or spec.startswith(("embedded:", "embedded+")):
-        from chat_models.embedded_spec import read_spec
-
-        read = read_spec(spec)  # first, so that a refusal imports nothing heavy
-
-        from chat_models.embedded import embedded_chat_model
-
-        return embedded_chat_model(read, temperature=temperature, max_tokens=max_tokens)
+        return _embedded(spec, {"temperature": temperature, "max_tokens": max_tokens, "sampler": drawn})
     provider, _, name = spec.partition(":")
     if not provider or not name or provider == "scripted":
         raise ConfigurationError(_unreadable(spec if len(spec) <= 80 else f"{spec[:80]}…"))
@@ -89,9 +88,14 @@ def chat_model(
                 f"The model {provider}:{name} needs {address}, the address of its server, such as "
                 "http://localhost:8000/v1."
             )
-        return _served(name, base_url, SERVERS[provider], api_key, {**settings, "constraint_form": provider})
+        own = {"constraint_form": provider, "sampler": drawn}
+        return _served(name, base_url, SERVERS[provider], api_key, {**settings, **own})
     if provider == "openai":
-        return _openai(name, base_url, api_key, settings, address)
+        return _openai(name, base_url, api_key, {**settings, "sampler": drawn}, address)
+    if drawn:
+        raise ConfigurationError(
+            f"The model {spec!r} takes no `sampler`: leave it out, or name {_served_forms()}, openai:NAME or embedded."
+        )
     return _provided(spec, provider, name, {**settings, "base_url": base_url, "api_key": api_key})
 
 
@@ -112,6 +116,16 @@ def _unreadable(spec: str) -> str:
     if spec and ":" not in spec:
         return f"The model {spec!r} does not say who serves it: write vllm:{spec}, openai:{spec} or PROVIDER:{spec}."
     return f"The model {spec!r} cannot be read: write {FORMS}."
+
+
+def _embedded(spec: str, sampling: dict[str, Any]) -> BaseChatModel:
+    from chat_models.embedded_spec import read_spec
+
+    read = read_spec(spec)  # first, so that a refusal imports nothing heavy
+
+    from chat_models.embedded import embedded_chat_model
+
+    return embedded_chat_model(read, **sampling)
 
 
 def _openai(
@@ -143,6 +157,10 @@ def _served(name: str, base_url: str, variable: str, api_key: str | None, settin
     )
 
 
+def _served_forms() -> str:
+    return ", ".join(f"{one}:NAME" for one in SERVERS)
+
+
 def has_server(spec: str) -> bool:
     """Whether the model is called at base URLs, of which there may be several."""
     return spec.strip().partition(":")[0] in (*SERVERS, "openai")
@@ -153,7 +171,7 @@ def _pool(spec: str, urls: Sequence[str], settings: dict[str, Any]) -> BaseChatM
     if not has_server(spec):
         raise ConfigurationError(
             f"The model {spec!r} is not called at several servers: give {settings['address']} once or not at all, or "
-            f"name {', '.join(f'{one}:NAME' for one in SERVERS)} or openai:NAME."
+            f"name {_served_forms()} or openai:NAME."
         )
     if len(urls) > MOST_SERVERS:
         raise ConfigurationError(f"There are {len(urls)} base URLs: one model is called at {MOST_SERVERS} at most.")

@@ -15,6 +15,7 @@ from chat_models.failures import ConfigurationError, FailureKind, ProviderFailur
 from chat_models.messages import Message, decoded, to_langchain
 from chat_models.pool import ServerPool
 from chat_models.retrying import Retry, retried
+from chat_models.sampler import NAMES as SAMPLER_NAMES
 from chat_models.served import ServedChatModel, model_names
 
 PROBE_TOKENS = 512
@@ -91,6 +92,15 @@ def context_length(model: ServedChatModel) -> int | None:
         if isinstance(entry, dict) and entry.get("name") == model.model_name and _whole(entry.get("context_length")):
             return int(entry["context_length"])
     return None
+
+
+def servers_sampler(model: ServedChatModel) -> dict[str, float]:
+    """Which tokens the server draws from where a call does not say, as far as it tells: llama.cpp does (`/props`)."""
+    properties = decoded(model.request("GET", "/props").content)
+    settings = properties.get("default_generation_settings") if isinstance(properties, dict) else None
+    found = settings.get("params") if isinstance(settings, dict) else None
+    told = {name: found.get(name) for name in SAMPLER_NAMES} if isinstance(found, dict) else {}
+    return {name: value for name, value in told.items() if isinstance(value, int | float)}
 
 
 def _accepts(model: ServedChatModel, messages: list[Message]) -> bool:

@@ -60,6 +60,10 @@ class ServedChatModel(ChatOpenAI):
     """How the server is asked to hold a reply to a regular expression; None where it is not known to. Servers pass over
     the field of another in silence: `probes.check_held` finds out."""
 
+    sampler: dict[str, int | float] = Field(default_factory=dict)
+    """Which tokens are drawn from (`chat_models.sampler`), sent with every call; what it does not say, the server
+    decides."""
+
     guarded: bool = False
     """Whether the base URL is the choice of a server's client (`chat_models.keys`): the addresses it leads to are
     checked, and no error repeats what it answers."""
@@ -235,6 +239,7 @@ class ServedChatModel(ChatOpenAI):
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         payload.pop("stream", None)
         payload.update(payload.pop("extra_body", None) or {})
+        payload.update(self.sampler)
         return payload
 
     def _address(self, path: str) -> httpx2.URL:

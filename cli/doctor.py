@@ -76,6 +76,7 @@ def doctor(
     concurrency: o.Concurrency = 10,
     dialect: o.DialectOption = None,
     temperature: o.Temperature = 1.0,
+    sampler: o.Sampler = None,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     prices: o.Prices = None,
@@ -92,6 +93,7 @@ def doctor(
         base_url=o.base_urls(base_url),
         max_steps=max_steps,
         temperature=temperature,
+        sampler=o.read_sampler(sampler),
         max_tokens=max_tokens,
         timeout_s=timeout,
         prices=prices,
@@ -105,8 +107,9 @@ def doctor(
         tasks = task or list(entry.tasks)
         settings = episode_settings({"world": world, "task": tasks[0], "model": model or "scripted"}, context)
         Scaffold.load(settings.scaffold, trust_code=trust_scaffold_code)
-        played = parse_seeds(seeds) if seeds is not None else entry.seeds
-        steps = len(tasks) * len(played) * (max_steps or entry.max_steps)
+        steps = (
+            len(tasks) * len(parse_seeds(seeds) if seeds is not None else entry.seeds) * (max_steps or entry.max_steps)
+        )
     found = _Found()
     with Console(stderr=True).status("looking at the machine …") as status:
         found.add("machine", machine_rows(world))
@@ -119,8 +122,8 @@ def doctor(
                 status.update("sampling LOG and PLAN …")
                 _sample(found, server, settings, steps, concurrency)
     if found.samples is not None and settings is not None:
-        choices = {"--scaffold": scaffold, "--base-url": base_url, "--seeds": seeds, "--task": task}
-        found.next = next_line(found.samples, server, settings, {**choices, "--max-steps": max_steps})
+        choices: dict[str, Any] = {"scaffold": scaffold, "base-url": base_url, "seeds": seeds, "task": task}
+        found.next = next_line(found.samples, server, settings, {**choices, "max-steps": max_steps, "sampler": sampler})
     _print_json(found) if as_json else _print_table(found)
     if found.faults:
         raise typer.Exit(1)
@@ -162,7 +165,8 @@ def next_line(samples: Samples, server: Examination, settings: EpisodeSettings, 
             spoken = "functions"
     for option, value in choices.items():
         for one in value if isinstance(value, list) else [value]:
-            words += _words(option, one)
+            words += _words(f"--{option}", one)
+    words += _words("--temperature", settings.temperature if settings.temperature != 1.0 else None)
     words += _words("--dialect", spoken)
     words += ["--constrained"] if constrained else []
     limit = new_tokens(samples, settings.max_tokens)

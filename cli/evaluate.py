@@ -40,6 +40,7 @@ def evaluate(
     gameplay_base_url: o.GameplayBaseUrl = None,
     handoff: o.Handoff = o.HandoffName.auto,
     temperature: o.Temperature = 1.0,
+    sampler: o.Sampler = None,
     max_tokens: o.MaxTokens = 4096,
     timeout: o.Timeout = 60.0,
     attempts: o.Attempts = 5,
@@ -67,7 +68,8 @@ def evaluate(
         raise typer.BadParameter("--new-attempts goes with --resume.")
     if protocol is not None:
         _check_untouched(seeds=seeds, task=task, max_steps=max_steps, world_option=world_option)
-        _check_untouched((1.0, 4096, 60.0), temperature=temperature, max_tokens=max_tokens, timeout=timeout)
+        sampling = {"temperature": temperature, "sampler": sampler, "max_tokens": max_tokens, "timeout": timeout}
+        _check_untouched((1.0, None, 4096, 60.0), **sampling)
     context = Context(
         scaffold=scaffold,
         dialect=dialect.value if dialect else None,
@@ -78,6 +80,7 @@ def evaluate(
         gameplay_base_url=o.base_urls(gameplay_base_url),
         max_steps=max_steps,
         temperature=temperature,
+        sampler=o.read_sampler(sampler),
         max_tokens=max_tokens,
         timeout_s=timeout,
         patience_s=patience,

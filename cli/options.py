@@ -97,6 +97,10 @@ GameplayBaseUrl: TypeAlias = Annotated[
 ]
 Handoff: TypeAlias = Annotated[HandoffName, typer.Option(help="always: hand over even to the same model.")]
 Temperature: TypeAlias = Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")]
+Sampler: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--sampler", help="top_k=N, top_p=SHARE or min_p=SHARE; may be repeated. (default: the server's)"),
+]
 MaxTokens: TypeAlias = Annotated[int, typer.Option(min=1, help="New tokens per call.")]
 Timeout: TypeAlias = Annotated[float, typer.Option(min=0.1, help="Seconds per call.")]
 Attempts: TypeAlias = Annotated[int, typer.Option(min=1, help="Attempts per call before the episode fails.")]
@@ -202,6 +206,20 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
                 f'"{one}" is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30.'
             ) from error
     return ceilings
+
+
+def read_sampler(given: list[str] | None) -> dict[str, float]:
+    """The sampler of NAME=NUMBER options. typer.BadParameter for anything else; names are checked later."""
+    sampler = {}
+    for one in given or []:
+        name, _, number = one.partition("=")
+        try:
+            sampler[name] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f'"{one}" is no part of a sampler: write top_k=40, top_p=0.95, min_p=0.05.'
+            ) from error
+    return sampler
 
 
 def read_hidden(given: str | None) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 from chat_models import ConfigurationError
+from chat_models.sampler import NAMES as SAMPLER_NAMES
 from graphs.fields import MODEL, SERVER, SPENDABLE, described, first_fault, shown_value, unusable
 from scaffolds import ScaffoldError
 from tools import DIALECT_NAMES, UnknownDialect, VocabularyError
@@ -95,6 +96,16 @@ class Context:
         int | None, described("Step limit", "Steps an episode may take; the world's own if empty.", example=500)
     ] = None
     temperature: Annotated[float, described("Temperature", "Sampling temperature (protocol: 1.0).")] = 1.0
+    sampler: Annotated[
+        dict[str, float],
+        described(
+            "Sampler",
+            "Which tokens are drawn from, sent with each call; as the server has it if empty.",
+            default={},
+            example={"top_k": 40, "top_p": 0.95, "min_p": 0.05},
+            choices=SAMPLER_NAMES,
+        ),
+    ] = field(default_factory=dict)
     max_tokens: Annotated[int, described("New tokens", "New tokens per model call (protocol: 4,096).")] = 4096
     sampling: Annotated[
         int, described("Sampling", "Another number samples other replies in the same worlds (control arms).")

@@ -24,7 +24,7 @@ reply to the same prompt with the same seed. memory: another result of the same 
 scaffold about another notebook, such as one that was edited in a fork. world: another observation
 or reward after the same actions, which is a fault. end: one episode has more steps."""
 
-_SAMPLING = ("temperature", "max_tokens", "constrained")
+_SAMPLING = ("temperature", "sampler", "max_tokens", "constrained")
 _OF_THE_WORLD = ("world_options", "max_steps")
 _OF_PROMPTS = (
     "notebook",

@@ -67,6 +67,7 @@ class Examination:
     timeout_s: float = 60.0
     dialect: str = "tags"
     constrained: bool = False
+    sampler: Mapping[str, float] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     context: int | None = None
     """Tokens of prompt and reply together; None where the server does not say."""
@@ -96,6 +97,7 @@ class Examination:
             timeout_s=context.timeout_s,
             dialect=spoken,
             constrained=context.constrained,
+            sampler=context.sampler,
         )
 
     def examine(self) -> None:
@@ -117,6 +119,7 @@ class Examination:
             looks: dict[str, Callable[[], list[Row]]] = {
                 "first call": lambda: self._first(first),
                 "context length": self._context,
+                "sampler": self._sampler,
                 "alternation": self._alternation,
                 "prefix cache": self._prefix,
                 "seed": self._seed,
@@ -164,7 +167,13 @@ class Examination:
         limit = min(tokens, self.max_tokens)
         seconds = self.timeout_s if timeout_s is None else timeout_s
         return chat_model(
-            self.spec, world=self.world, base_url=self.base_url, max_tokens=limit, timeout_s=seconds, **options
+            self.spec,
+            world=self.world,
+            base_url=self.base_url,
+            max_tokens=limit,
+            timeout_s=seconds,
+            sampler=self.sampler,
+            **options,
         )
 
     def _first(self, model: BaseChatModel) -> list[Row]:
@@ -182,6 +191,17 @@ class Examination:
     def _context(self) -> list[Row]:
         self.context = context_of(self._model(SHORT, REACH_S))
         return [context_row(self.context, self.max_tokens)]
+
+    def _sampler(self) -> list[Row]:
+        """Which tokens are drawn from: as asked for, else as the server says; nothing where neither is known."""
+        model, found = self._model(SHORT, REACH_S), dict(self.sampler)
+        if is_served(model):
+            from chat_models.probes import servers_sampler
+
+            found = {**servers_sampler(model), **found}
+        shown = ", ".join(f"{name} {value:g}" for name, value in found.items())
+        own = f"{shown}: asked for" if set(found) == set(self.sampler) else f"{shown}: the server's but for `sampler`"
+        return [ok("sampler", own)] if found else []
 
     def _alternation(self) -> list[Row]:
         model = self._model(SHORT)

@@ -243,8 +243,8 @@ def _base_urls(settings: EpisodeSettings) -> tuple[BaseUrls, BaseUrls]:
     return memory, gameplay
 
 
-def _sampling(settings: EpisodeSettings) -> tuple[float, int, float]:
-    return settings.temperature, settings.max_tokens, settings.timeout_s
+def _sampling(settings: EpisodeSettings) -> tuple[float, int, float, tuple[tuple[str, float], ...]]:
+    return settings.temperature, settings.max_tokens, settings.timeout_s, tuple(settings.sampler.items())
 
 
 def _model(spec: str, *settings: Any) -> BaseChatModel:
@@ -257,13 +257,18 @@ def _model(spec: str, *settings: Any) -> BaseChatModel:
 
 @lru_cache(maxsize=16)
 def _built(
-    spec: str, world: str, base_url: BaseUrls, temperature: float, max_tokens: int, timeout_s: float
+    spec: str,
+    world: str,
+    base_url: BaseUrls,
+    temperature: float,
+    max_tokens: int,
+    timeout_s: float,
+    sampler: tuple[tuple[str, float], ...],
 ) -> BaseChatModel:
     from chat_models import chat_model
 
-    return chat_model(
-        spec, world=world, base_url=base_url, temperature=temperature, max_tokens=max_tokens, timeout_s=timeout_s
-    )
+    sampling: Any = {"temperature": temperature, "max_tokens": max_tokens, "timeout_s": timeout_s}
+    return chat_model(spec, world=world, base_url=base_url, sampler=dict(sampler), **sampling)
 
 
 COMPARED = 2

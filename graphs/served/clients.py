@@ -57,6 +57,7 @@ INPUT_BOUNDS: Mapping[str, tuple[float, float]] = {
 CONTEXT_BOUNDS: Mapping[str, tuple[float, float]] = {
     "max_steps": (1, 1_000_000),
     "temperature": (0, 2),
+    "sampler": (0, 1_000_000),
     "max_tokens": (1, 131_072),
     "sampling": SEEDS,
     "timeout_s": (0.1, 3_600),

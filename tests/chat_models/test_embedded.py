@@ -36,6 +36,13 @@ def say(model: EmbeddedChatModel, messages: list[dict[str, Any]] | None = None, 
     return call(model, messages or PAGE, retry=ONCE, **options)
 
 
+def test_a_sampler_of_one_token_says_what_is_likeliest_whatever_the_seed(tiny: Path) -> None:
+    likeliest = say(embedded(tiny, "tokens=20", temperature=0.0)).message
+    drawn = embedded(tiny, "tokens=20", sampler={"top_k": 1})
+    assert [say(drawn, seed=seed).message for seed in (1, 2)] == [likeliest, likeliest]
+    assert say(embedded(tiny, "tokens=20"), seed=1).message != likeliest
+
+
 def together(model: EmbeddedChatModel, seeds: Sequence[int]) -> list[Completion]:
     async def asked() -> list[Completion]:
         return await asyncio.gather(*(acall(model, PAGE, seed=seed, retry=ONCE) for seed in seeds))

@@ -114,3 +114,20 @@ def test_the_models_are_those_the_server_lists(stub):
     assert probes.listed_models(served(stub)) == []
     stub.gets["/v1/models"] = {"data": [{"id": "m"}, {"id": 5}, "x"]}
     assert probes.listed_models(served(stub)) == ["m"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            {"default_generation_settings": {"params": {"top_k": 40, "min_p": 0.05, "mirostat": 0}}},
+            {"top_k": 40, "min_p": 0.05},
+        ),
+        ({"default_generation_settings": {"params": {"top_k": "all"}}}, {}),
+        ({"default_generation_settings": {}}, {}),
+        ([], {}),
+    ],
+)
+def test_a_server_that_tells_its_sampler_is_heard(stub, content, told):
+    stub.gets["/props"] = content
+    assert probes.servers_sampler(served(stub)) == told

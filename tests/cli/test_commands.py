@@ -54,6 +54,25 @@ def test_eval_runs_the_protocol_against_a_server_with_two_models(
     assert "vllm:specialist + vllm:base" in printed
 
 
+def test_a_sampler_is_sent_kept_and_not_changed_by_a_resume(automem: Run, tmp_path: Path, server: OpenAIStub) -> None:
+    out = tmp_path / "run"
+    asked = ("eval", "--world", "vault", "--task", "one-door", "--seeds", "1", "--max-steps", "2", "--out", str(out))
+    asked += ("--model", "vllm:m", "--base-url", server.url, "--no-check", "--quiet")
+    assert automem(*asked, "--sampler", "top_k=40", "--sampler", "min_p=0.05")[0] == 0
+    assert {(body["top_k"], body["min_p"]) for body in server.bodies} == {(40, 0.05)}
+    kept = json.loads((out / "run.json").read_text())["configuration"]["settings"]["sampler"]
+    assert kept == {"top_k": 40, "min_p": 0.05}
+    code, _, said = automem(*asked, "--resume", "--sampler", "top_k=20")
+    assert code == 2
+    assert "sampler" in said
+    code, _, said = automem(*asked, "--sampler", "topp=20")
+    assert code == 2
+    assert "The sampler has no 'topp'" in said
+    code, _, said = automem(*asked, "--sampler", "top_k")
+    assert code == 2
+    assert "write top_k=40" in said
+
+
 def test_eval_ends_with_status_1_and_the_cause_when_an_episode_failed(
     automem: Run, tmp_path: Path, server: OpenAIStub
 ) -> None:

@@ -23,7 +23,8 @@ def test_doctor_fills_all_three_parts_and_says_what_to_run(automem: Run, server:
     prices = tmp_path / "prices.toml"
     prices.write_text('["vllm:m"]\nprompt = 1.0\ncompletion = 2.0\n')
     asked = ("--world", "vault", "--model", "vllm:m", "--base-url", server.url, "--seeds", "1-2", "--task", "one-door")
-    code, printed, _ = automem("doctor", *asked, "--max-steps", "10", "--prices", str(prices), "--json")
+    drawn = ("--temperature", "0.7", "--sampler", "top_k=40", "--sampler", "min_p=0.05")
+    code, printed, _ = automem("doctor", *asked, *drawn, "--max-steps", "10", "--prices", str(prices), "--json")
     found = json.loads(printed)
     rows = {row["name"]: row for row in found["rows"]}
     assert code == 0
@@ -36,7 +37,10 @@ def test_doctor_fills_all_three_parts_and_says_what_to_run(automem: Run, server:
     assert figures["calls"] == pytest.approx(20 * 2 * sum(0.5**turn for turn in range(10)))
     assert figures["cost"] > 0
     assert found["next"].startswith("automem eval --world vault")
-    assert "--seeds 1-2 --task one-door --max-steps 10 --max-tokens 128 --out runs/" in found["next"]
+    assert "--seeds 1-2 --task one-door --max-steps 10 --sampler top_k=40 --sampler min_p=0.05" in found["next"]
+    assert "--temperature 0.7 --max-tokens 128 --out runs/" in found["next"]
+    assert rows["sampler"]["found"] == "top_k 40, min_p 0.05: asked for"
+    assert {(body["top_k"], body["min_p"]) for body in server.bodies} == {(40, 0.05)}
 
 
 def test_a_model_that_makes_mistakes_is_advised_to_be_constrained(automem: Run, server: OpenAIStub) -> None:

@@ -40,6 +40,17 @@ def test_a_good_server_has_no_warning(stub: OpenAIStub) -> None:
     assert len(stub.bodies) <= 15
 
 
+def test_the_sampler_is_shown_as_far_as_it_is_known(stub: OpenAIStub) -> None:
+    assert "sampler" not in examined(stub)
+    told = {"default_generation_settings": {"n_ctx": 8192, "params": {"top_k": 40, "top_p": 0.95}}}
+    stub.default, stub.gets = Habits(), {"/v1/models": {"data": [{"id": "m"}]}, "/props": told}
+    server = Examination("llamacpp:m", stub.url, sampler={"top_k": 20})
+    server.examine()
+    assert [row.found for row in server.rows if row.name == "sampler"] == [
+        "top_k 20, top_p 0.95: the server's but for `sampler`"
+    ]
+
+
 @pytest.mark.parametrize(
     ("habit", "name", "state", "found"),
     [
