@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -118,17 +120,23 @@ def check_beside(given: Input, context: Context, arms: tuple[str, ...]) -> None:
 
 
 def play_beside(
-    job: EvaluationJob | None, out: Path, arms: tuple[str, ...], console: Console, max_steps: int, quiet: bool
+    job: EvaluationJob | None,
+    out: Path,
+    arms: tuple[str, ...],
+    console: Console,
+    max_steps: int,
+    quiet: bool,
+    served: AbstractContextManager[None] | None = None,
 ) -> None:
     """Play arms beside the final evaluation `job` of the run in `out`, what is played already left out, and show them.
 
-    Status 1 if an episode failed.
+    `served`: what has the player served, entered where something is to be played. Status 1 if an episode failed.
     """
     if job is None:
         console.print("The arms are played after the final evaluation.", highlight=False)
         return
     comparison = Controls.beside(job, out / "controls", arms)
-    with run_lock(out):
+    with run_lock(out), served if served and list(_unplayed(comparison)) else nullcontext():
         stopped = stopping.run(_play(comparison, console, max_steps, quiet))
     title = f"{job.name}: {who(job.given['model'], job.context.gameplay_model)}"
     _show(console, comparison, title, stopped, "--ceiling")
@@ -151,11 +159,16 @@ def _show(
         raise typer.Exit(1)
 
 
+def _unplayed(comparison: Controls) -> Iterator[EvaluationJob]:
+    """The arms to play: beside a loop those that are not finished, as its `on`, which it does not play again."""
+    for job in comparison.jobs():
+        if comparison.played_on is None or not finished(job.out):
+            yield job
+
+
 async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> CeilingReached | None:
     """Play all arms; the ceiling that ended it, if one did."""
-    for job in comparison.jobs():
-        if comparison.played_on is not None and finished(job.out):
-            continue  # as its `on`, which the loop does not play again
+    for job in _unplayed(comparison):
         if not quiet:
             console.print(Text(f"arm {job.name}"))
         with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:

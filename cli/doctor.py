@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ from graphs.settings import Context, EpisodeSettings, episode_settings
 from graphs.spending import read_prices
 from scaffolds import Scaffold
 from traces.plain_json import dump
-from worlds import world_entry
+from worlds import WorldEntry, world_entry
 
 STYLES = {"ok": "green", "warning": "yellow", "fault": "red"}
 SHOWN = 300
@@ -107,9 +107,7 @@ def doctor(
         tasks = task or list(entry.tasks)
         settings = episode_settings({"world": world, "task": tasks[0], "model": model or "scripted"}, context)
         Scaffold.load(settings.scaffold, trust_code=trust_scaffold_code)
-        steps = (
-            len(tasks) * len(parse_seeds(seeds) if seeds is not None else entry.seeds) * (max_steps or entry.max_steps)
-        )
+        steps = _steps(entry, tasks, seeds, max_steps)
     found = _Found()
     with Console(stderr=True).status("looking at the machine …") as status:
         found.add("machine", machine_rows(world))
@@ -127,6 +125,11 @@ def doctor(
     _print_json(found) if as_json else _print_table(found)
     if found.faults:
         raise typer.Exit(1)
+
+
+def _steps(entry: WorldEntry, tasks: Sequence[str], seeds: str | None, most: int | None) -> int:
+    """Steps of all episodes, each to its limit."""
+    return len(tasks) * len(parse_seeds(seeds) if seeds is not None else entry.seeds) * (most or entry.max_steps)
 
 
 def _sample(found: _Found, server: Examination, settings: EpisodeSettings, steps: int, concurrency: int) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cli import options as o
 from cli import workers as w
@@ -17,12 +19,13 @@ from cli.controls import NotebookArms, check_beside, named, play_beside
 from cli.doctor import warn_before
 from cli.options import parse_seeds
 from cli.outer_loop import run_loop
-from cli.specialize_lines import EVENTS, print_final
+from cli.specialize_lines import EVENTS, print_final, serving
 from graphs.curator import open_specialization
 from graphs.curator.evaluating import final_evaluation
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import weights_of
 from graphs.curator.run import Context, Specialization, default_recipe
+from graphs.curator.specialist_server import served_outside
 from graphs.curator.state import Input
 from graphs.settings import SettingsError
 from traces.plain_json import read_file
@@ -77,7 +80,8 @@ SpecialistServer: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help="Serve each specialist merged, by this command: "
-        "'vllm serve {folder} --served-model-name {name} --port 8001'. (default: the base's server loads adapters)"
+        "'vllm serve {folder} --served-model-name {name} --host 127.0.0.1 --port 8001'. (default: the base's server "
+        "loads adapters)"
     ),
 ]
 SpecialistUrl: TypeAlias = Annotated[
@@ -228,8 +232,7 @@ def specialize(
         check_beside(final, context.play(), arms)
         run_specialization(given, context, limit, console, quiet)
         if arms:
-            with final_evaluation(Specialization.read(out)) as played:
-                play_beside(played, out, arms, console, limit, quiet)
+            _play_arms(Specialization.read(out), arms, console, limit, quiet)
 
 
 def show_plan(out: Path, weights: str, recipe: str, options: Sequence[str], like: str | None) -> None:
@@ -257,6 +260,17 @@ def run_specialization(
     opening = open_specialization(given, context)
     run_loop(opening, "the run", console, max_steps, events, quiet=quiet)
     _show_end(Path(given["out"]), console)
+
+
+def _play_arms(run: Specialization, arms: tuple[str, ...], console: Console, max_steps: int, quiet: bool) -> None:
+    """Play arms with other notebooks beside the final specialist, which is served meanwhile."""
+    job, adapter = final_evaluation(run) or (None, None)
+
+    def tell(facts: Mapping[str, str]) -> None:
+        console.print(Text(serving(facts)), soft_wrap=True)
+
+    served = served_outside(run, adapter, tell) if adapter is not None else nullcontext()
+    play_beside(job, run.folder.path, arms, console, max_steps, quiet, served)
 
 
 def _show_end(out: Path, console: Console) -> None:

@@ -86,6 +86,12 @@ def _began(event: Event) -> list[str]:
     ]
 
 
+def serving(event: Event) -> str:
+    """How far the server of a specialist is."""
+    last = f"; it last wrote: {event['last']}" if event["last"] else f"; output: {event['log']}"
+    return one_line(f"serving {event['name']} at {event['url']}: {event['state']}{last}", 600)
+
+
 def _playing(event: Event) -> list[str]:
     memory, gameplay = event["who"]
     players = _model(memory) + (f" + {_model(gameplay)}" if gameplay else "")
@@ -151,7 +157,7 @@ EVENTS = Events(
         **COMMON_LINES,
         "began": _began,
         "copying": lambda event: [one_line(f"collect: nothing is played: the traces in {event['traces']}", WIDTH)],
-        "serving": lambda event: [f"serving {event['name']} at {event['url']}; output: {event['log']}"],
+        "serving": lambda event: [serving(event)],
         "playing": _playing,
         "played": _played,
         "candidates": _candidates,

@@ -34,7 +34,7 @@ reviewer (loop 1)
 curator (loop 2)
 
     copying     traces                                    the traces to learn from are copied
-    serving     name, url, log                            a specialist's own server is started (its log: a file)
+    serving     name, url, log, state, last               a specialist's own server is awaited; the last line of its log
     playing     name, episodes, who                       episodes are played
     played      name, mean, standard_error, episodes, measures
     candidates  count, routines                           the features of all candidates are computed

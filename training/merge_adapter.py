@@ -15,7 +15,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
+
+from safetensors import SafetensorError, safe_open
 
 if not __package__:  # run as a script: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -37,37 +40,37 @@ def merge(adapter: Path, output: Path, base: str | None = None) -> Base:
     """Write the folder `output`, in the type of the base's weights, and return the base.
 
     `base`: as for the training, such as `embedded` or a folder; None: as the adapter names it. TrainingError for what
-    cannot be merged and for an `output` that holds something; TrainingFailure for a disk error.
+    cannot be merged and for an `output` that holds something; TrainingFailure for a disk error. Nothing is left then.
     """
     try:
-        settings: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text())
-        named = base or str(settings["base_model_name_or_path"])
+        settings: Any = json.loads((adapter / "adapter_config.json").read_text())
+        own = str(settings["base_model_name_or_path"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(f"There is no adapter in {adapter}: {error}.") from error
     if not (adapter / "adapter_model.safetensors").is_file():
         raise TrainingError(f"There is no adapter in {adapter}: adapter_model.safetensors is missing.")
+    named, output = base or own, output.resolve()
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise TrainingError(f"{output} holds something already: choose another folder.")
     found = find_base("embedded" if named == REPOSITORY else named)  # its weights are on this machine
     fetch_weights(found)
     check_trained_on(adapter, found, weights_digest(found))
-    partial = output.with_name(f"{output.name}.partial")
+    merged = _merged(adapter, found)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        _write(adapter, found, partial)
-        partial.replace(output)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        why = error.strerror or " ".join(str(error).split())[:200]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=f"{output.name}.", dir=output.parent, ignore_cleanup_errors=True) as begun:
+            _write(merged, found, Path(begun))
+            Path(begun).chmod(0o755)
+            Path(begun).replace(output)
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
         raise TrainingFailure(f"{output} cannot be written: {why}.") from error
     return found
 
 
-def _write(adapter: Path, base: Base, folder: Path) -> None:
-    """The merged weights, and the base's tokenizer and chat template as they are."""
+def _merged(adapter: Path, base: Base) -> Any:
+    """The base with the adapter in its weights. TrainingError where one does not fit the other."""
     from peft import PeftModel, get_peft_model_state_dict
-    from safetensors import SafetensorError, safe_open
     from transformers import AutoModelForCausalLM
 
     ignore_deprecation()
@@ -81,10 +84,14 @@ def _write(adapter: Path, base: Base, folder: Path) -> None:
         wanted = set(get_peft_model_state_dict(adapted, save_embedding_layers=False))
         if odd := sorted(given ^ wanted):
             raise ValueError(f"{odd[0]} is only in {'the adapter' if odd[0] in given else 'the base'}")
-        merged = adapted.merge_and_unload(safe_merge=True)
-    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        return adapted.merge_and_unload(safe_merge=True)
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
         why = " ".join(str(error).split())[:200].rstrip(".")
         raise TrainingError(f"The adapter in {adapter} cannot be merged into {base.name}: {why}.") from error
+
+
+def _write(merged: Any, base: Base, folder: Path) -> None:
+    """The merged weights, and the base's tokenizer and chat template as they are."""
     merged.save_pretrained(folder)
     for pattern in SMALL_FILES:
         for file in base.folder.glob(pattern):

@@ -13,6 +13,7 @@ from graphs.curator.evaluating import append, evaluation, play_episodes, progres
 from graphs.curator.position import BASE, best, budgets, winner
 from graphs.curator.position import next_iteration as upcoming
 from graphs.curator.run import Specialization
+from graphs.curator.specialist_server import clear
 from graphs.curator.state import State
 from graphs.evaluation.playing import Halted, summary
 from graphs.events import emit
@@ -24,6 +25,7 @@ from training.ledger import LedgerEntry, read
 
 async def collect(state: State, run: Specialization) -> Command[Literal["featurise", "finish"]]:
     """Play what is not played yet, on seeds that nothing else is played on; or copy the traces that were given."""
+    await asyncio.to_thread(clear, run)  # of a run that was killed
     if run.traces:
         await asyncio.to_thread(_copy_traces, run)
         return Command(goto="featurise")

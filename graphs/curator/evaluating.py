@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from typing import Any
 from graphs.curator.players import specialist_of
 from graphs.curator.position import SPECIALIST, budgets, priced, winner
 from graphs.curator.run import Specialization
-from graphs.curator.specialist_server import served, served_outside
+from graphs.curator.specialist_server import served
 from graphs.evaluation.episode import Progress
-from graphs.evaluation.playing import EvaluationJob, failures, finished, play_in_loop, played_whole, summary
+from graphs.evaluation.playing import EvaluationJob, failures, nothing_left, play_in_loop, played_whole, summary
 from graphs.evaluation.statistics import Pair, pair_up, read_scores
 from graphs.events import emit
 from graphs.settings import Context
@@ -80,16 +79,13 @@ def by_specialist(run: Specialization, name: str, adapter: Path, out: RunFolder,
     return evaluation(run, name, out, seeds, specialist, run.with_specialist(run.gameplay))
 
 
-@contextmanager
-def final_evaluation(run: Specialization) -> Iterator[EvaluationJob | None]:
-    """The specialist on the final seeds, served meanwhile; None while that is not played to its end."""
+def final_evaluation(run: Specialization) -> tuple[EvaluationJob, Path] | None:
+    """The specialist on the final seeds and its adapter; None while that is not played to its end."""
     best, out = winner(run), run.folder.final(SPECIALIST)
     if best is None or not played_whole(out):
-        yield None
-        return
+        return None
     adapter = run.folder.path / best.artifacts["adapter"]
-    with served_outside(run, adapter):
-        yield by_specialist(run, f"final {SPECIALIST}", adapter, out, run.final_seeds)
+    return by_specialist(run, f"final {SPECIALIST}", adapter, out, run.final_seeds), adapter
 
 
 async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path | None = None) -> None:
@@ -98,9 +94,9 @@ async def play_episodes(run: Specialization, job: EvaluationJob, adapter: Path |
     CeilingReached where the budget ended it, Halted where the machine failed it, TrainingError or TrainingFailure where
     a specialist's server does not take it.
     """
-    if await asyncio.to_thread(finished, job.out):
-        return
     seeds: list[int] = list(job.given["seeds"] or [])
+    if await asyncio.to_thread(nothing_left, job, run.pairs(seeds)):
+        return
     who = [job.given["model"], job.context.gameplay_model]
 
     def report(progress: Progress) -> None:

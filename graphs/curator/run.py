@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
+from chat_models.factory import has_server
 from graphs.agent.loop import agent_model
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import check_servable, weights_of
@@ -138,8 +140,9 @@ class Specialization(LoopRun):
         context = self.context.evaluating(gameplay_model)
         if not self.specialist_server:
             return context
-        own = gameplay_model not in (self.base, self.gameplay)  # the specialist in both roles
-        url = None if own else context.gameplay_base_url or context.base_url
+        url = context.gameplay_base_url
+        if url is None and gameplay_model in (self.base, self.gameplay) and has_server(gameplay_model):
+            url = context.base_url  # any other is the specialist itself
         return replace(context, base_url=self.specialist_url, gameplay_base_url=url)
 
     def plain(self) -> dict[str, Any]:
@@ -175,6 +178,7 @@ class Specialization(LoopRun):
         _check_options(self)
         if self.specialist_server or self.specialist_url:
             _check_server(self)
+            self._playable(self.with_specialist(self.gameplay), f"{self.base}-specialist", self.validation_seeds)
         else:
             check_servable(self.base, self.context.base_url)
         return loaded
@@ -289,10 +293,20 @@ def _check_server(run: Specialization) -> None:
             )
     if shutil.which(words[0]) is None:
         raise SettingsError(f"There is no program {words[0]!r} here: give another `specialist_server`.")
-    theirs = (run.context.base_url, run.context.gameplay_base_url)
-    others = [one for each in theirs for one in (each if isinstance(each, list) else [each or ""])]
-    if url in {one.rstrip("/") for one in others}:
+    theirs = (run.context.base_url, run.context.gameplay_base_url, run.context.curator_base_url)
+    others = [one for each in theirs for one in (each if isinstance(each, list) else [each])]
+    if _address(url) in {_address(one) for one in others if one}:
         raise SettingsError(f"{url} is the address of another server of the run: give another `specialist_url`.")
+
+
+def _address(url: str) -> tuple[str, int | None]:
+    """Host and port; this machine by any name is one. A URL that cannot be read is refused elsewhere."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        return "127.0.0.1" if host in ("localhost", "0.0.0.0", "::1") else host, parts.port
+    except ValueError:
+        return url, None
 
 
 def _check_options(run: Specialization) -> None:

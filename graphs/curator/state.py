@@ -128,7 +128,17 @@ class Input(LoopInput, total=False):
             "A command that serves one specialist, merged into the base's weights in {folder}, as {name}; started "
             "for each evaluation. The base's servers load adapters if empty.",
             default=[],
-            example=["vllm", "serve", "{folder}", "--served-model-name", "{name}", "--port", "8001"],
+            example=[
+                "vllm",
+                "serve",
+                "{folder}",
+                "--served-model-name",
+                "{name}",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "8001",
+            ],
         ),
     ]
     specialist_url: Annotated[

@@ -16,7 +16,7 @@ from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input
 from graphs.settings import Context
 from graphs.spending import Amounts, Budgets, CeilingReached, add_minutes, left_of, raise_reached
-from traces import RunFolder, read_result
+from traces import RunFolder, read_result, read_run
 from traces.plain_json import read_file
 
 PLAYED_ON = 3
@@ -81,9 +81,36 @@ async def play_in_loop(
     try:
         await play_whole(job, report)
     except CeilingReached:
-        episodes = [job.out.episode(job.given["world"], task, seed) for task, seed in pairs]
-        if not await asyncio.to_thread(lambda: played_whole(job.out) and all(map(read_result, episodes))):
+        if not await asyncio.to_thread(_has_all, job, pairs):
             raise
+
+
+def nothing_left(job: EvaluationJob, pairs: Iterable[tuple[str, int]]) -> bool:
+    """Whether playing on changes nothing: it is finished, or each episode ended by a bound of its own that still holds,
+    or there is nothing to spend on those. CeilingReached where there is nothing to spend on what is not played."""
+    if finished(job.out):
+        return True
+    whole = _has_all(job, pairs)
+    try:
+        left_of(job.budgets(), job.out)
+    except CeilingReached:
+        if not whole:
+            raise
+        return True
+    return whole and _same_bounds(job)
+
+
+def _has_all(job: EvaluationJob, pairs: Iterable[tuple[str, int]]) -> bool:
+    """Whether every episode has ended, by its end or by a bound of its own."""
+    episodes = [job.out.episode(job.given["world"], task, seed) for task, seed in pairs]
+    return played_whole(job.out) and all(map(read_result, episodes))
+
+
+def _same_bounds(job: EvaluationJob) -> bool:
+    """Whether the bounds of an episode are those of the job's last run."""
+    found = read_run(job.out)
+    kept = found["configuration"]["settings"] if found is not None else {}
+    return all(kept.get(name) == getattr(job.context, name) for name in ("ceilings", "stop_when", "prices"))
 
 
 def finished(run: RunFolder) -> bool:

@@ -19,6 +19,9 @@ from typing import Any
 from openai_stub import OpenAIStub
 from stub_replies import Exchange, say, unknown_model
 
+DEAF, ENDS_AFTER = "LORA_STUB_DEAF", "LORA_STUB_ENDS_AFTER"
+"""Variables of a server as a program: it does not end when asked; it breaks after so many calls."""
+
 
 class LoraStub(OpenAIStub):
     """Each model answers with its own name."""
@@ -36,6 +39,7 @@ class LoraStub(OpenAIStub):
         self.in_place: set[str] = set()
         """Adapters that the server reads from disk again at every step."""
         self.key = os.environ.get("VLLM_API_KEY")
+        self.calls_left = int(os.environ.get(ENDS_AFTER, -1))
 
     async def _answer(self, path: str, headers: dict[str, str], data: bytes, writer: StreamWriter) -> None:
         body: dict[str, Any] = json.loads(data) if data else {}
@@ -54,6 +58,11 @@ class LoraStub(OpenAIStub):
             said = "Success" if known else f"The lora adapter '{body['lora_name']}' cannot be found."
             await exchange.send(said.encode(), code=200 if known else 404)
         elif name == "chat/completions":
+            if self.calls_left == 0:
+                sys.stderr.write("out of memory\n")
+                sys.stderr.flush()
+                os._exit(7)
+            self.calls_left -= 1
             self.bodies.append(body)
             model = body["model"]
             await (say(model) if model in (self.base, *self.adapters) else unknown_model())(exchange)
@@ -107,7 +116,9 @@ def main() -> int:
 async def _until_told(stub: LoraStub) -> None:
     serving = asyncio.ensure_future(stub.serve())
     await asyncio.to_thread(stub._started.wait, 10)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    if os.environ.get(DEAF):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT,) if os.environ.get(DEAF) else (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stub._stop.set)
     await serving
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +78,18 @@ def test_what_cannot_be_merged_is_one_sentence_and_nothing_is_written(
     assert "cannot be merged into" in refusal(capsys, str(other), out, *base)
     (other / "adapter_model.safetensors").unlink()
     assert "adapter_model.safetensors is missing" in refusal(capsys, str(other), out, *base)
-    assert not Path(out).exists()
+    assert not list(tmp_path.glob("merged*"))
+
+    odd = shutil.copytree(adapter, tmp_path / "odd")
+    (odd / "adapter_config.json").write_text("[]")
+    assert "There is no adapter in" in refusal(capsys, str(odd), out)
+    assert "There is no adapter in" in refusal(capsys, str(odd), out, *base)
+    half = shutil.copytree(tiny, tmp_path / "half")
+    index = {"weight_map": {"model.norm.weight": "model-2.safetensors"}, "metadata": {}}
+    (half / "model.safetensors").rename(half / "model-1.safetensors")
+    (half / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "cannot be merged into" in refusal(capsys, str(adapter), out, "--base", str(half))
+    assert not list(tmp_path.glob("merged*"))
 
     full = tmp_path / "full"
     full.mkdir()
@@ -84,9 +98,19 @@ def test_what_cannot_be_merged_is_one_sentence_and_nothing_is_written(
     assert (full / "kept.txt").read_text() == "mine"
 
 
-def test_a_disk_error_is_the_machines_failure(
+def test_a_disk_error_is_the_machines_failure_and_leaves_nothing(
     tmp_path: Path, tiny: Path, adapter: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "merged.partial").mkdir()
+    (tmp_path / "merged.partial" / "kept.txt").write_text("mine")
     assert main([str(adapter), str(tmp_path / "file" / "merged"), "--base", str(tiny)]) == 1
     assert "cannot be written" in capsys.readouterr().err
+
+    script = Path(__file__).parents[2] / "training" / "merge_adapter.py"
+    full = f"ulimit -f 100; exec {shlex.join([sys.executable, str(script), str(adapter), 'merged'])} --base {tiny}"
+    ended = subprocess.run(["sh", "-c", full], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "cannot be written" in ended.stderr.splitlines()[-1]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "merged.partial"]
+    assert (tmp_path / "merged.partial" / "kept.txt").read_text() == "mine"

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lora_stub import LoraStub
+from lora_stub import DEAF, ENDS_AFTER, LoraStub
 from specializing import ROOT, Specializing
 from tiny_model import make_adapter, make_tiny_model
 
+from chat_models import ConfigurationError
+from cli.specialize_lines import serving
 from graphs.curator import Context, specialist_server
 from graphs.curator.evaluating import final_evaluation
 from graphs.curator.players import served_name
@@ -35,8 +37,8 @@ from pathlib import Path
 from graphs.curator import specialist_server
 from graphs.curator.run import Specialization
 from graphs.curator.specialist_server import served_outside
-specialist_server.SCRIPT = Path(sys.argv[3])
-with served_outside(Specialization.read(sys.argv[1]), Path(sys.argv[2])):
+specialist_server.SCRIPT, specialist_server.END_S = Path(sys.argv[3]), 1.0
+with served_outside(Specialization.read(sys.argv[1]), Path(sys.argv[2]), lambda facts: None):
     print("ready", flush=True)
     time.sleep(600)
 """
@@ -55,6 +57,10 @@ def adapter(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{STUB.parent}")
+
+
+def silent(_: object) -> None:
+    """Nothing is told."""
 
 
 def copying(folder: Path) -> Path:
@@ -121,7 +127,8 @@ def test_each_specialist_plays_on_a_server_of_its_own_beside_the_base(
         told = run.go()
         assert {body["model"] for body in base.bodies} == {"base"}
     served = told.of("serving")
-    assert [one["name"] for one in served] == [served_name(adapter)] * 2
+    assert {one["name"] for one in served} == {served_name(adapter)}
+    assert sum(one["state"] == "it is started" for one in served) == 2
     log = run.run / "specialist-server" / "output.log"
     assert {(one["url"], one["log"]) for one in served} == {(run.given["specialist_url"], str(log))}
     (played,) = read_results(RunFolder(run.run / "final" / "specialist"))
@@ -131,11 +138,58 @@ def test_each_specialist_plays_on_a_server_of_its_own_beside_the_base(
     assert not answers(run.given["specialist_url"])
     assert [one.name for one in log.parent.iterdir()] == ["output.log"]
 
-    with final_evaluation(Specialization.read(run.run)) as job:
-        assert job is not None
-        assert job.context.base_url == run.given["specialist_url"]
-        assert answers(run.given["specialist_url"])
-    assert not answers(run.given["specialist_url"])
+    left = log.parent / "weights" / "of a killed run"
+    left.mkdir(parents=True)
+    again = run.go(resume=True)
+    assert again.of("serving") == []
+    assert again.output == told.output
+    assert not left.exists()
+
+    began = Specialization.read(run.run)
+    job, last = final_evaluation(began) or (None, adapter)
+    assert job is not None
+    assert job.context.base_url == began.specialist_url
+    said: list[dict[str, str]] = []
+    with served_outside(began, last, said.append):
+        assert answers(began.specialist_url)
+    assert not answers(began.specialist_url)
+    assert said[0]["state"] == "it is started"
+    assert serving(said[0]).startswith(f"serving {served_name(adapter)} at {began.specialist_url}: it is started")
+
+
+def test_episodes_that_a_rule_of_their_own_ended_need_no_server_again(
+    tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specialist_server, "SCRIPT", copying(tmp_path))
+    with LoraStub("base", runtime=False) as base:
+        run = described(tmp_path, tiny, adapter, base.url)
+        run.context["stop_when"] = ["missing_action_rate>0.5@3"]
+        assert run.go().of("serving") != []
+        assert run.go(resume=True).of("serving") == []
+        run.context["stop_when"] = ["missing_action_rate>0.5@5"]
+        assert run.go(resume=True).of("serving") != []
+
+
+def test_one_that_breaks_while_it_is_played_on_is_told_with_its_last_words(
+    tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(specialist_server, "SCRIPT", copying(tmp_path))
+    monkeypatch.setenv(ENDS_AFTER, "3")
+    with LoraStub("base", runtime=False) as base:
+        base.calls_left = -1
+        run = described(tmp_path, tiny, adapter, base.url)
+        run.context |= {"attempts": 1, "patience_s": 0.0}
+        with pytest.raises(TrainingFailure, match=r"ended with status 7 \(out of memory\): .*output.log"):
+            run.go()
+
+
+@pytest.mark.usefixtures("instant")
+def test_one_that_has_been_ended_is_not_started_by_a_late_look(tmp_path: Path, tiny: Path, adapter: Path) -> None:
+    server = MergedSpecialist(begun(described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1")), adapter, silent)
+    server.end()
+    assert not server.ready()
+    assert server.failure() is None
+    assert not server.log.exists()
 
 
 def test_the_address_of_each_role_is_where_it_is_served(tmp_path: Path, tiny: Path, adapter: Path) -> None:
@@ -150,9 +204,18 @@ def test_the_address_of_each_role_is_where_it_is_served(tmp_path: Path, tiny: Pa
     assert addresses("vllm:specialist-0123") == (own, None)
     began = replace(began, context=replace(began.context, gameplay_model="vllm:g", gameplay_base_url="http://g/v1"))
     assert addresses(began.gameplay) == (own, "http://g/v1")
+    several = ["http://127.0.0.1:8/v1", "http://127.0.0.1:9/v1"]
+    began = replace(began, context=replace(began.context, base_url=several, gameplay_base_url=None))
+    assert addresses(began.gameplay) == (own, several)
+    began = replace(began, context=replace(began.context, gameplay_model="scripted"))
+    assert addresses(began.gameplay) == (own, None)
 
 
-def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path, tiny: Path, adapter: Path) -> None:
+@pytest.mark.parametrize("deaf", ["", "1"], ids=["asked", "killed"])
+def test_it_ends_when_the_process_that_started_it_is_killed(
+    tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, deaf: str
+) -> None:
+    monkeypatch.setenv(DEAF, deaf)
     run = described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1")
     begun(run)
     words = [sys.executable, "-c", SLEEPS, str(run.run), str(adapter), str(copying(tmp_path))]
@@ -171,10 +234,9 @@ def test_one_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path, tin
     began = begun(run)
     with (
         pytest.raises(TrainingFailure, match=r"ended with status 3 \(no such length\): .*output.log"),
-        served_outside(began, adapter),
+        served_outside(began, adapter, silent),
     ):
         pass
-    assert ends(run.given["specialist_url"])
 
 
 def test_what_cannot_be_merged_is_told_as_the_merging_says_it(tmp_path: Path, tiny: Path, adapter: Path) -> None:
@@ -183,7 +245,7 @@ def test_what_cannot_be_merged_is_told_as_the_merging_says_it(tmp_path: Path, ti
     broken.mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (broken / name).write_bytes((adapter / name).read_bytes()[:100])
-    with pytest.raises(TrainingError, match=f"^There is no adapter in {broken}"), served_outside(began, broken):
+    with pytest.raises(TrainingError, match=f"^There is no adapter in {broken}"), served_outside(began, broken, silent):
         pass
 
 
@@ -194,7 +256,7 @@ def test_one_that_answers_as_another_model_is_no_specialist(tmp_path: Path, tiny
     run.given["specialist_server"] = ["sh", "-c", f": '{{name}}'; exec {words}"]
     with (
         pytest.raises(TrainingError, match=r"not as specialist-.*--served-model-name"),
-        served_outside(begun(run), adapter),
+        served_outside(begun(run), adapter, silent),
     ):
         pass
     assert ends(run.given["specialist_url"])
@@ -206,7 +268,7 @@ def test_another_server_at_its_address_is_left_alone(
     monkeypatch.setattr("graphs.curator.specialist_server.END_S", 0.0)
     with LoraStub("others") as other:
         began = begun(described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1", specialist_url=other.url))
-        server = MergedSpecialist(began, adapter)
+        server = MergedSpecialist(began, adapter, silent)
         with pytest.raises(TrainingError, match=r"answers at .* already, as others: end it"):
             server.ready()
         server.end()
@@ -223,6 +285,9 @@ def test_another_server_at_its_address_is_left_alone(
         ({"specialist_server": ["sh", "{name}"]}, "says nowhere {folder}"),
         ({"specialist_server": ["none-such", "{folder}", "{name}"]}, "There is no program 'none-such' here"),
         ({"specialist_url": "http://127.0.0.1:9/v1/"}, "the address of another server of the run"),
+        ({"specialist_url": "http://localhost:9/v1"}, "the address of another server of the run"),
+        ({"specialist_url": "127.0.0.1:8001/v1"}, "is no web address: write it like http"),
+        ({"specialist_url": "http://u:secret@127.0.0.1:8/v1"}, "holds a password"),
     ],
 )
 def test_a_command_that_cannot_do_is_refused_before_anything_is_written(
@@ -231,7 +296,7 @@ def test_a_command_that_cannot_do_is_refused_before_anything_is_written(
     if "base" in given:
         given = {"base": given["base"].replace("TINY", str(tiny))}
     run = described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1", **given)
-    with pytest.raises(SettingsError, match=sentence):
+    with pytest.raises((SettingsError, ConfigurationError), match=sentence):
         begun(run)
     assert not run.run.exists()
 
