@@ -63,7 +63,13 @@ def test_a_run_is_shown_as_it_goes_and_ends_in_a_table(options: list[str], tmp_p
         "final specialist: embedded",
     ):
         assert part in said, part
-    assert [row.split()[0] for row in said.splitlines() if row.startswith(("on  ", "off "))] == ["on", "off"]
+    compared = [row for row in said.splitlines() if row.startswith(("on  ", "off "))]
+    assert [row.split()[0] for row in compared] == ["on", "off"]
+    assert sum(row == "arm off" for row in said.splitlines()) == 1
+
+    again = run(options, tmp_path / "run", "--resume", "--notebook-arms", "off").output.splitlines()
+    assert "arm off" not in again
+    assert [row for row in again if row.startswith(("on  ", "off "))] == compared
 
 
 def test_the_final_table_fits_80_columns_and_says_what_its_seeds_show(capsys: pytest.CaptureFixture[str]) -> None:
