@@ -70,6 +70,7 @@ class Cell:
             "--out": str(folder),
         }
         flags = [*(["--constrained"] if held else []), *(["--resume"] if folder.exists() else [])]
+        flags += [part for one in asked.sampler for part in ("--sampler", one)]
         return [
             *(str(Path(sys.executable).with_name("automem")), "eval", "--quiet"),
             *(part for pair in options.items() for part in pair),
@@ -105,7 +106,7 @@ def cells(asked: argparse.Namespace) -> Iterator[Cell]:
     """The cells to play, arm by arm."""
     for arm in asked.arms:
         for task in asked.tasks:
-            for notebook in NOTEBOOKS:
+            for notebook in asked.notebooks:
                 yield Cell(task, arm, notebook)
 
 
@@ -151,6 +152,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=1, help="episodes side by side")
     parser.add_argument("--tasks", nargs="*", choices=TASKS, default=list(TASKS))
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--notebooks", nargs="*", choices=NOTEBOOKS, default=list(NOTEBOOKS))
+    parser.add_argument("--sampler", nargs="*", default=[], help="as automem eval takes it: top_k=40 min_p=0.05")
     parser.add_argument("--table", action="store_true", help="print the table of OUT, play nothing")
     return parser.parse_args()
 
