@@ -25,10 +25,17 @@ def print_final(console: Console, found: Mapping[str, Any]) -> None:
     lines = [
         f"curated by {who(found['curated_by'])}, traces of {who(found['traces_played_by'])}",
         *(f"{row['player']}: memory {_model(row['memory'])}, actions {_model(row['gameplay'])}" for row in rows),
-        *(reading(row) for row in rows if row["interval"] is not None),
+        *readings(found),
     ]
     for line in lines:
         console.print(one_line(line, 2_000), markup=False, highlight=False, soft_wrap=True)
+
+
+def readings(found: Mapping[str, Any]) -> list[str]:
+    """What the differences in a final table show, a sentence each."""
+    chosen = found.get("selection")
+    lines = [reading(row) for row in found["rows"] if row["interval"] is not None]
+    return [*lines, selection(chosen)] if chosen else lines
 
 
 def reading(row: Mapping[str, Any]) -> str:
@@ -40,6 +47,16 @@ def reading(row: Mapping[str, Any]) -> str:
         return f"{row['player']}: {episodes} cannot show whether it differs from the base: the interval holds 0{few}."
     better = "better" if low > 0 else "worse"
     return f"{row['player']}: {better} than the base on seeds like these {row['episodes']}: the interval leaves out 0."
+
+
+def selection(found: Mapping[str, Any]) -> str:
+    """What choosing the turns did, against as many drawn by chance."""
+    low, high = found["interval"]
+    shown = "the interval holds 0" if low <= 0 <= high else "the interval leaves out 0"
+    return (
+        f"the selection: specialist less random-turns {100 * found['difference']:+.2f} %, {100 * low:+.2f} … "
+        f"{100 * high:+.2f}: {shown}; better on {plural(found['better'], 'episode')}, worse on {found['worse']}."
+    )
 
 
 FEWEST = 5

@@ -118,7 +118,7 @@ def test_files_and_functions_stay_short() -> None:
 
 ROOM_LINES = {
     **{"memory_fs": 1_850, "worlds": 6_150, "tools": 1_900, "scaffolds": 3_550, "chat_models": 5_000, "traces": 6_700},
-    **{"training": 4_660, "graphs": 15_150, "cluster": 1_850, "lab": 950, "view": 3_050, "cli": 8_400},
+    **{"training": 4_660, "graphs": 15_200, "cluster": 1_850, "lab": 950, "view": 3_050, "cli": 8_400},
 }
 """How large a room may become. A bound is raised in the commit that needs it, which says why."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from cli.lineage_tree import ending, outcome, score, score_on_holdout, spent_wor
 from cli.report_page.document import Block, Cell, Group, Note, Picture, Pictures, Section, Table, percent
 from cli.report_page.drawing import Dot, Shape, draw_dots, draw_versions
 from cli.report_page.entries import Run, final_table
+from cli.specialize_lines import readings
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.run import Specialization
 from graphs.curator.verification import ledger_faults, table_faults
@@ -110,11 +111,19 @@ def _specialization(folder: SpecializationFolder, name: str, number: int) -> Sec
         blocks.append(_ledger(entries))
     else:
         blocks.append(Note("Nothing has been trained or measured yet: the ledger is empty.", warning=True))
-    if winner := final_table(folder).get("winner"):
-        blocks.append(Note(f"Chosen on the validation seeds and played on the final ones: {winner}."))
+    if winner := (table := final_table(folder)).get("winner"):
+        blocks.append(Note(f"Chosen on the validation seeds and played on the final ones: {winner}.", _readings(table)))
     else:
         blocks.append(Note("The final seeds have not been played to their end yet.", warning=True))
     return Section(f"Loop 2: {name}", blocks, lead=_about(folder))
+
+
+def _readings(table: Mapping[str, object]) -> list[str]:
+    """What the final table shows; nothing where it is damaged, which is said elsewhere."""
+    try:
+        return readings(table)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return []
 
 
 def _faults(folder: SpecializationFolder, entries: Sequence[LedgerEntry]) -> list[Fault]:

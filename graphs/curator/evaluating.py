@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,29 @@ def write_table(run: Specialization, found: list[Row], winner: str) -> None:
         "seeds": run.final_seeds,
         "interval_error": ERROR,
     }
-    write_file(run.folder.table, {**labels, "rows": [row.to_plain() for row in found]})
+    plain = {
+        **labels,
+        "rows": [row.to_plain() for row in found],
+        "selection": selection(run, {one.player for one in found}),
+    }
+    write_file(run.folder.table, plain)
+
+
+def selection(run: Specialization, players: Collection[str]) -> dict[str, Any] | None:
+    """The specialist less the one of random turns, paired: what choosing the turns did. None without that control."""
+    if RANDOM not in players:
+        return None
+    pairs = run.pairs(run.final_seeds)
+    chosen, drawn = (read_scores(run.folder.final(player), pairs) for player in (SPECIALIST, RANDOM))
+    paired = pair_up(drawn, chosen, error=ERROR, seed=run.seed)
+    gains = [one.gain for one in paired.differences]
+    return {
+        "difference": paired.mean_difference,
+        "interval": list(paired.interval),
+        "chance": paired.chance,
+        "better": sum(gain > 0 for gain in gains),
+        "worse": sum(gain < 0 for gain in gains),
+    }
 
 
 def _row(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphs.curator.evaluating import progression, rows
+from graphs.curator.evaluating import progression, rows, selection
 from graphs.curator.final_nodes import trained
 from graphs.curator.folders import IterationFolder
 from graphs.curator.position import SPECIALIST, best
@@ -78,6 +78,7 @@ def table_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces:
         played = {one["player"]: (one["memory"], one["gameplay"]) for one in table["rows"]}
         written = {one["player"]: one for one in table["rows"]}
         found = {one.player: one.to_plain() for one in rows(run, played, measured=traces)}
+        chosen = selection(run, played) if "selection" in table else None  # older tables have none
         winner = best(entries)
     except TraceFailure as failure:
         if str(path) in str(failure):
@@ -90,6 +91,8 @@ def table_faults(run: Specialization, entries: Sequence[LedgerEntry], *, traces:
         for name, value in row.items():
             if (traces or name != "measures") and not same(value, written[player].get(name)):
                 yield Fault(path, f"{name} of {player} is {written[player].get(name)}, its episodes give {value}")
+    if "selection" in table and not same(chosen, table["selection"]):
+        yield Fault(path, f"selection is {table['selection']}, its episodes give {chosen}")
     if winner is None or table.get("winner") != winner.run:
         yield Fault(
             path, f"its winner is {table.get('winner')}, by the ledger it is {winner.run if winner else 'none'}"

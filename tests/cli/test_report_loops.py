@@ -122,3 +122,19 @@ def test_each_player_is_compared_within_its_own_run_first(specialist: Path, tmp_
     entries = [entry for run in read_runs([other, specialist]) for entry in run.entries]
     pairs = [(one.other.name, one.first.name) for one in compare(entries)[0]]
     assert pairs == [("specialize base-handoff", "other"), ("specialize specialist", "specialize base-handoff")]
+
+
+def test_what_the_final_table_shows_stands_below_its_winner(specialist: Path) -> None:
+    finish(specialist)
+    rows = [
+        {"player": "base-handoff", "interval": None},
+        {"player": "specialist", "interval": [0.1, 0.3], "episodes": 6},
+    ]
+    chosen = {"difference": 0.2, "interval": [-0.1, 0.4], "better": 3, "worse": 1}
+    table = SpecializationFolder(specialist).table
+    write_file(table, {"winner": "1a", "rows": rows, "selection": chosen})
+    told = to_markdown(build([specialist], str))
+    assert "specialist: better than the base on seeds like these 6" in told
+    assert "the interval holds 0; better on 3 episodes, worse on 1" in told
+    write_file(table, {"winner": "1a", "rows": [{"interval": 5}]})
+    assert "played on the final ones: 1a" in to_markdown(build([specialist], str))

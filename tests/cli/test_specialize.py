@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -79,7 +80,7 @@ def test_the_final_table_fits_80_columns_and_says_what_its_seeds_show(capsys: py
     }
     adapter = "embedded+tokens=40+adapter=/runs/a-long-folder/of/a-run/iterations/12/adapters/a"
     better = {**base, "player": "specialist", "memory": adapter, "mean": 1.0, "standard_error": 0.0, "difference": 0.8}
-    found = {"winner": "12a", "curated_by": "scripted", "traces_played_by": "scripted"}
+    found: dict[str, Any] = {"winner": "12a", "curated_by": "scripted", "traces_played_by": "scripted"}
 
     def shown(episodes: int, interval: tuple[float, float], **more: object) -> str:
         rows = [{**base, "episodes": episodes}, {**better, "episodes": episodes, "interval": interval, **more}]
@@ -96,6 +97,12 @@ def test_the_final_table_fits_80_columns_and_says_what_its_seeds_show(capsys: py
     assert "specialist: better than the base on seeds like these 5" in shown(5, (0.2, 1.0))
     assert "specialist: worse than the base" in shown(9, (-0.5, -0.1), mean=0.1, difference=-0.1)
     assert "3 failed, as 0" in shown(10, (-0.5, 0.5), failed=3)
+    assert "the selection" not in one
+    found["selection"] = {"difference": 0.625, "interval": [0.5, 0.75], "chance": 0.001, "better": 25, "worse": 0}
+    said = (
+        "the selection: specialist less random-turns +62.50 %, +50.00 … +75.00: the interval leaves out 0; better on 25"
+    )
+    assert said in shown(40, (0.7, 0.9))
 
 
 def test_a_person_answers_at_the_terminal_and_quiet_leaves_warnings_questions_and_results(

@@ -145,6 +145,9 @@ def test_the_final_table_pairs_everybody_with_the_base_and_says_who_they_are(who
     for row in table["rows"][1:]:
         assert row["difference"] == pytest.approx(row["mean"] - table["rows"][0]["mean"])
         assert row["interval"][0] <= row["difference"] <= row["interval"][1]
+    specialist, drawn = table["rows"][1]["mean"], table["rows"][2]["mean"]
+    assert table["selection"]["difference"] == pytest.approx(specialist - drawn)
+    assert table["selection"]["better"] + table["selection"]["worse"] <= table["rows"][0]["episodes"]
     assert (table["winner"], table["curated_by"], table["traces_played_by"]) == ("1a", "scripted", "scripted")
     assert told.of("final")[0]["rows"] == table["rows"]
     warned = [event["sentence"] for event in told.of("warning")]
