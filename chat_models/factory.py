@@ -88,6 +88,8 @@ def chat_model(
                 f"The model {provider}:{name} needs {address}, the address of its server, such as "
                 "http://localhost:8000/v1."
             )
+        if provider == "sglang" and drawn.get("top_k") == 0:
+            drawn = {**drawn, "top_k": -1}  # SGLang's word for all
         own = {"constraint_form": provider, "sampler": drawn}
         return _served(name, base_url, SERVERS[provider], api_key, {**settings, **own})
     if provider == "openai":

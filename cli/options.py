@@ -196,9 +196,11 @@ def base_urls(given: list[str] | None) -> str | list[str] | None:
 
 def read_ceilings(given: list[str] | None) -> dict[str, float]:
     """The ceilings of NAME=LIMIT options. typer.BadParameter for anything else; names are checked later."""
-    ceilings = {}
+    ceilings: dict[str, float] = {}
     for one in given or []:
         name, _, limit = one.partition("=")
+        if name in ceilings:
+            raise typer.BadParameter(f"A ceiling of {name} is given twice: give it once.")
         try:
             ceilings[name] = float(limit.replace(",", ""))
         except ValueError as error:
@@ -210,9 +212,11 @@ def read_ceilings(given: list[str] | None) -> dict[str, float]:
 
 def read_sampler(given: list[str] | None) -> dict[str, float]:
     """The sampler of NAME=NUMBER options. typer.BadParameter for anything else; names are checked later."""
-    sampler = {}
+    sampler: dict[str, float] = {}
     for one in given or []:
         name, _, number = one.partition("=")
+        if name in sampler:
+            raise typer.BadParameter(f"--sampler names {name} twice: give it once.")
         try:
             sampler[name] = float(number)
         except ValueError as error:

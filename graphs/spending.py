@@ -142,8 +142,13 @@ class Spending:
         for name, limit in self.ceilings.items():
             spent = self.spent[name] + (running_minutes if name == "minutes" else 0.0)
             if spent >= limit:
-                unit = {"calls": "model calls", "tokens": "tokens", "cost": "US dollars", "minutes": "minutes"}[name]
-                raise CeilingReached(f"the {self.whose}'s ceiling of {limit:g} {unit} is reached", self.whose)
+                raise CeilingReached(reached(self.whose, name, limit), self.whose)
+
+
+def reached(whose: str, name: str, limit: float) -> str:
+    """That a ceiling is reached, as a clause and as an episode's end reason."""
+    unit = {"calls": "model calls", "tokens": "tokens", "cost": "US dollars", "minutes": "minutes"}[name]
+    return f"the {whose}'s ceiling of {limit:g} {unit} is reached"
 
 
 Amounts = dict[str, float]

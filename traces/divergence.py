@@ -86,7 +86,7 @@ def _settings(folder: EpisodeFolder) -> dict[str, Any]:
     above = folder.path.parents
     run = (read_run(RunFolder(above[3])) if len(above) > 3 else None) or {}
     configuration = dict(run.get("configuration", {}))
-    settings = dict(configuration.get("settings", {}))
+    settings = {"sampler": {}, **configuration.get("settings", {})}  # runs of before there was one have none
     versions = {f"version of {name}": version for name, version in run.get("versions", {}).items()}
     return settings | {"scaffold digest": configuration.get("scaffold_digest")} | versions
 

@@ -60,6 +60,8 @@ class EpisodeFacts:
     gameplay_model: str | None
     temperature: float | None
     max_tokens: int | None
+    sampler: dict[str, float]
+    """Which tokens were drawn from, as far as the run said."""
     metadata: dict[str, Any] = field(init=False)
     """What every run bears."""
 
@@ -100,6 +102,7 @@ class EpisodeFacts:
                 gameplay_model=settings.get("gameplay_model"),
                 temperature=settings.get("temperature"),
                 max_tokens=settings.get("max_tokens"),
+                sampler=settings.get("sampler") or {},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TraceDamaged(f"{run.run} does not say how {folder.path} was played ({error!r})") from error

@@ -192,6 +192,7 @@ class _Tree:
             "ls_model_type": "chat",
             "ls_temperature": self.facts.temperature,
             "ls_max_tokens": self.facts.max_tokens,
+            **self.facts.sampler,
             "finish_reason": call.finish_reason,
             "seed_of_call": call.seed,
             "attempts_of_call": call.attempts,

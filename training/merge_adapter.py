@@ -24,7 +24,7 @@ if not __package__:  # run as a script: import from the repository, not from thi
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chat_models.embedded_weights import REPOSITORY
-from training import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure, out_of_memory
 from training.base_model import (
     SMALL_FILES,
     Base,
@@ -85,7 +85,9 @@ def _merged(adapter: Path, base: Base) -> Any:
         if odd := sorted(given ^ wanted):
             raise ValueError(f"{odd[0]} is only in {'the adapter' if odd[0] in given else 'the base'}")
         return adapted.merge_and_unload(safe_merge=True)
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, SafetensorError, MemoryError) as error:
+        if out_of_memory(error):
+            raise TrainingFailure(f"There is too little memory to merge {adapter} into {base.name}.") from error
         why = " ".join(str(error).split())[:200].rstrip(".")
         raise TrainingError(f"The adapter in {adapter} cannot be merged into {base.name}: {why}.") from error
 

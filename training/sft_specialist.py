@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if not __package__:  # run as a script: import from the repository, not from this folder
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from training import TrainingError, TrainingFailure
+from training import TrainingError, TrainingFailure, out_of_memory
 from training.base_model import (
     Base,
     Outline,
@@ -94,7 +94,7 @@ def train(settings: SftSettings, report: Callable[[str], None] | None = None) ->
     except OSError as error:
         raise TrainingFailure(f"The training failed ({error}): solve this and continue with --resume.") from error
     except RuntimeError as error:
-        if _out_of_memory(error):
+        if out_of_memory(error):
             raise TrainingFailure("There is too little memory: lower --batch and raise --accumulation.") from error
         raise
     return metrics
@@ -206,12 +206,6 @@ def _write(output: OutputFolder, settings: SftSettings, base: Base, metrics: Met
     named = {**json.loads(config.read_text()), "base_model_name_or_path": base.name}
     config.write_text(json.dumps(named, indent=2, sort_keys=True) + "\n")
     write_whole(output.path / "metrics.json", metrics.model_dump_json(indent=2) + "\n")
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

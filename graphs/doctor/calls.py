@@ -23,6 +23,8 @@ from tools.written_calls import written_calls
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+ONE_TOKEN = {"top_k": 1, "top_p": 1e-6, "min_p": 1.0}
+"""Of each part of a sampler, what leaves the likeliest token alone."""
 SHORT, TALK = 16, 256
 """New tokens of a short call, and of one in which a model may think."""
 PREFIX_WORDS, LONG_WORDS = 1_200, 4_500
@@ -172,8 +174,7 @@ class Examination:
             base_url=self.base_url,
             max_tokens=limit,
             timeout_s=seconds,
-            sampler=self.sampler,
-            **options,
+            **{"sampler": self.sampler, **options},
         )
 
     def _first(self, model: BaseChatModel) -> list[Row]:
@@ -200,8 +201,20 @@ class Examination:
 
             found = {**servers_sampler(model), **found}
         shown = ", ".join(f"{name} {value:g}" for name, value in found.items())
-        own = f"{shown}: asked for" if set(found) == set(self.sampler) else f"{shown}: the server's but for `sampler`"
-        return [ok("sampler", own)] if found else []
+        if not self.sampler:
+            return [ok("sampler", f"{shown}: the server's own")] if found else []
+        if ignored := [name for name in self.sampler if not self._draws_by(name)]:
+            what = f"{', '.join(ignored)}: the server passes over it"
+            return [Row("sampler", "warning", what, "leave it out of `sampler`, or set it where the server is started")]
+        more = "" if set(found) == set(self.sampler) else ", the rest is the server's own"
+        asked = ", ".join(self.sampler)
+        return [ok("sampler", f"{shown}: {asked} as asked for{more}")]
+
+    def _draws_by(self, name: str) -> bool:
+        """Whether one part of a sampler is kept: with one token to draw from, no seed gives another reply."""
+        model = self._model(SHORT, temperature=1.0, sampler={name: ONE_TOKEN[name]})
+        question = "Write thirty words that have nothing to do with one another."
+        return len({_text(_ask(model, question, seed=seed)) for seed in (7, 8)}) == 1
 
     def _alternation(self) -> list[Row]:
         model = self._model(SHORT)

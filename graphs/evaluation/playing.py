@@ -14,9 +14,9 @@ from chat_models.keys import new_context
 from graphs.evaluation.episode import Progress, may_pass, players_own
 from graphs.evaluation.graph import graph as evaluation
 from graphs.evaluation.state import Input
-from graphs.settings import Context
-from graphs.spending import Amounts, Budgets, CeilingReached, add_minutes, left_of, raise_reached
-from traces import RunFolder, read_result, read_run
+from graphs.settings import Context, read_rules
+from graphs.spending import Amounts, Budgets, CeilingReached, add_minutes, left_of, raise_reached, reached
+from traces import RunFolder, read_result
 from traces.plain_json import read_file
 
 PLAYED_ON = 3
@@ -97,7 +97,8 @@ def nothing_left(job: EvaluationJob, pairs: Iterable[tuple[str, int]]) -> bool:
         if not whole:
             raise
         return True
-    return whole and _same_bounds(job)
+    limited = [one for one in summary(job.out)["episodes"] if one["status"] == "limited"] if whole else []
+    return whole and all(_holds(str(one["end_reason"]), job.context) for one in limited)
 
 
 def _has_all(job: EvaluationJob, pairs: Iterable[tuple[str, int]]) -> bool:
@@ -106,11 +107,12 @@ def _has_all(job: EvaluationJob, pairs: Iterable[tuple[str, int]]) -> bool:
     return played_whole(job.out) and all(map(read_result, episodes))
 
 
-def _same_bounds(job: EvaluationJob) -> bool:
-    """Whether the bounds of an episode are those of the job's last run."""
-    found = read_run(job.out)
-    kept = found["configuration"]["settings"] if found is not None else {}
-    return all(kept.get(name) == getattr(job.context, name) for name in ("ceilings", "stop_when", "prices"))
+def _holds(end_reason: str, context: Context) -> bool:
+    """Whether the bound that ended an episode is one of the context's. One of money may have other prices now."""
+    ceilings = {name: limit for name, limit in context.ceilings.items() if name != "cost"}
+    if end_reason in {reached("episode", name, limit) for name, limit in ceilings.items()}:
+        return True
+    return any(end_reason.startswith(f"the rule {rule} holds") for rule in read_rules(context.stop_when))
 
 
 def finished(run: RunFolder) -> bool:

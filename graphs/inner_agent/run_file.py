@@ -49,7 +49,7 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
             f"The scaffold {settings.scaffold} is not what it was when {run.run} was written: "
             "restore it to go on with that run, or give another `out`."
         )
-    then = {**recorded, **recorded["settings"]}
+    then = {**_defaults(), **recorded, **recorded["settings"]}  # a run of before a setting was there has its default
     for name, value in {**common, **plan}.items():
         if name in then and _is_noted(name, then[name], value):
             sentence = f"{name} was {then[name]} and is {value} since a resume."
@@ -62,6 +62,12 @@ def begin_run(run: RunFolder, settings: EpisodeSettings, scaffold_digest: str, *
                 f"{run.run} was started with {name}={then[name]!r}, not {value!r}: "
                 "give the same to go on with it, or another `out` for another run."
             )
+
+
+def _defaults() -> dict[str, Any]:
+    """Of the settings that any episode has, by name."""
+    empty = Context()
+    return {field.name: getattr(empty, field.name) for field in dataclasses.fields(Context)}
 
 
 def _is_noted(name: str, then: Any, now: Any) -> bool:

@@ -83,3 +83,10 @@ def test_a_server_that_refuses_it_is_not_asked_without() -> None:
             call(model, HELLO)
     assert failed.value.kind is FailureKind.BAD_REQUEST
     assert len(server.bodies) == 1
+
+
+def test_all_tokens_are_what_sglang_calls_minus_one() -> None:
+    with OpenAIStub() as server:
+        for provider in ("sglang", "vllm"):
+            call(chat_model(f"{provider}:m", base_url=server.url, world="vault", sampler={"top_k": 0}), HELLO)
+    assert [body["top_k"] for body in server.bodies] == [-1, 0]

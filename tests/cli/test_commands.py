@@ -71,6 +71,16 @@ def test_a_sampler_is_sent_kept_and_not_changed_by_a_resume(automem: Run, tmp_pa
     code, _, said = automem(*asked, "--sampler", "top_k")
     assert code == 2
     assert "write top_k=40" in said
+    code, _, said = automem(*asked, "--sampler", "top_k=4", "--sampler", "top_k=5")
+    assert code == 2
+    assert "names top_k twice" in said
+
+    recorded = json.loads((out / "run.json").read_text())  # of a release that had no sampler
+    del recorded["configuration"]["settings"]["sampler"]
+    (out / "run.json").write_text(json.dumps(recorded))
+    code, _, said = automem(*asked, "--resume", "--sampler", "top_k=20")
+    assert code == 2
+    assert "was started with sampler={}" in said
 
 
 def test_eval_ends_with_status_1_and_the_cause_when_an_episode_failed(

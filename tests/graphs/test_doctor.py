@@ -44,11 +44,18 @@ def test_the_sampler_is_shown_as_far_as_it_is_known(stub: OpenAIStub) -> None:
     assert "sampler" not in examined(stub)
     told = {"default_generation_settings": {"n_ctx": 8192, "params": {"top_k": 40, "top_p": 0.95}}}
     stub.default, stub.gets = Habits(), {"/v1/models": {"data": [{"id": "m"}]}, "/props": told}
-    server = Examination("llamacpp:m", stub.url, sampler={"top_k": 20})
-    server.examine()
-    assert [row.found for row in server.rows if row.name == "sampler"] == [
-        "top_k 20, top_p 0.95: the server's but for `sampler`"
-    ]
+
+    def row(**sampler: float) -> Row:
+        server = Examination("llamacpp:m", stub.url, sampler=sampler)
+        server.examine()
+        return next(row for row in server.rows if row.name == "sampler")
+
+    assert row().found == "top_k 40, top_p 0.95: the server's own"
+    assert row(top_k=20).found == "top_k 20, top_p 0.95: top_k as asked for, the rest is the server's own"
+    stub.default = Habits(draws_by=frozenset({"top_p"}))
+    passed_over = row(top_k=20, top_p=0.9, min_p=0.1)
+    assert passed_over.state == "warning"
+    assert passed_over.found == "top_k, min_p: the server passes over it"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ class Habits:
     seeds: bool = True
     sampled: bool = True
     """Whether another seed gives another reply."""
+    draws_by: frozenset[str] = frozenset({"top_k", "top_p", "min_p"})
+    """Parts of a sampler that it keeps; it passes over the others."""
     thoughts: str = ""
     """Where thoughts are: "apart", or the tag that opens them in the reply."""
     tools: str = "called"
@@ -72,7 +74,11 @@ class Habits:
                 return None, {"tool_calls": [tool_call("note", '{"text": "hello"}')]}
             return '<tool_call>{"name": "note", "arguments": {"text": "hello"}}</tool_call>', {}
         if "thirty words" in question:
-            drawn = random.Random(body.get("seed") if self.sampled else 0) if self.seeds else random.Random()
+            one_token = {"top_k": 1, "top_p": 1e-6, "min_p": 1.0}
+            held = any(body.get(name) == one_token[name] for name in self.draws_by)
+            drawn = (
+                random.Random(body.get("seed") if self.sampled and not held else 0) if self.seeds else random.Random()
+            )
             return " ".join(f"w{drawn.randrange(10**9)}" for _ in range(limit)), {"finish_reason": "length"}
         if "Think" in question and self.thoughts == "apart":
             return "391", {"reasoning_content": "17 times 20 is 340, and 51"}

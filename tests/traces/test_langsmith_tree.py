@@ -30,6 +30,7 @@ FACTS = EpisodeFacts(
     gameplay_model="openai:player",
     temperature=1.0,
     max_tokens=4096,
+    sampler={"top_k": 40},
 )
 SHOWN = Hiding(frozenset())
 RESULTS = "RESULTS\n\n### SEARCH a.md lamp\nNo line.\n\n### APPEND a.md\nWritten.\n\n### ACTION Go\nHeld back."
@@ -115,6 +116,7 @@ def test_a_model_call_is_a_chat_with_usage_seed_and_latency() -> None:
     told = first["extra"]["metadata"]
     assert (told["ls_provider"], told["ls_model_name"]) == ("vllm", "keeper")
     assert (told["seed_of_call"], told["latency_s"], told["finish_reason"]) == (11, 0.5, "stop")
+    assert (told["ls_temperature"], told["top_k"]) == (1.0, 40)
     assert first["start_time"] == "2025-11-20T00:53:20.000002+00:00"
     assert first["end_time"] == "2025-11-20T00:53:20.500002+00:00"
     assert second["start_time"] > first["end_time"]

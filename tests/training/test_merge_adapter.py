@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from tiny_model import make_adapter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from training import out_of_memory
 from training.merge_adapter import main
 
 
@@ -114,3 +116,24 @@ def test_a_disk_error_is_the_machines_failure_and_leaves_nothing(
     assert "cannot be written" in ended.stderr.splitlines()[-1]
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "merged.partial"]
     assert (tmp_path / "merged.partial" / "kept.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "scarce",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        torch.OutOfMemoryError("CUDA"),
+    ],
+)
+def test_too_little_memory_is_the_machines_failure(
+    tmp_path: Path, tiny: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, scarce: Exception
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise scarce
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", fails)
+    assert main([str(adapter), str(tmp_path / "merged"), "--base", str(tiny)]) == 1
+    assert "There is too little memory to merge" in capsys.readouterr().err
+    assert not out_of_memory(RuntimeError("sizes differ"))

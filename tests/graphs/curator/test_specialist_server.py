@@ -168,6 +168,9 @@ def test_episodes_that_a_rule_of_their_own_ended_need_no_server_again(
         assert run.go(resume=True).of("serving") == []
         run.context["stop_when"] = ["missing_action_rate>0.5@5"]
         assert run.go(resume=True).of("serving") != []
+        assert run.go(resume=True).of("serving") == []
+        run.context["stop_when"] = ["missing_action_rate>0.5@3"]  # as it was begun, but not as it was played last
+        assert run.go(resume=True).of("serving") != []
 
 
 def test_one_that_breaks_while_it_is_played_on_is_told_with_its_last_words(
