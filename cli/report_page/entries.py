@@ -44,6 +44,8 @@ class Entry:
     """On the paper's protocol, all of it."""
     scripted: Scripted = "none"
     """Whether rules played, no language model: all of it, or one of the two parts."""
+    against: str = ""
+    """Name of a control in the same run that it is compared with, too."""
 
     @property
     def address(self) -> str:
@@ -122,7 +124,11 @@ def _of_specialization(folder: SpecializationFolder, name: str) -> list[Entry]:
     if not found:
         found = [(f"{name} base-handoff", folder.baseline, "validation seeds")]
     entries = [(_entry(label, name, one), seeds) for label, run, seeds in found for one in read_played(run)]
-    return [replace(entry, about=(seeds, *entry.about)) for entry, seeds in entries]
+    control = f"{name} random-turns"  # what choosing the turns did
+    return [
+        replace(entry, about=(seeds, *entry.about), against=control if entry.name == f"{name} specialist" else "")
+        for entry, seeds in entries
+    ]
 
 
 def _entry(name: str, run: str, played: Played) -> Entry:

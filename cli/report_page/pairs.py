@@ -43,13 +43,14 @@ class Comparison:
 def compare(entries: Sequence[Entry]) -> tuple[list[Comparison], list[str]]:
     """Each of a world's rows with the first before it that played the same pairs, else with the first that shares any.
 
-    One of its own run is taken before others: a version is compared with its start, a specialist with its base. Also
-    the names of those that share none with any other.
+    One of its own run is taken before others: a version is compared with its start, a specialist with its base, and
+    then with its control. Also the names of those that share none with any other.
     """
     played = [one for one in entries if one.played is not None]
     first_of = {other.name: _reference(played[:number], other) for number, other in enumerate(played)}
     compared_with = {first.name for first in first_of.values() if first is not None}
     found = [_compared(first, one) for one in played if (first := first_of[one.name]) is not None]
+    found += [_compared(control, one) for one in played for control in played if _is_control(control, one)]
     alone = [name for name, first in first_of.items() if first is None and name not in compared_with]
     return found, alone if len(played) > 1 else []
 
@@ -87,6 +88,10 @@ def paired_blocks(comparisons: Sequence[Comparison], alone: Sequence[str]) -> li
 def _reference(earlier: Sequence[Entry], other: Entry) -> Entry | None:
     sharing = [one for one in earlier if _ended(one) & _ended(other)]
     return min(sharing, key=lambda one: (one.run != other.run, _planned(one) != _planned(other)), default=None)
+
+
+def _is_control(control: Entry, one: Entry) -> bool:
+    return one.against == control.name and one.run == control.run and bool(_ended(one) & _ended(control))
 
 
 def _ended(one: Entry) -> set[Pair]:

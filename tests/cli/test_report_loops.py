@@ -133,7 +133,12 @@ def test_what_the_final_table_shows_stands_below_its_winner(specialist: Path) ->
     chosen = {"difference": 0.2, "interval": [-0.1, 0.4], "better": 3, "worse": 1}
     table = SpecializationFolder(specialist).table
     write_file(table, {"winner": "1a", "rows": rows, "selection": chosen})
+    controls = dict.fromkeys([("a", seed) for seed in range(6)], 0.3)
+    lay_out_run(SpecializationFolder(specialist).final("random-turns").path, controls, model="vllm:base")
     told = to_markdown(build([specialist], str))
+    compared = [row.split("|")[1].strip() for row in told.splitlines() if " minus " in row and row.startswith("| ")]
+    names = (("specialist", "base-handoff"), ("random-turns", "base-handoff"), ("specialist", "random-turns"))
+    assert compared == [f"specialize {one} minus specialize {other}" for one, other in names]
     assert "specialist: better than the base on seeds like these 6" in told
     assert "the interval holds 0; better on 3 episodes, worse on 1" in told
     write_file(table, {"winner": "1a", "rows": [{"interval": 5}]})
