@@ -25,7 +25,8 @@ from typing import Any
 
 import paths
 
-from traces import RunFolder
+from cli.options import read_sampler
+from traces import RunFolder, read_run
 from training.source import validity
 
 TASKS = {
@@ -76,6 +77,15 @@ class Cell:
             *(part for pair in options.items() for part in pair),
             *flags,
         ]
+
+    def check(self, asked: argparse.Namespace) -> None:
+        """SystemExit for a cell that was played with another sampler than is asked for."""
+        found = read_run(RunFolder(self.folder(asked.out)))
+        kept = found["configuration"]["settings"].get("sampler", {}) if found else None
+        if kept is not None and kept != read_sampler(asked.sampler):
+            raise SystemExit(
+                f"real_models: {self.folder(asked.out)} was played with the sampler {kept}: give another --out."
+            )
 
     def figures(self, out: Path) -> dict[str, Any]:
         """What the run's summary and traces say."""
@@ -172,6 +182,8 @@ def main() -> int:
     asked.out = asked.out.resolve()  # the runs are started from the repository's root
     asked.out.mkdir(parents=True, exist_ok=True)
     for cell in cells(asked):
+        if not asked.table:
+            cell.check(asked)
         if not asked.table and not (cell.folder(asked.out) / "summary.json").exists():
             ended = subprocess.run(cell.command(asked), cwd=paths.ROOT, check=False, stdout=subprocess.DEVNULL)
             failed += ended.returncode != 0

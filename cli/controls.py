@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -126,7 +126,7 @@ def play_beside(
     console: Console,
     max_steps: int,
     quiet: bool,
-    served: AbstractContextManager[None] | None = None,
+    served: AbstractAsyncContextManager[None] | None = None,
 ) -> None:
     """Play arms beside the final evaluation `job` of the run in `out`, what is played already left out, and show them.
 
@@ -136,8 +136,8 @@ def play_beside(
         console.print("The arms are played after the final evaluation.", highlight=False)
         return
     comparison = Controls.beside(job, out / "controls", arms)
-    with run_lock(out), served if served and list(_unplayed(comparison)) else nullcontext():
-        stopped = stopping.run(_play(comparison, console, max_steps, quiet))
+    with run_lock(out):
+        stopped = stopping.run(_play(comparison, console, max_steps, quiet, served))
     title = f"{job.name}: {who(job.given['model'], job.context.gameplay_model)}"
     _show(console, comparison, title, stopped, "--ceiling")
 
@@ -166,18 +166,26 @@ def _unplayed(comparison: Controls) -> Iterator[EvaluationJob]:
             yield job
 
 
-async def _play(comparison: Controls, console: Console, max_steps: int, quiet: bool) -> CeilingReached | None:
+async def _play(
+    comparison: Controls,
+    console: Console,
+    max_steps: int,
+    quiet: bool,
+    served: AbstractAsyncContextManager[None] | None = None,
+) -> CeilingReached | None:
     """Play all arms; the ceiling that ended it, if one did."""
-    for job in _unplayed(comparison):
-        if not quiet:
-            console.print(Text(f"arm {job.name}"))
-        with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:
-            progress.plan(len(comparison.pairs))
-            try:
-                async with ticking(progress):
-                    await play_whole(job, progress.show)
-            except CeilingReached as reached:
-                return reached
+    jobs = list(_unplayed(comparison))
+    async with served if served and jobs else nullcontext():
+        for job in jobs:
+            if not quiet:
+                console.print(Text(f"arm {job.name}"))
+            with LiveProgress(console, Tally(max_steps), quiet=quiet) as progress:
+                progress.plan(len(comparison.pairs))
+                try:
+                    async with ticking(progress):
+                        await play_whole(job, progress.show)
+                except CeilingReached as reached:
+                    return reached
     return None
 
 

@@ -196,34 +196,26 @@ def base_urls(given: list[str] | None) -> str | list[str] | None:
 
 def read_ceilings(given: list[str] | None) -> dict[str, float]:
     """The ceilings of NAME=LIMIT options. typer.BadParameter for anything else; names are checked later."""
-    ceilings: dict[str, float] = {}
-    for one in given or []:
-        name, _, limit = one.partition("=")
-        if name in ceilings:
-            raise typer.BadParameter(f"A ceiling of {name} is given twice: give it once.")
-        try:
-            ceilings[name] = float(limit.replace(",", ""))
-        except ValueError as error:
-            raise typer.BadParameter(
-                f'"{one}" is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30.'
-            ) from error
-    return ceilings
+    written = "is no ceiling: write calls=9000, tokens=2e6, cost=5, minutes=30."
+    return _named_numbers([one.replace(",", "") for one in given or []], written)
 
 
 def read_sampler(given: list[str] | None) -> dict[str, float]:
     """The sampler of NAME=NUMBER options. typer.BadParameter for anything else; names are checked later."""
-    sampler: dict[str, float] = {}
-    for one in given or []:
+    return _named_numbers(given or [], "is no part of a sampler: write top_k=40, top_p=0.95, min_p=0.05.")
+
+
+def _named_numbers(given: list[str], wrong: str) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for one in given:
         name, _, number = one.partition("=")
-        if name in sampler:
-            raise typer.BadParameter(f"--sampler names {name} twice: give it once.")
+        if name in numbers:
+            raise typer.BadParameter(f'"{one}" gives {name} again: give it once.')
         try:
-            sampler[name] = float(number)
+            numbers[name] = float(number)
         except ValueError as error:
-            raise typer.BadParameter(
-                f'"{one}" is no part of a sampler: write top_k=40, top_p=0.95, min_p=0.05.'
-            ) from error
-    return sampler
+            raise typer.BadParameter(f'"{one}" {wrong}') from error
+    return numbers
 
 
 def read_hidden(given: str | None) -> list[str]:

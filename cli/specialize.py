@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -25,7 +24,7 @@ from graphs.curator.evaluating import final_evaluation
 from graphs.curator.folders import SpecializationFolder
 from graphs.curator.players import weights_of
 from graphs.curator.run import Context, Specialization, default_recipe
-from graphs.curator.specialist_server import served_outside
+from graphs.curator.specialist_server import served
 from graphs.curator.state import Input
 from graphs.settings import SettingsError
 from traces.plain_json import read_file
@@ -269,8 +268,7 @@ def _play_arms(run: Specialization, arms: tuple[str, ...], console: Console, max
     def tell(facts: Mapping[str, str]) -> None:
         console.print(Text(serving(facts)), soft_wrap=True)
 
-    served = served_outside(run, adapter, tell) if adapter is not None else nullcontext()
-    play_beside(job, run.folder.path, arms, console, max_steps, quiet, served)
+    play_beside(job, run.folder.path, arms, console, max_steps, quiet, served(run, adapter, tell))
 
 
 def _show_end(out: Path, console: Console) -> None:

@@ -16,8 +16,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from graphs.curator.players import make_servable, served_name
@@ -49,11 +49,15 @@ not end when asked is killed after some seconds ($2)."""
 Tell = Callable[[dict[str, str]], None]
 
 
+def _tell_graph(facts: dict[str, str]) -> None:
+    emit("serving", **facts)
+
+
 @asynccontextmanager
-async def served(run: Specialization, adapter: Path | None) -> AsyncIterator[None]:
+async def served(run: Specialization, adapter: Path | None, tell: Tell = _tell_graph) -> AsyncIterator[None]:
     """Have a specialist's server answer for it meanwhile; None: the base plays, and there is nothing to do.
 
-    TrainingError for what a server or the merging refuses, TrainingFailure where a server cannot be reached or ends,
+    `tell` is given the fields of the event `serving`; outside of a graph another one than the default. TrainingError for what a server or the merging refuses, TrainingFailure where a server cannot be reached or ends,
     also while it is played on.
     """
     if adapter is None or not run.specialist_server:
@@ -61,7 +65,7 @@ async def served(run: Specialization, adapter: Path | None) -> AsyncIterator[Non
             await asyncio.to_thread(make_servable, run.base, adapter, run.context.base_url)
         yield
         return
-    server = await asyncio.to_thread(MergedSpecialist, run, adapter, lambda facts: emit("serving", **facts))
+    server = await asyncio.to_thread(MergedSpecialist, run, adapter, tell)
     try:
         server.tell()
         while True:
@@ -74,26 +78,6 @@ async def served(run: Specialization, adapter: Path | None) -> AsyncIterator[Non
         raise server.failure() or halted from halted
     finally:
         await asyncio.to_thread(server.end)
-
-
-@contextmanager
-def served_outside(run: Specialization, adapter: Path, tell: Tell) -> Iterator[None]:
-    """Likewise, where no graph is running; `tell` is given what the event `serving` has."""
-    if not run.specialist_server:
-        make_servable(run.base, adapter, run.context.base_url)
-        yield
-        return
-    server = MergedSpecialist(run, adapter, tell)
-    try:
-        server.tell()
-        while not server.ready():
-            server.tell()
-            time.sleep(LOOK_S)
-        yield
-    except Halted as halted:
-        raise server.failure() or halted from halted
-    finally:
-        server.end()
 
 
 def clear(run: Specialization) -> None:

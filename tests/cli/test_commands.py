@@ -73,7 +73,7 @@ def test_a_sampler_is_sent_kept_and_not_changed_by_a_resume(automem: Run, tmp_pa
     assert "write top_k=40" in said
     code, _, said = automem(*asked, "--sampler", "top_k=4", "--sampler", "top_k=5")
     assert code == 2
-    assert "names top_k twice" in said
+    assert "gives top_k again" in said
 
     recorded = json.loads((out / "run.json").read_text())  # of a release that had no sampler
     del recorded["configuration"]["settings"]["sampler"]

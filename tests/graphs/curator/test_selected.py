@@ -7,18 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
-from tiny_model import make_tiny_model
 
 from graphs.curator.run import Specialization
 from graphs.curator.workspace import reused, selected_ids
 from training import TrainingError
 from training.candidates import Candidate, write_candidates
 from training.recipe import Recipe
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,6 @@ from typing import Any
 import pytest
 from lora_stub import DEAF, ENDS_AFTER, LoraStub
 from specializing import ROOT, Specializing
-from tiny_model import make_adapter, make_tiny_model
 
 from chat_models import ConfigurationError
 from cli.specialize_lines import serving
@@ -24,7 +25,7 @@ from graphs.curator import Context, specialist_server
 from graphs.curator.evaluating import final_evaluation
 from graphs.curator.players import served_name
 from graphs.curator.run import Specialization
-from graphs.curator.specialist_server import MergedSpecialist, served_outside
+from graphs.curator.specialist_server import MergedSpecialist, served
 from graphs.settings import SettingsError
 from traces import RunFolder, read_results
 from training import TrainingError, TrainingFailure
@@ -32,26 +33,18 @@ from training import TrainingError, TrainingFailure
 QUICK = ROOT / "tests" / "kit" / "quick_training.py"
 STUB = ROOT / "tests" / "kit" / "lora_stub.py"
 SLEEPS = """
-import sys, time
+import asyncio, sys, time
 from pathlib import Path
 from graphs.curator import specialist_server
 from graphs.curator.run import Specialization
-from graphs.curator.specialist_server import served_outside
+from graphs.curator.specialist_server import served
 specialist_server.SCRIPT, specialist_server.END_S = Path(sys.argv[3]), 1.0
-with served_outside(Specialization.read(sys.argv[1]), Path(sys.argv[2]), lambda facts: None):
-    print("ready", flush=True)
-    time.sleep(600)
+async def main():
+    async with served(Specialization.read(sys.argv[1]), Path(sys.argv[2]), lambda facts: None):
+        print("ready", flush=True)
+        time.sleep(600)
+asyncio.run(main())
 """
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_adapter(tmp_path_factory.mktemp("adapter"), tiny)
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +54,16 @@ def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def silent(_: object) -> None:
     """Nothing is told."""
+
+
+def serve(run: Specialization, adapter: Path, tell: Callable[[dict[str, str]], None] = silent) -> bool:
+    """Have the specialist served for a moment; whether its server answers then."""
+
+    async def meanwhile() -> bool:
+        async with served(run, adapter, tell):
+            return answers(run.specialist_url)
+
+    return asyncio.run(meanwhile())
 
 
 def copying(folder: Path) -> Path:
@@ -150,8 +153,7 @@ def test_each_specialist_plays_on_a_server_of_its_own_beside_the_base(
     assert job is not None
     assert job.context.base_url == began.specialist_url
     said: list[dict[str, str]] = []
-    with served_outside(began, last, said.append):
-        assert answers(began.specialist_url)
+    assert serve(began, last, said.append), "it answers meanwhile"
     assert not answers(began.specialist_url)
     assert said[0]["state"] == "it is started"
     assert serving(said[0]).startswith(f"serving {served_name(adapter)} at {began.specialist_url}: it is started")
@@ -235,11 +237,8 @@ def test_one_that_ends_by_itself_is_told_with_its_last_words(tmp_path: Path, tin
     run = described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1")
     run.given["specialist_server"] += ["--max-model-len", "0"]
     began = begun(run)
-    with (
-        pytest.raises(TrainingFailure, match=r"ended with status 3 \(no such length\): .*output.log"),
-        served_outside(began, adapter, silent),
-    ):
-        pass
+    with pytest.raises(TrainingFailure, match=r"ended with status 3 \(no such length\): .*output.log"):
+        serve(began, adapter)
 
 
 def test_what_cannot_be_merged_is_told_as_the_merging_says_it(tmp_path: Path, tiny: Path, adapter: Path) -> None:
@@ -248,8 +247,8 @@ def test_what_cannot_be_merged_is_told_as_the_merging_says_it(tmp_path: Path, ti
     broken.mkdir()
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (broken / name).write_bytes((adapter / name).read_bytes()[:100])
-    with pytest.raises(TrainingError, match=f"^There is no adapter in {broken}"), served_outside(began, broken, silent):
-        pass
+    with pytest.raises(TrainingError, match=f"^There is no adapter in {broken}"):
+        serve(began, broken)
 
 
 @pytest.mark.usefixtures("instant")
@@ -257,11 +256,8 @@ def test_one_that_answers_as_another_model_is_no_specialist(tmp_path: Path, tiny
     run = described(tmp_path, tiny, adapter, "http://127.0.0.1:9/v1")
     words = shlex.join(run.given["specialist_server"]).replace("--served-model-name '{name}'", "")
     run.given["specialist_server"] = ["sh", "-c", f": '{{name}}'; exec {words}"]
-    with (
-        pytest.raises(TrainingError, match=r"not as specialist-.*--served-model-name"),
-        served_outside(begun(run), adapter, silent),
-    ):
-        pass
+    with pytest.raises(TrainingError, match=r"not as specialist-.*--served-model-name"):
+        serve(begun(run), adapter)
     assert ends(run.given["specialist_url"])
 
 

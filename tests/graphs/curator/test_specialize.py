@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from effort import THOROUGH
 from specializing import Specializing, Told
-from tiny_model import make_tiny_model
 from warm_training import warm_launcher
 
 from graphs.curator.run import Specialization
@@ -20,11 +19,6 @@ from training.certificate import certify
 from training.dataset import read_dataset
 from training.ledger import LedgerEntry
 from training.source import validity
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
 
 
 @pytest.fixture(scope="module")

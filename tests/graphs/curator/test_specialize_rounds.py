@@ -12,7 +12,6 @@ import pytest
 from langchain_core.messages import AIMessage
 from lora_stub import LoraStub
 from specializing import ROOT, Specializing
-from tiny_model import make_adapter, make_tiny_model
 
 from graphs.agent.transcript import Transcript
 from graphs.curator import Context
@@ -24,16 +23,6 @@ from traces import RunFolder, read_results
 from training import TrainingError, TrainingFailure
 
 QUICK = ROOT / "tests" / "kit" / "quick_training.py"
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_adapter(tmp_path_factory.mktemp("adapter"), tiny)
 
 
 @pytest.fixture(autouse=True)

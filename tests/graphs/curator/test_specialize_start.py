@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from lora_stub import LoraStub
 from specializing import RECIPE, small_scaffold
-from tiny_model import make_tiny_model
 
 from graphs.curator import Context, Input, graph
 from graphs.curator.players import make_servable, served_name, specialist_of, weights_of
@@ -21,11 +20,6 @@ from graphs.settings import Context as PlayContext
 from graphs.settings import SettingsError
 from training.selection import load_policy
 from worlds import world_entry
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny") / "base")
 
 
 def request(tmp_path: Path, tiny: Path, **given: Any) -> Input:
