@@ -83,9 +83,8 @@ class Cell:
         found = read_run(RunFolder(self.folder(asked.out)))
         kept = found["configuration"]["settings"].get("sampler", {}) if found else None
         if kept is not None and kept != read_sampler(asked.sampler):
-            raise SystemExit(
-                f"real_models: {self.folder(asked.out)} was played with the sampler {kept}: give another --out."
-            )
+            where = self.folder(asked.out)
+            raise SystemExit(f"real_models: {where} was played with the sampler {kept}: give another --out.")
 
     def figures(self, out: Path) -> dict[str, Any]:
         """What the run's summary and traces say."""

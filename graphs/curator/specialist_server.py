@@ -57,8 +57,9 @@ def _tell_graph(facts: dict[str, str]) -> None:
 async def served(run: Specialization, adapter: Path | None, tell: Tell = _tell_graph) -> AsyncIterator[None]:
     """Have a specialist's server answer for it meanwhile; None: the base plays, and there is nothing to do.
 
-    `tell` is given the fields of the event `serving`; outside of a graph another one than the default. TrainingError for what a server or the merging refuses, TrainingFailure where a server cannot be reached or ends,
-    also while it is played on.
+    `tell` is given the fields of the event `serving`; outside of a graph another one than the default. TrainingError
+    for what a server or the merging refuses, TrainingFailure where a server cannot be reached or ends, also while it is
+    played on.
     """
     if adapter is None or not run.specialist_server:
         if adapter is not None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ONE_TOKEN = {"top_k": 1, "top_p": 1e-6, "min_p": 1.0}
 """Of each part of a sampler, what leaves the likeliest token alone."""
+THIRTY_WORDS = "Write thirty words that have nothing to do with one another."
+"""A question that another draw answers otherwise."""
 SHORT, TALK = 16, 256
 """New tokens of a short call, and of one in which a model may think."""
 PREFIX_WORDS, LONG_WORDS = 1_200, 4_500
@@ -213,8 +215,7 @@ class Examination:
     def _draws_by(self, name: str) -> bool:
         """Whether one part of a sampler is kept: with one token to draw from, no seed gives another reply."""
         model = self._model(SHORT, temperature=1.0, sampler={name: ONE_TOKEN[name]})
-        question = "Write thirty words that have nothing to do with one another."
-        return len({_text(_ask(model, question, seed=seed)) for seed in (7, 8)}) == 1
+        return len({_text(_ask(model, THIRTY_WORDS, seed=seed)) for seed in (7, 8)}) == 1
 
     def _alternation(self) -> list[Row]:
         model = self._model(SHORT)
@@ -258,8 +259,7 @@ class Examination:
     def _seed(self) -> list[Row]:
         """Three short calls: twice with one seed, once with another. Each must end at its limit of new tokens."""
         model = self._model(SHORT, temperature=1.0)
-        question = "Write thirty words that have nothing to do with one another."
-        replies = [_ask(model, question, seed=seed) for seed in (7, 7, 8)]
+        replies = [_ask(model, THIRTY_WORDS, seed=seed) for seed in (7, 7, 8)]
         limit = min(SHORT, self.max_tokens)
         counts = [one.completion_tokens for one in replies if one.completion_tokens is not None]
         rates = [one.completion_tokens / one.latency_s for one in replies if one.completion_tokens and one.latency_s]
